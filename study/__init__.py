@@ -1,0 +1,1 @@
+"""How: the study of hybrid batch sampling, from a search space to a report."""

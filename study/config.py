@@ -1,0 +1,171 @@
+"""The spine: everything one trial needs to know, frozen, validated, plain data. Starts without torch or Ray.
+
+Defaults follow arXiv 2408.10536 (section 4 and appendix A) where it states a value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
+Pooling = Literal["mean", "first", "pooler"]
+"""How token states become one vector: their mean, the first token's, or the model's own pooler (dense + tanh)."""
+SEPARATOR = "/"
+
+
+class Frozen(pydantic.BaseModel):
+    """Immutable settings that refuse unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Schedule(Frozen):
+    """A value that moves from `start` to `end` over the steps of a trial."""
+
+    start: float
+    end: float
+    shape: Literal["linear", "cosine"] = "linear"
+
+    def at(self, fraction: float) -> float:
+        """Return the value after `fraction` (0 to 1) of all steps."""
+        progress = fraction if self.shape == "linear" else (1 - math.cos(math.pi * fraction)) / 2
+        return self.start + (self.end - self.start) * progress
+
+
+def value_at(value: float | Schedule, fraction: float) -> float:
+    """Return a constant, or a schedule's value after `fraction` (0 to 1) of all steps."""
+    return value.at(fraction) if isinstance(value, Schedule) else value
+
+
+def _within(low: float, high: float, *, open_low: bool = False) -> pydantic.AfterValidator:
+    bounds = f"{'above' if open_low else 'from'} {low:g} to {high:g}"
+
+    def check(value: float | Schedule) -> float | Schedule:
+        for end in (value.start, value.end) if isinstance(value, Schedule) else (value,):
+            if not low <= end <= high or (open_low and end == low):
+                raise ValueError(f"{end:g} is out of range; allowed is {bounds}")
+        return value
+
+    return pydantic.AfterValidator(check)
+
+
+class Named(Frozen):
+    """A benchmark or corpus: the module's name, and options for its `load`, written side by side in YAML."""
+
+    name: str
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and "options" not in value:
+            known = {key: value[key] for key in value if key in cls.model_fields}
+            return known | {"options": {key: value[key] for key in value if key not in cls.model_fields}}
+        return value
+
+
+class BenchmarkConfig(Named):
+    """What is measured: `xquad_r`, or `{name: xquad_r, path: ..., context: sentence}`."""
+
+
+class CorpusConfig(Named):
+    """What is trained on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
+
+    weight: float | None = Field(default=None, gt=0)
+    """Share of batches, relative to the other corpora; the number of rows unless given."""
+
+
+class ValidationConfig(Frozen):
+    """Where the objective comes from; never a benchmark that is reported."""
+
+    benchmark: BenchmarkConfig = BenchmarkConfig(name="factbook", options={"split": "dev"})
+    every: int = Field(default=100, ge=1)
+    """Steps between two validations; each ends in a checkpoint."""
+    metric: str = "multilingual/map"
+    """Chooses the best checkpoint: `setting/metric` of the validation benchmark; higher is better, but for `loss` and
+    `multilingual/rank_distance`."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after this many steps without a better score; never unless given."""
+
+
+class ResourcesConfig(Frozen):
+    """What one trial occupies."""
+
+    workers: int = Field(default=1, ge=1)
+    """Processes that share each batch (DDP)."""
+    cpus_per_worker: int = Field(default=1, ge=1)
+    gpus_per_worker: float = Field(default=0, ge=0)
+    """0 trains on CPUs; a fraction lets small trials share a GPU."""
+
+    @pydantic.field_validator("gpus_per_worker")
+    @classmethod
+    def _whole_or_part(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError(f"{value:g} is neither a part of one GPU nor a whole number of them")
+        return value
+
+
+class TrialConfig(Frozen):
+    """One trial: what is trained, on what, how, and how it is measured."""
+
+    # The encoder.
+    backbone: str = "builtin/xlmr-tiny"
+    """`builtin/...`, a folder, or a hub id."""
+    pooling: Pooling | None = None
+    """The model's own (its sentence-transformers files, else its architecture) unless given."""
+    query_prefix: str | None = None
+    """The model's own prompt unless given; the paper's `Query: ` where it has no sentence-transformers files."""
+    passage_prefix: str | None = None
+    max_query_tokens: int = Field(default=64, ge=4)
+    max_passage_tokens: int = Field(default=256, ge=4)
+
+    # The batches.
+    corpora: tuple[CorpusConfig, ...] = Field(default=(CorpusConfig(name="factbook"),), min_length=1)
+    alpha: Annotated[float | Schedule, _within(0, 1)] = 0.5
+    """Probability that a batch is monolingual: 1 is X-X-mono, 0 is X-Y (arXiv 2408.10536, section 3)."""
+    batch_size: int = Field(default=100, ge=2)
+    """Pairs a step, over all workers."""
+    hard_negatives: int = Field(default=0, ge=0)
+    """Passages a pair brings along that do not answer its query."""
+    mask_false_negatives: bool = True
+    """Leave out of the loss any passage known to answer the query: same text, other language, other batch position."""
+
+    # The loss and its optimisation.
+    temperature: Annotated[float | Schedule, _within(0, 10, open_low=True)] = 0.05
+    steps: int = Field(default=1000, ge=0)
+    """Optimizer steps; 0 evaluates the backbone as it is."""
+    learning_rate: float = Field(default=3e-5, gt=0, le=1)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    """Share of the steps in which the learning rate rises linearly from 0; it then falls linearly to 0."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Precision = "auto"
+    micro_batch_tokens: int = Field(default=16384, ge=64)
+    """Padded tokens that go through the transformer at once."""
+    seed: int = Field(default=0, ge=0)
+
+    # Selection and measurement.
+    validation: ValidationConfig = ValidationConfig()
+    benchmarks: tuple[BenchmarkConfig, ...] = Field(default=(BenchmarkConfig(name="factbook"),), min_length=1)
+    resources: ResourcesConfig = ResourcesConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _combination(self) -> Self:
+        workers = self.resources.workers
+        if self.batch_size % workers:
+            near = max(1, round(self.batch_size / workers)) * workers
+            raise ValueError(f"batch_size {self.batch_size} cannot be shared equally by {workers} workers; {near} can")
+        return self
+
+    @property
+    def negatives_per_query(self) -> int:
+        """Passages each query is scored against besides its own, over all workers, before masking."""
+        return self.batch_size * (1 + self.hard_negatives) - 1

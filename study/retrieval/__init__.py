@@ -1,0 +1,1 @@
+"""From texts to metrics: encode, count positions, search, evaluate. Free of Ray."""

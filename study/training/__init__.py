@@ -1,0 +1,1 @@
+"""From training pairs to an encoder: sampler, encoder, loss, checkpoints, export."""

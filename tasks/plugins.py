@@ -1,0 +1,99 @@
+"""A name in a search space is a module: find it, check its options, call its `load`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import pydantic
+
+import tasks.benchmarks
+import tasks.corpora
+from tasks.schema import Benchmark, Corpus
+
+
+class TaskError(ValueError):
+    """Bad input to a benchmark or corpus, in one sentence that says what to do."""
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """Return `did you mean X?` for the closest known name, else the list of what is allowed."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else f"allowed: {', '.join(known)}"
+
+
+def benchmark_names() -> list[str]:
+    """Return every benchmark's name."""
+    return _modules(tasks.benchmarks)
+
+
+def corpus_names() -> list[str]:
+    """Return every training corpus's name."""
+    return _modules(tasks.corpora)
+
+
+def check_benchmark(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse an unknown benchmark or option without reading any data.
+
+    Raises:
+        TaskError: naming the value, what is allowed, and the nearest match.
+    """
+    _checked("benchmark", tasks.benchmarks, name, options)
+
+
+def check_corpus(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse an unknown corpus or option without reading any data.
+
+    Raises:
+        TaskError: naming the value, what is allowed, and the nearest match.
+    """
+    _checked("corpus", tasks.corpora, name, options)
+
+
+def load_benchmark(name: str, options: Mapping[str, Any]) -> Benchmark:
+    """Read a benchmark: `tasks.benchmarks.<name>.load(**options)`."""
+    load, checked = _checked("benchmark", tasks.benchmarks, name, options)
+    loaded: Benchmark = load(**checked)
+    return loaded
+
+
+def load_corpus(name: str, options: Mapping[str, Any]) -> Corpus:
+    """Read a corpus: `tasks.corpora.<name>.load(**options)`."""
+    load, checked = _checked("corpus", tasks.corpora, name, options)
+    loaded: Corpus = load(**checked)
+    return loaded
+
+
+def _modules(package: ModuleType) -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
+
+
+def _checked(
+    kind: str, package: ModuleType, name: str, options: Mapping[str, Any]
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    known = _modules(package)
+    if name not in known:
+        raise TaskError(f"unknown {kind} '{name}': {nearest(name, known)}")
+    load = importlib.import_module(f"{package.__name__}.{name}").load
+    parameters = inspect.signature(load).parameters
+    types = typing.get_type_hints(load)
+    checked = {}
+    for option, value in options.items():
+        if option not in parameters:
+            raise TaskError(f"{kind} '{name}' has no option '{option}': {nearest(option, parameters)}")
+        try:
+            checked[option] = pydantic.TypeAdapter(types[option]).validate_python(value)
+        except pydantic.ValidationError as error:
+            problem = error.errors()[0]["msg"]
+            raise TaskError(f"{kind} '{name}', option '{option}': {value!r} is refused: {problem}") from None
+    missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in options]
+    if missing:
+        raise TaskError(f"{kind} '{name}' needs the option '{missing[0]}'")
+    return load, checked

@@ -1,0 +1,178 @@
+"""The words every task is made of: texts, pools, qrels, benchmarks and training corpora.
+
+Texts live in Arrow tables, so thirteen thousand passages in memory and thirty-three million on disk are the same
+object to everybody else, and neither costs a Python object per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Rows = npt.NDArray[np.int64]
+Qrels = Mapping[str, Mapping[str, int]]
+"""Query id -> passage id -> grade (1 or more). Language versions of one query share its id and so its relevant
+passages, which may lie in any pool."""
+
+
+class Setting(StrEnum):
+    """Which passages a query competes for (LAReQA, arXiv 2004.05484, section 3; arXiv 2408.10536, section 4)."""
+
+    MONOLINGUAL = "monolingual"
+    """The pool of the query's own language."""
+    CROSSLINGUAL = "crosslingual"
+    """One pool of another language at a time."""
+    MULTILINGUAL = "multilingual"
+    """The union of all pools."""
+
+
+class Query(NamedTuple):
+    """One question; its language is that of the table that holds it."""
+
+    id: str
+    text: str
+
+
+class Passage(NamedTuple):
+    """One candidate text; its id is unique over all pools of the benchmark."""
+
+    id: str
+    text: str
+
+
+class Texts:
+    """Rows of (id, text), one language, random access; in memory or memory-mapped."""
+
+    def __init__(self, table: pa.Table) -> None:
+        """Wrap an Arrow table with the string columns `id` and `text`."""
+        assert {"id", "text"} <= set(table.column_names), table.column_names
+        self._table = table
+
+    @classmethod
+    def of(cls, rows: Iterable[Query | Passage]) -> Texts:
+        """Build an in-memory table from queries or passages."""
+        held = list(rows)
+        columns = {"id": [row.id for row in held], "text": [row.text for row in held]}
+        return cls(pa.table(columns, schema=pa.schema({"id": pa.string(), "text": pa.string()})))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._table.num_rows)
+
+    def ids(self, rows: Rows | None = None) -> list[str]:
+        """Return the ids of `rows` in that order; of all rows without an argument."""
+        return self._column("id", rows)
+
+    def texts(self, rows: Rows | None = None) -> list[str]:
+        """Return the texts of `rows` in that order; of all rows without an argument."""
+        return self._column("text", rows)
+
+    def rows_of(self, ids: Sequence[str]) -> Rows:
+        """Return the row of each id, -1 where this table does not hold it."""
+        wanted = pa.array(ids, pa.string())
+        held = np.flatnonzero(pc.is_in(self._table["id"], value_set=wanted).to_numpy())
+        row_of = dict(zip(self.ids(held), held.tolist(), strict=True))
+        return np.array([row_of.get(i, -1) for i in ids], dtype=np.int64)
+
+    def _column(self, name: str, rows: Rows | None) -> list[str]:
+        column = self._table[name] if rows is None else self._table[name].take(pa.array(rows))
+        values: list[str] = column.to_pylist()
+        return values
+
+
+class Pool(NamedTuple):
+    """Passages of one language that are searched together.
+
+    Its name is the language unless a benchmark has several pools of one language (Tatoeba: one English pool per pair).
+    """
+
+    name: str
+    language: str
+    passages: Texts
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Queries by language, pools of passages, and which passage answers which query."""
+
+    name: str
+    revision: str
+    """Identifies the exact data: a pinned revision or a digest of the content."""
+    queries: Mapping[str, Texts]
+    """Language (ISO 639-1) -> queries."""
+    pools: Sequence[Pool]
+    qrels: Qrels
+    settings: tuple[Setting, ...]
+    metrics: tuple[str, ...] = ("map", "ndcg@10", "mrr", "recall@1", "recall@10", "recall@100")
+    """Names from `tasks.metrics`; rank distance is added wherever the multilingual setting is measured."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Protocol switches printed with every result, such as LAReQA's `context`."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language with queries, sorted."""
+        return tuple(sorted(self.queries))
+
+
+class Pair(NamedTuple):
+    """One training example: a query, a passage that answers it, and passages that do not."""
+
+    query: str
+    passage: str
+    negatives: tuple[str, ...] = ()
+
+
+class Keys(NamedTuple):
+    """Identity of what B rows hold: equal keys mean the same text or its version in another language."""
+
+    queries: npt.NDArray[np.int64]
+    passages: npt.NDArray[np.int64]
+
+
+class Corpus(Protocol):
+    """Training pairs in rows; a row holds the same pair in one or more languages."""
+
+    @property
+    def name(self) -> str:
+        """The corpus's name in a search space."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Identifies the exact data: a pinned revision or a digest of the content."""
+        ...
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language some row has, sorted ISO 639-1."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def rows(self, language: str | None = None) -> Sequence[int] | Rows:
+        """Return the rows that have `language`; without one, the rows in two or more languages.
+
+        A complete parallel corpus answers `range(len(self))`, which costs no memory.
+        """
+        ...
+
+    def row_languages(self, row: int) -> tuple[str, ...]:
+        """Return the languages of one row, sorted."""
+        ...
+
+    def keys(self, rows: Rows) -> Keys:
+        """Return the language-independent identities of the rows' queries and passages."""
+        ...
+
+    def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
+        """Return one pair a row, its query in one language and its passage (and negatives) in another or the same."""
+        ...
