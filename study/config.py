@@ -147,6 +147,8 @@ class TrialConfig(Frozen):
     warmup: float = Field(default=0.1, ge=0, le=1)
     """Share of the steps in which the learning rate rises linearly from 0; it then falls linearly to 0."""
     max_grad_norm: float = Field(default=1.0, gt=0)
+    gradient_caching: bool = False
+    """Embed every batch twice so that memory is that of one micro-batch, whatever batch_size; same gradient."""
     precision: Precision = "auto"
     micro_batch_tokens: int = Field(default=16384, ge=64)
     """Padded tokens that go through the transformer at once."""

@@ -1,0 +1,85 @@
+"""From a planned batch to tensors, ahead of the step that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from study.batching import length_batches
+from study.distributed import rank, world_size
+from study.training.encoder import Encoder, Tokens
+from study.training.loss import Identities
+from study.training.sampler import HybridSampler, Kind
+from tasks.plugins import TaskError
+from tasks.schema import Corpus, Pair
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This rank's share of one global batch. B queries, M passages (positives first, then hard negatives)."""
+
+    kind: Kind
+    micro_batches: list[Tokens]
+    """Queries and passages mixed, sorted by length."""
+    order: Tensor
+    """Row of each text (queries, then passages) in the concatenated micro-batches, shape (B + M,)."""
+    queries: int
+    identities: Identities
+
+    def split(self, embedding_RD: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the queries' (B, D) and the passages' (M, D) embeddings from those of the micro-batches."""
+        ordered = embedding_RD[self.order.to(embedding_RD.device)]
+        return ordered[: self.queries], ordered[self.queries :]
+
+
+class BatchMaker:
+    """Reads, tokenizes and pads this rank's share of any step's batch."""
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        sampler: HybridSampler,
+        encoder: Encoder,
+        *,
+        hard_negatives: int,
+        token_budget: int,
+    ) -> None:
+        self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
+        self._hard_negatives, self._token_budget = hard_negatives, token_budget
+
+    def make(self, step: int) -> Batch:
+        """Return the batch of `step`."""
+        plan = self._sampler.batch(step).share(rank(), world_size())
+        corpus = self._corpora[plan.corpus]
+        pairs = self._with_negatives(corpus, corpus.pairs(plan.rows, plan.query_languages, plan.passage_languages))
+        token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
+        passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
+        token_ids += self._encoder.tokenize(passages, "passage")
+        groups = length_batches([len(ids) for ids in token_ids], self._token_budget)
+        order = torch.empty(len(token_ids), dtype=torch.int64)
+        order[[index for group in groups for index in group]] = torch.arange(len(token_ids))
+        micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
+        return Batch(plan.kind, micro_batches, order, len(pairs), Identities.of(pairs, corpus.keys(plan.rows)))
+
+    def ahead(self, first: int, last: int) -> Iterator[Batch]:
+        """Yield the batches of steps `first` to `last` - 1, each made while the step before it runs."""
+        with ThreadPoolExecutor(max_workers=1) as background:
+            upcoming = background.submit(self.make, first) if first < last else None
+            for step in range(first, last):
+                assert upcoming is not None
+                batch = upcoming.result()
+                upcoming = background.submit(self.make, step + 1) if step + 1 < last else None
+                yield batch
+
+    def _with_negatives(self, corpus: Corpus, pairs: list[Pair]) -> list[Pair]:
+        fewest = min(len(pair.negatives) for pair in pairs)
+        if fewest < self._hard_negatives:
+            raise TaskError(
+                f"corpus '{corpus.name}' has pairs with {fewest} hard negatives, fewer than hard_negatives "
+                f"{self._hard_negatives}; lower it, or mine more with `python -m study.mine`"
+            )
+        return [pair._replace(negatives=pair.negatives[: self._hard_negatives]) for pair in pairs]

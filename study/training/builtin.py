@@ -1,0 +1,128 @@
+"""Two small backbones, written once per machine as ordinary Hugging Face folders: no download, real code path.
+
+Weights are random under a fixed seed; the tokenizer is a Unigram model trained on the factbook's training split. One is
+shaped like XLM-R (a plain transformer folder), one like LaBSE (sentence-transformers files: first token, dense, tanh).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+from tasks.cache import cache_folder, once
+from tasks.corpora import factbook
+
+PREFIX = "builtin/"
+NAMES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
+VERSION = "1"
+"""Part of the folder's name: raise it whenever what is written changes."""
+SEED = 20240810
+VOCABULARY = 12_000
+WIDTH, LAYERS, HEADS, POSITIONS = 128, 1, 4, 258
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def folder(name: str) -> Path:
+    """Return the folder of a built-in backbone, writing it first if this machine has none yet.
+
+    Any number of processes may ask at once; one writes, and the folder appears complete or not at all.
+    """
+    assert name in NAMES, name
+    target = cache_folder() / "builtin" / f"{name.removeprefix(PREFIX)}-{VERSION}"
+    return once(target, lambda partial: _write(name, partial))
+
+
+def _write(name: str, target: Path) -> None:
+    tokenizer = _tokenizer()
+    tokenizer.save_pretrained(target)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        if name == "builtin/xlmr-tiny":
+            XLMRobertaModel(
+                XLMRobertaConfig.from_dict(_shape(len(tokenizer))), add_pooling_layer=False
+            ).save_pretrained(target)
+        else:
+            BertModel(BertConfig.from_dict(_shape(len(tokenizer))), add_pooling_layer=False).save_pretrained(target)
+            _write_sentence_transformers_files(target)
+
+
+def _texts() -> Iterator[str]:
+    corpus = factbook.load()
+    rows = corpus.rows()
+    for language in corpus.languages:
+        for pair in corpus.pairs(rows, [language] * len(rows), [language] * len(rows)):
+            yield pair.query
+            yield pair.passage
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=list(SPECIAL), unk_token="<unk>")
+    tokenizer.train_from_iterator(_texts(), trainer)
+    begin, end = SPECIAL.index("<s>"), SPECIAL.index("</s>")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", begin), ("</s>", end)]
+    )
+    fast: Callable[..., PreTrainedTokenizerFast] = PreTrainedTokenizerFast
+    return fast(
+        tokenizer_object=tokenizer,
+        model_max_length=POSITIONS - 2,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )
+
+
+def _shape(vocabulary: int) -> dict[str, int | float]:
+    return {
+        "vocab_size": vocabulary,
+        "type_vocab_size": 1,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "intermediate_size": 4 * WIDTH,
+        "max_position_embeddings": POSITIONS,
+        "bos_token_id": SPECIAL.index("<s>"),
+        "pad_token_id": SPECIAL.index("<pad>"),
+        "eos_token_id": SPECIAL.index("</s>"),
+    }
+
+
+def _write_sentence_transformers_files(target: Path) -> None:
+    kinds = ("Transformer", "Pooling", "Dense", "Normalize")
+    modules = []
+    for index, kind in enumerate(kinds):
+        path = "" if kind == "Transformer" else f"{index}_{kind}"
+        modules.append({"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"})
+        (target / path).mkdir(exist_ok=True)
+    dense = {"in_features": WIDTH, "out_features": WIDTH, "bias": True}
+    _write_json(target / "modules.json", modules)
+    _write_json(target / "sentence_bert_config.json", {"max_seq_length": POSITIONS - 2, "do_lower_case": False})
+    _write_json(target / "1_Pooling" / "config.json", {"embedding_dimension": WIDTH, "pooling_mode": "cls"})
+    _write_json(
+        target / "2_Dense" / "config.json", {**dense, "activation_function": "torch.nn.modules.activation.Tanh"}
+    )
+    linear = nn.Linear(WIDTH, WIDTH)
+    save_file(
+        {f"linear.{key}": value for key, value in linear.state_dict().items()}, target / "2_Dense" / "model.safetensors"
+    )
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")

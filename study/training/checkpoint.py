@@ -1,0 +1,102 @@
+"""Save and restore a training run: weights, optimizer and where it stands. Safetensors and JSON only.
+
+Nothing else is needed to go on bit for bit: batches, learning rate and dropout are functions of (seed, step).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from study.training.encoder import Encoder
+
+WEIGHTS, OPTIMIZER, PROGRESS = "encoder.safetensors", "optimizer.safetensors", "progress.json"
+UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
+"""What reading a damaged or foreign checkpoint raises."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read: cut short, or of another model."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands."""
+
+    step: int = 0
+    """Optimizer steps taken."""
+    best_step: int | None = None
+    best_score: float | None = None
+    """Of the validation metric, higher is better."""
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    """All validation metrics at `best_step`."""
+    seconds: float = 0.0
+    """Spent training so far, over all attempts."""
+
+
+def save(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write a checkpoint into an existing folder; the file of the progress last, so that its presence means whole."""
+    save_file(_contiguous(encoder.state_dict()), folder / WEIGHTS)
+    save_file(_contiguous(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
+    (folder / PROGRESS).write_text(json.dumps(asdict(progress)), "utf-8")
+
+
+def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) -> Progress:
+    """Load a checkpoint into an encoder and its optimizer.
+
+    Raises:
+        CheckpointError: a file is missing, cut short, or does not fit the encoder.
+    """
+    progress, weights = _read(folder)
+    try:
+        moments = load_file(folder / OPTIMIZER)
+        encoder.load_state_dict(weights)
+        _load_optimizer(optimizer, moments)
+    except UNREADABLE as error:
+        raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
+    return progress
+
+
+def restore_weights(folder: Path, encoder: Encoder) -> Progress:
+    """Load a checkpoint's weights alone, as for evaluation or export.
+
+    Raises:
+        CheckpointError: a file is missing, cut short, or does not fit the encoder.
+    """
+    progress, weights = _read(folder)
+    try:
+        encoder.load_state_dict(weights)
+    except UNREADABLE as error:
+        raise CheckpointError(f"checkpoint {folder} does not fit the encoder: {error}") from error
+    return progress
+
+
+def _read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+    try:
+        return Progress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
+    except UNREADABLE as error:
+        raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, moments in state.items() for name, tensor in moments.items()}
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,153 @@
+"""Tokenize -> transformer -> pool -> normalise: one encoder for queries and passages.
+
+B batch, L tokens, W transformer width, D embedding width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from study.config import Pooling
+
+Kind = Literal["query", "passage"]
+
+
+class Tokens(NamedTuple):
+    """One padded batch. int64, shape (B, L)."""
+
+    ids_BL: Tensor
+    mask_BL: Tensor
+
+    def to(self, device: torch.device) -> Tokens:
+        """Return the same tokens on `device`."""
+        return Tokens(self.ids_BL.to(device, non_blocking=True), self.mask_BL.to(device, non_blocking=True))
+
+
+class TextForm(NamedTuple):
+    """How one kind of text is put to the tokenizer."""
+
+    prefix: str
+    max_tokens: int
+
+
+class Encoder(nn.Module):
+    """A transformer, its pooling and its tokenizer; embeddings are fp32 and of unit norm.
+
+    Args:
+        transformer: any `AutoModel`.
+        tokenizer: its fast tokenizer.
+        pooling: how token states become one vector.
+        heads: applied after pooling, in order; LaBSE has a dense layer with tanh here.
+        forms: prefix and length limit of queries and of passages.
+        bf16: run the transformer under bfloat16 autocast; pooling and norm stay fp32.
+    """
+
+    def __init__(
+        self,
+        transformer: Any,
+        tokenizer: Any,
+        pooling: Pooling,
+        heads: Sequence[nn.Module],
+        forms: dict[Kind, TextForm],
+        *,
+        bf16: bool = False,
+    ) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self.heads = nn.Sequential(*heads)
+        self.forms = forms
+        self.bf16 = bf16
+        if pooling != "pooler" and getattr(transformer, "pooler", None) is not None:
+            transformer.pooler = None  # DDP waits for gradients that unused parameters never get
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def width(self) -> int:
+        """Size of an embedding."""
+        for head in reversed(self.heads):
+            if isinstance(head, Dense):
+                return head.linear.out_features
+        return int(self.transformer.config.hidden_size)
+
+    def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        """Return token ids with prefix and special tokens, cut at the kind's limit."""
+        if not texts:
+            return []
+        prefix, max_tokens = self.forms[kind]
+        encoded = self.tokenizer(
+            [prefix + text for text in texts],
+            truncation=True,
+            max_length=max_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def pad(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
+        """Return one padded batch on the CPU."""
+        longest = max(map(len, token_ids))
+        ids_BL = torch.full((len(token_ids), longest), self.tokenizer.pad_token_id)
+        mask_BL = torch.zeros_like(ids_BL)
+        for row, ids in enumerate(token_ids):
+            ids_BL[row, : len(ids)] = torch.tensor(ids)
+            mask_BL[row, : len(ids)] = 1
+        return Tokens(ids_BL, mask_BL)
+
+    def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+        """Return embeddings (B, D) of one batch of token ids."""
+        return self.embed_tokens(self.pad(token_ids).to(self.device))
+
+    def embed_tokens(self, tokens: Tokens) -> Tensor:
+        """Return embeddings (B, D) of one padded batch that is on the encoder's device."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            output = self.transformer(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL)
+            pooled_BW = self._pooled(output, tokens.mask_BL)
+        embedding_BD: Tensor = self.heads(pooled_BW.float())
+        return F.normalize(embedding_BD, dim=-1)
+
+    def forward(self, batches: Sequence[Tokens], seeds: Sequence[int]) -> Tensor:
+        """Return the embeddings of several padded batches, one after the other: what DDP wraps, once a step.
+
+        Each batch's dropout is drawn from its own seed, so that the same batch embedded again drops the same units.
+        """
+        embeddings = []
+        for tokens, seed in zip(batches, seeds, strict=True):
+            torch.manual_seed(seed)
+            embeddings.append(self.embed_tokens(tokens))
+        return torch.cat(embeddings)
+
+    def _pooled(self, output: Any, mask_BL: Tensor) -> Tensor:
+        if self.pooling == "pooler":
+            pooled: Tensor = output.pooler_output
+            return pooled
+        states_BLW: Tensor = output.last_hidden_state
+        if self.pooling == "first":
+            return states_BLW[:, 0]
+        weight_BL1 = mask_BL.unsqueeze(-1).float()
+        return (states_BLW.float() * weight_BL1).sum(1) / weight_BL1.sum(1)
+
+
+class Dense(nn.Module):
+    """A linear layer and its activation, as sentence-transformers stores it (LaBSE: 768 -> 768, tanh)."""
+
+    def __init__(self, linear: nn.Linear, activation: nn.Module) -> None:
+        super().__init__()
+        self.linear = linear
+        self.activation = activation
+
+    def forward(self, pooled_BW: Tensor) -> Tensor:
+        """Return shape (B, D)."""
+        projected: Tensor = self.activation(self.linear(pooled_BW))
+        return projected

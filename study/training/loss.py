@@ -1,0 +1,84 @@
+"""InfoNCE over every rank's passages, false negatives left out (arXiv 2408.10536, section 3).
+
+B local queries, M local passages (B positives, then the hard negatives), N = M x world size, D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from study.distributed import gather_rows, gather_with_gradient, rank
+from tasks.schema import Keys, Pair
+
+NO_KEY = -1
+
+
+@dataclass(frozen=True)
+class Identities:
+    """What this rank's queries and passages are, apart from their wording: enough to know false negatives. int64."""
+
+    queries_B: Tensor
+    passages_M: Tensor
+    """The passage whatever its language; NO_KEY for hard negatives, whose identity a corpus does not state."""
+    texts_M: Tensor
+    """The exact text."""
+    answers_M: Tensor
+    """The query a passage is known to answer; NO_KEY for hard negatives."""
+
+    @classmethod
+    def of(cls, pairs: list[Pair], keys: Keys) -> Identities:
+        """Identify a batch whose passages are laid out positives first, then each pair's negatives in turn."""
+        negatives = [text for pair in pairs for text in pair.negatives]
+        queries, passages = torch.from_numpy(keys.queries), torch.from_numpy(keys.passages)
+        unknown = torch.full((len(negatives),), NO_KEY)
+        texts = torch.tensor([_text_key(text) for text in [pair.passage for pair in pairs] + negatives])
+        return cls(queries, torch.cat([passages, unknown]), texts, torch.cat([queries, unknown]))
+
+
+def contrastive_loss(
+    query_BD: Tensor, passage_MD: Tensor, temperature: float, identities: Identities | None = None
+) -> Tensor:
+    """Return the mean over local queries of -log softmax(cosine / temperature) at the query's own passage.
+
+    Args:
+        query_BD: unit-norm embeddings of this rank's queries.
+        passage_MD: of its passages: the B positives in the queries' order, then hard negatives.
+        temperature: divides the cosine scores.
+        identities: leaves every passage known to answer a query out of that query's sum; none are without it.
+
+    Returns:
+        A scalar. Averaged over ranks, its gradient is that of one process holding the joined batch.
+    """
+    passage_ND = gather_with_gradient(passage_MD)
+    own_B = torch.arange(len(query_BD), device=query_BD.device) + rank() * len(passage_MD)
+    scores_BN = query_BD @ passage_ND.T / temperature
+    if identities is not None:
+        scores_BN = scores_BN.masked_fill(false_negatives(identities, own_B), float("-inf"))
+    return F.cross_entropy(scores_BN, own_B)
+
+
+def false_negatives(identities: Identities, own_B: Tensor) -> Tensor:
+    """Return, as booleans (B, N), which passages answer a query without being the passage it is paired with.
+
+    A passage does if it is a version of the paired passage in any language, has the same text, or is paired elsewhere
+    in the batch with a version of the same query.
+    """
+    device = own_B.device
+    passages_N, texts_N, answers_N = (
+        gather_rows(keys.to(device)) for keys in (identities.passages_M, identities.texts_M, identities.answers_M)
+    )
+    answering_BN = (
+        (passages_N[own_B, None] == passages_N)
+        | (texts_N[own_B, None] == texts_N)
+        | (identities.queries_B.to(device)[:, None] == answers_N)
+    )
+    return answering_BN.scatter(1, own_B[:, None], value=False)
+
+
+def _text_key(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

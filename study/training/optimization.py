@@ -1,0 +1,123 @@
+"""One optimizer step: forward over micro-batches, loss, backward, clip, update; optionally with gradient caching.
+
+Gradient caching (Gao et al., arXiv 2101.06983) embeds every micro-batch twice, once without a graph to learn the loss's
+gradient at the embeddings, once with a graph to carry it back, so memory is that of one micro-batch at any batch size.
+Dropout is seeded per (seed, step, rank, micro-batch): both passes see the same masks, and resuming needs no RNG state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from study.config import TrialConfig, value_at
+from study.distributed import rank
+from study.training.batch import Batch
+from study.training.encoder import Encoder, Tokens
+from study.training.loss import contrastive_loss
+
+Loss = Callable[[Tensor], Tensor]
+
+
+class DivergedError(RuntimeError):
+    """The loss or its gradient is no longer finite; the trial cannot go on."""
+
+
+class StepResult(NamedTuple):
+    """What one step measured. `loss` is this rank's."""
+
+    loss: Tensor
+    gradient_norm: Tensor
+
+
+def make_optimizer(encoder: Encoder, config: TrialConfig) -> torch.optim.AdamW:
+    """Return AdamW; biases and norms are not decayed."""
+    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def learning_rate_at(step: int, config: TrialConfig) -> float:
+    """Return the learning rate of `step` (from 0): linear warm-up from 0, then linear decay to 0."""
+    warmup_steps = config.warmup * config.steps
+    if step + 1 < warmup_steps:
+        return config.learning_rate * (step + 1) / warmup_steps
+    return config.learning_rate * (config.steps - step) / max(1.0, config.steps - warmup_steps + 1)
+
+
+class Stepper:
+    """Takes optimizer steps on an encoder.
+
+    Args:
+        encoder: the module whose parameters move.
+        model: the encoder itself, or DDP around it.
+        optimizer: over the encoder's parameters.
+        config: the trial.
+    """
+
+    def __init__(
+        self, encoder: Encoder, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrialConfig
+    ) -> None:
+        self._encoder, self._model, self._optimizer, self._config = encoder, model, optimizer, config
+
+    def step(self, batch: Batch, step: int) -> StepResult:
+        """Take step number `step` on this rank's share of its batch.
+
+        Raises:
+            DivergedError: on every rank alike, before any parameter has moved.
+        """
+        self._encoder.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, self._config)
+        micro_batches = [tokens.to(self._encoder.device) for tokens in batch.micro_batches]
+        temperature = value_at(self._config.temperature, step / max(1, self._config.steps - 1))
+        identities = batch.identities if self._config.mask_false_negatives else None
+
+        def loss_of(embedding_RD: Tensor) -> Tensor:
+            return contrastive_loss(*batch.split(embedding_RD), temperature, identities)
+
+        backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
+        loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)
+        norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise DivergedError(
+                f"the gradient is not finite at step {step + 1}: lower learning_rate or raise temperature"
+            )
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return StepResult(loss, norm)
+
+    def _plain_backward(self, micro_batches: list[Tokens], seeds: list[int], loss_of: Loss) -> Tensor:
+        loss = loss_of(self._model(micro_batches, seeds))
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    def _cached_backward(self, micro_batches: list[Tokens], seeds: list[int], loss_of: Loss) -> Tensor:
+        with torch.no_grad():
+            embedding_RD = self._encoder(micro_batches, seeds)
+        embedding_RD.requires_grad_()
+        loss = loss_of(embedding_RD)
+        torch.autograd.backward(loss)
+        gradients = embedding_RD.grad.split([len(tokens.ids_BL) for tokens in micro_batches])
+        for i, gradient_BD in enumerate(gradients):
+            # DDP sums over ranks once a step, with the last micro-batch, however many each rank has.
+            with nullcontext() if i == len(gradients) - 1 else self._without_sync():
+                torch.autograd.backward(self._model([micro_batches[i]], [seeds[i]]), gradient_BD)
+        return loss.detach()
+
+    def _without_sync(self) -> AbstractContextManager[None]:
+        return self._model.no_sync() if isinstance(self._model, DistributedDataParallel) else nullcontext()
+
+
+def _dropout_seeds(config: TrialConfig, step: int, count: int) -> list[int]:
+    words = np.random.SeedSequence([config.seed, step, rank()]).generate_state(count, np.uint32)
+    return [int(word) for word in words]

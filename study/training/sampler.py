@@ -1,0 +1,148 @@
+"""Which pairs share a batch: hybrid batch sampling (arXiv 2408.10536, section 3).
+
+A batch is monolingual with probability `alpha`: one language, drawn uniformly, both sides. Otherwise it is
+cross-lingual: within each pair the query's language differs from the passage's, and languages vary over the batch.
+`alpha=1` is X-X-mono and `alpha=0` is X-Y of LAReQA (arXiv 2004.05484).
+
+The batch of step s is a pure function of (seed, s), the same on every rank; each rank takes its slice of it. So `alpha`
+means the same at every world size, and resuming needs no sampler state. Two trials that differ in `alpha` alone draw
+the same random numbers, which makes their comparison a paired one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from study.config import Schedule, value_at
+from study.training.permutation import permuted
+from tasks.plugins import TaskError
+from tasks.schema import Corpus, Rows
+
+Kind = Literal["monolingual", "crosslingual"]
+REDRAWS = 100
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which rows of which corpus, in which languages: a batch before any text is read."""
+
+    kind: Kind
+    corpus: int
+    """Index into the sampler's corpora."""
+    rows: Rows
+    """Shape (B,)."""
+    query_languages: tuple[str, ...]
+    passage_languages: tuple[str, ...]
+
+    def share(self, rank: int, world_size: int) -> BatchPlan:
+        """Return the slice of this batch that `rank` works on; B is a multiple of the world size."""
+        size = len(self.rows) // world_size
+        part = slice(rank * size, (rank + 1) * size)
+        return BatchPlan(
+            self.kind, self.corpus, self.rows[part], self.query_languages[part], self.passage_languages[part]
+        )
+
+
+class HybridSampler:
+    """Plans the global batch of any step.
+
+    Raises:
+        TaskError: a corpus is smaller than a batch, or no corpus can serve the cross-lingual batches `alpha` asks for.
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        weights: Sequence[float | None],
+        *,
+        alpha: float | Schedule,
+        batch_size: int,
+        steps: int,
+        seed: int,
+    ) -> None:
+        self._corpora = corpora
+        self._alpha, self._batch_size, self._steps, self._seed = alpha, batch_size, steps, seed
+        shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
+        self._monolingual_shares = np.array(shares, dtype=float)
+        self._crosslingual_shares = np.array(
+            [share if len(c.languages) > 1 else 0 for c, share in zip(corpora, shares, strict=True)], dtype=float
+        )
+        self._check()
+
+    def batch(self, step: int) -> BatchPlan:
+        """Return the global batch of `step` (from 0)."""
+        rng = np.random.default_rng([self._seed, step])
+        is_monolingual = rng.random() < value_at(self._alpha, step / max(1, self._steps - 1))
+        shares = self._monolingual_shares if is_monolingual else self._crosslingual_shares
+        index = int(np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(), side="right"))
+        corpus = self._corpora[index]
+        # Drawn for either kind, so that everything after is drawn from the same state whatever alpha is.
+        language = corpus.languages[int(rng.integers(len(corpus.languages)))]
+        candidates = corpus.rows(language) if is_monolingual else corpus.rows()
+        rows = self._distinct(corpus, candidates, self._stream(index, candidates, step), rng)
+        if is_monolingual:
+            languages = (language,) * len(rows)
+            return BatchPlan("monolingual", index, rows, languages, languages)
+        query_languages, passage_languages = zip(*(_two_languages(corpus, int(row), rng) for row in rows), strict=True)
+        return BatchPlan("crosslingual", index, rows, query_languages, passage_languages)
+
+    def _stream(self, index: int, candidates: Sequence[int] | Rows, step: int) -> Rows:
+        """Return this step's rows: epochs of a shuffle, each row at most once an epoch, whole batches only."""
+        batches_per_epoch = len(candidates) // self._batch_size
+        epoch, batch = divmod(step, batches_per_epoch)
+        positions = np.arange(batch * self._batch_size, (batch + 1) * self._batch_size)
+        return _taken(candidates, permuted(positions, len(candidates), (self._seed, index, epoch)))
+
+    def _distinct(self, corpus: Corpus, candidates: Sequence[int] | Rows, rows: Rows, rng: np.random.Generator) -> Rows:
+        """Replace rows whose passage is already in the batch by others drawn at random."""
+        for _ in range(REDRAWS):
+            keys = corpus.keys(rows).passages
+            _, first = np.unique(keys, return_index=True)
+            repeated = np.setdiff1d(np.arange(len(rows)), first)
+            if len(repeated) == 0:
+                return rows
+            rows = rows.copy()
+            rows[repeated] = _taken(candidates, rng.integers(len(candidates), size=len(repeated)))
+        raise TaskError(
+            f"corpus '{corpus.name}' has too few distinct passages for a batch of {self._batch_size}; lower batch_size"
+        )
+
+    def _check(self) -> None:
+        for corpus in self._corpora:
+            fewest = min((len(corpus.rows(language)), language) for language in corpus.languages)
+            if fewest[0] < self._batch_size:
+                raise TaskError(
+                    f"corpus '{corpus.name}' has {fewest[0]} rows in '{fewest[1]}', fewer than batch_size "
+                    f"{self._batch_size}; lower batch_size or leave the language out"
+                )
+            if self._may_be_crosslingual() and 0 < len(corpus.rows()) < self._batch_size:
+                raise TaskError(
+                    f"corpus '{corpus.name}' has {len(corpus.rows())} rows in two or more languages, fewer than "
+                    f"batch_size {self._batch_size}; lower batch_size or set alpha to 1"
+                )
+        if self._may_be_crosslingual() and not self._crosslingual_shares.any():
+            names = ", ".join(f"'{corpus.name}'" for corpus in self._corpora)
+            raise TaskError(
+                f"alpha {self._alpha} asks for cross-lingual batches, but {names} has one language only; "
+                "add a parallel corpus or set alpha to 1"
+            )
+
+    def _may_be_crosslingual(self) -> bool:
+        ends = (self._alpha.start, self._alpha.end) if isinstance(self._alpha, Schedule) else (self._alpha,)
+        return min(ends) < 1
+
+
+def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:
+    # A range is the identity: the rows of a complete parallel corpus are never listed.
+    return positions if isinstance(candidates, range) else np.asarray(candidates)[positions]
+
+
+def _two_languages(corpus: Corpus, row: int, rng: np.random.Generator) -> tuple[str, str]:
+    languages = corpus.row_languages(row)
+    query = int(rng.integers(len(languages)))
+    passage = (query + 1 + int(rng.integers(len(languages) - 1))) % len(languages)
+    return languages[query], languages[passage]

@@ -1,0 +1,106 @@
+"""One trial's training on one rank: steps, validations, early stopping. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from study.config import TrialConfig, value_at
+from study.distributed import sum_over_ranks, world_size
+from study.training.batch import BatchMaker
+from study.training.checkpoint import Progress
+from study.training.encoder import Encoder
+from study.training.optimization import Stepper, learning_rate_at, make_optimizer
+from study.training.sampler import HybridSampler
+from tasks.schema import Corpus
+
+REPORTS = 10
+"""Progress reports over a trial, besides validations."""
+
+
+class Report(NamedTuple):
+    """What a trial says now and then; every rank yields the same."""
+
+    metrics: dict[str, float]
+    due_validation: bool
+
+
+class Training:
+    """Everything that moves while a trial trains.
+
+    Args:
+        config: the trial.
+        encoder: on this rank's device; every rank starts from the same weights.
+        corpora: as the trial names them, in that order.
+    """
+
+    def __init__(self, config: TrialConfig, encoder: Encoder, corpora: Sequence[Corpus]) -> None:
+        self.config = config
+        self.encoder = encoder
+        self.optimizer = make_optimizer(encoder, config)
+        self.progress = Progress()
+        sampler = HybridSampler(
+            corpora,
+            [corpus.weight for corpus in config.corpora],
+            alpha=config.alpha,
+            batch_size=config.batch_size,
+            steps=config.steps,
+            seed=config.seed,
+        )
+        self._batches = BatchMaker(
+            corpora,
+            sampler,
+            encoder,
+            hard_negatives=config.hard_negatives,
+            token_budget=config.micro_batch_tokens,
+        )
+        model = DistributedDataParallel(encoder) if world_size() > 1 else encoder
+        self._stepper = Stepper(encoder, model, self.optimizer, config)
+
+    def run(self) -> Iterator[Report]:
+        """Train from where `progress` stands, yielding after steps worth reporting.
+
+        When a validation is due the caller validates and calls `validated` before it goes on.
+
+        Raises:
+            DivergedError: on every rank alike.
+        """
+        config, first, began = self.config, self.progress.step, time.monotonic()
+        losses, before = [], self.progress.seconds
+        for step, batch in enumerate(self._batches.ahead(first, config.steps), start=first):
+            losses.append(self._stepper.step(batch, step).loss)
+            done = step + 1
+            due_validation = done % config.validation.every == 0 or done == config.steps
+            if due_validation or done % max(1, config.steps // REPORTS) == 0:
+                self.progress = replace(self.progress, step=done, seconds=before + time.monotonic() - began)
+                yield Report(self._metrics(step, losses), due_validation)
+                losses = []
+                if self._out_of_patience():
+                    return
+
+    def validated(self, score: float, metrics: dict[str, float]) -> bool:
+        """Record a validation score, higher is better; return whether it is the best so far."""
+        best = self.progress.best_score is None or score > self.progress.best_score
+        if best:
+            self.progress = replace(self.progress, best_step=self.progress.step, best_score=score, best_metrics=metrics)
+        return best
+
+    def _metrics(self, step: int, losses: list[torch.Tensor]) -> dict[str, float]:
+        fraction = step / max(1, self.config.steps - 1)
+        return {
+            "step": step + 1,
+            "loss": float(sum_over_ranks(torch.stack(losses).mean())) / world_size(),
+            "learning_rate": learning_rate_at(step, self.config),
+            "alpha_now": value_at(self.config.alpha, fraction),
+            "temperature_now": value_at(self.config.temperature, fraction),
+            "train_seconds": self.progress.seconds,
+        }
+
+    def _out_of_patience(self) -> bool:
+        patience, best_step = self.config.validation.patience, self.progress.best_step
+        return patience is not None and best_step is not None and self.progress.step - best_step >= patience

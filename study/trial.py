@@ -1,0 +1,72 @@
+"""One trial: Tune's dict in, a TorchTrainer run under the trial's own name, Tune's final report out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray.train
+from ray import tune
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from study import results, storage
+from study.config import TrialConfig
+from study.worker import VALIDATION, train_worker
+from tasks.metrics import higher_is_better
+
+KEPT_CHECKPOINTS = 2
+WORKER_FAILURES = 3
+"""Times a trial's workers may die before the trial does."""
+
+
+def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
+    """Train and evaluate one trial; report to Tune as it goes.
+
+    The run is named by the trial's number, so it goes on from its last checkpoint whenever it is started again, by
+    Tune after a failure or by a resumed study; a trial that has its result only reports it.
+
+    Args:
+        message: `number` and `trial` (a TrialConfig as plain data), as the searcher suggests them.
+        study_folder: where the study keeps its files; reachable from every node.
+    """
+    config = TrialConfig.model_validate(message["trial"])
+    number = int(message["number"])
+    folder = results.trial_folder(study_folder, number)
+    result_file = storage.join(folder, results.RESULT)
+    if not storage.exists(result_file):
+        outcome = _trainer(config, number, folder, study_folder).fit()
+        if outcome.metrics is not None and "diverged" in outcome.metrics:
+            tune.report(outcome.metrics)
+            return
+    result = storage.read_json(result_file)
+    tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
+
+
+def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -> TorchTrainer:
+    resources = config.resources
+    metric = config.validation.metric
+    return TorchTrainer(
+        train_worker,
+        train_loop_config={"number": number, "trial": config.model_dump(mode="json"), "folder": folder},
+        torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpus_per_worker > 0,
+            resources_per_worker={"CPU": resources.cpus_per_worker}
+            | ({"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}),
+        ),
+        run_config=ray.train.RunConfig(
+            name=f"{number:04d}",
+            storage_path=storage.join(study_folder, results.TRIALS),
+            checkpoint_config=ray.train.CheckpointConfig(
+                num_to_keep=KEPT_CHECKPOINTS,
+                checkpoint_score_attribute=f"{VALIDATION}/{metric}",
+                checkpoint_score_order="max" if higher_is_better(metric.rpartition("/")[2]) else "min",
+            ),
+            failure_config=ray.train.FailureConfig(
+                max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES
+            ),
+            logging_config=ray.train.LoggingConfig(log_level="WARNING"),
+            callbacks=[TuneReportCallback()],
+        ),
+    )

@@ -1,0 +1,97 @@
+"""W world size, B local queries, M local passages, F features, D width."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from study.distributed import rank, world_size
+from study.training.loss import NO_KEY, Identities, contrastive_loss, false_negatives
+from tasks.schema import Keys, Pair
+from tests.process_group import RunInGroup
+
+B, F, D = 8, 6, 4
+
+
+def identities(queries: list[int], passages: list[int], texts: list[int], answers: list[int]) -> Identities:
+    return Identities(*(torch.tensor(keys) for keys in (queries, passages, texts, answers)))
+
+
+def test_equal_embeddings_everywhere_cost_the_log_of_the_number_of_passages() -> None:
+    same = torch.full((B, D), 0.5)
+    assert contrastive_loss(same, same, 0.05).item() == pytest.approx(math.log(B), rel=1e-6)
+
+
+def test_two_orthogonal_pairs_cost_what_the_closed_form_says() -> None:
+    eye = torch.eye(2)
+    assert contrastive_loss(eye, eye, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-6)
+
+
+def test_a_masked_passage_costs_nothing() -> None:
+    query, passage = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    held = identities([0, 1], [7, 7], [0, 1], [0, 1])
+    assert contrastive_loss(query, passage, 0.5, held).item() == pytest.approx(0, abs=1e-6)
+    assert contrastive_loss(query, passage, 0.5).item() > 0.1
+
+
+def test_versions_of_the_positive_its_text_and_answers_to_the_same_query_are_no_negatives() -> None:
+    own = torch.arange(3)
+    nothing = identities([0, 1, 2], [0, 1, 2, NO_KEY], [0, 1, 2, 3], [0, 1, 2, NO_KEY])
+    assert not false_negatives(nothing, own).any()
+    same_passage = identities([0, 1, 2], [5, 5, 2, NO_KEY], [0, 1, 2, 3], [0, 1, 2, NO_KEY])
+    same_text = identities([0, 1, 2], [0, 1, 2, NO_KEY], [9, 1, 2, 9], [0, 1, 2, NO_KEY])
+    same_query = identities([4, 1, 4], [0, 1, 2, NO_KEY], [0, 1, 2, 3], [4, 1, 4, NO_KEY])
+    assert false_negatives(same_passage, own).nonzero().tolist() == [[0, 1], [1, 0]]
+    assert false_negatives(same_text, own).nonzero().tolist() == [[0, 3]]
+    assert false_negatives(same_query, own).nonzero().tolist() == [[0, 2], [2, 0]]
+
+
+def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs_order() -> None:
+    pairs = [Pair("ถาม", "答", ("ก", "ข")), Pair("سؤال", "ก", ("答", "ค"))]
+    held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])))
+    assert held.passages_M.tolist() == [3, 4, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
+    assert held.answers_M.tolist() == [1, 2, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
+    first, second, *negatives = held.texts_M.tolist()
+    assert negatives[0] == second
+    assert negatives[2] == first
+    assert len({first, second, negatives[1], negatives[3]}) == 4
+
+
+def gradient(negatives: int, temperature: float) -> tuple[Tensor, Tensor]:
+    """This process's share of one fixed global batch: its loss, and the gradient DDP leaves on every rank."""
+    generator = torch.Generator().manual_seed(0)
+    query_BF = torch.randn(B, F, generator=generator)
+    passage_BHF = torch.randn(B, 1 + negatives, F, generator=generator)
+    keys_B = torch.tensor([0, 1, 2, 3, 0, 5, 6, 2])  # rows 0 and 4, 2 and 7 hold the same passage
+    torch.manual_seed(1)
+    encoder = nn.Linear(F, D)
+    model = DistributedDataParallel(encoder) if world_size() > 1 else encoder
+    part = slice(rank() * B // world_size(), (rank() + 1) * B // world_size())
+    share_BHF = passage_BHF[part]
+    passage_MF = torch.cat([share_BHF[:, 0], share_BHF[:, 1:].flatten(0, 1)])
+    unknown = torch.full((len(passage_MF) - len(share_BHF),), NO_KEY)
+    queries_B = torch.arange(B)[part]
+    texts_M = torch.cat([queries_B, 100 + part.start * negatives + torch.arange(len(unknown))])
+    held = Identities(queries_B, torch.cat([keys_B[part], unknown]), texts_M, torch.cat([queries_B, unknown]))
+    embedding = nn.functional.normalize(model(torch.cat([query_BF[part], passage_MF])), dim=-1)
+    loss = contrastive_loss(embedding[: len(queries_B)], embedding[len(queries_B) :], temperature, held)
+    torch.autograd.backward(loss)
+    assert encoder.weight.grad is not None
+    return loss.detach(), encoder.weight.grad.clone()
+
+
+@pytest.mark.parametrize("negatives", [0, 1, 2])
+@pytest.mark.parametrize("processes", [2, 4])
+def test_the_gradient_over_processes_is_that_of_one_process_on_the_joined_batch(
+    run_in_group: RunInGroup, processes: int, negatives: int
+) -> None:
+    loss, alone = gradient(negatives, 0.05)
+    together = run_in_group(processes, gradient, negatives, 0.05)
+    assert torch.stack([share for share, _ in together]).mean().item() == pytest.approx(loss.item(), rel=1e-5)
+    for _, shared in together:
+        assert ((shared - alone).abs().max() / alone.abs().max()).item() < 1e-5

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from study.config import Schedule
+from study.training.sampler import BatchPlan, HybridSampler
+from tasks.plugins import TaskError
+from tasks.schema import Corpus
+from tests.toy_corpus import ToyCorpus
+
+LANGUAGES = ("ar", "de", "th", "zh")
+STEPS = 2000
+
+
+def sampler(
+    alpha: float | Schedule,
+    *corpora: Corpus,
+    batch_size: int = 8,
+    seed: int = 0,
+    weights: tuple[float | None, ...] = (),
+) -> HybridSampler:
+    held = corpora or (ToyCorpus.parallel(100, LANGUAGES),)
+    return HybridSampler(
+        held, weights or [None] * len(held), alpha=alpha, batch_size=batch_size, steps=STEPS, seed=seed
+    )
+
+
+def batches(made_by: HybridSampler, steps: int = STEPS) -> list[BatchPlan]:
+    return [made_by.batch(step) for step in range(steps)]
+
+
+def test_every_monolingual_batch_holds_one_language_on_both_sides() -> None:
+    plans = [plan for plan in batches(sampler(0.5)) if plan.kind == "monolingual"]
+    assert plans
+    assert all(len({*plan.query_languages, *plan.passage_languages}) == 1 for plan in plans)
+
+
+def test_every_pair_of_a_crosslingual_batch_crosses_languages_and_the_languages_vary() -> None:
+    plans = [plan for plan in batches(sampler(0.5)) if plan.kind == "crosslingual"]
+    assert plans
+    for plan in plans:
+        assert all(q != p for q, p in zip(plan.query_languages, plan.passage_languages, strict=True))
+    assert all(len(set(plan.query_languages)) > 1 for plan in plans[:100])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+def test_the_share_of_monolingual_batches_is_alpha(alpha: float) -> None:
+    share = np.mean([plan.kind == "monolingual" for plan in batches(sampler(alpha))])
+    assert abs(share - alpha) <= 4 * np.sqrt(alpha * (1 - alpha) / STEPS)
+
+
+def test_monolingual_languages_and_crosslingual_language_pairs_are_uniform() -> None:
+    plans = batches(sampler(0.5))
+    languages = Counter(plan.query_languages[0] for plan in plans if plan.kind == "monolingual")
+    pairs = Counter(
+        pair
+        for plan in plans
+        if plan.kind == "crosslingual"
+        for pair in zip(plan.query_languages, plan.passage_languages, strict=True)
+    )
+    assert set(languages) == set(LANGUAGES)
+    assert len(pairs) == len(LANGUAGES) * (len(LANGUAGES) - 1)
+    for counts in (languages, pairs):
+        expected = sum(counts.values()) / len(counts)
+        assert all(abs(count - expected) < 4 * np.sqrt(expected) for count in counts.values())
+
+
+def test_the_batch_of_a_step_is_a_function_of_seed_and_step_alone() -> None:
+    one, other = sampler(0.5), sampler(0.5)
+    backwards = [other.batch(step) for step in reversed(range(50))][::-1]
+    for plan, again in zip(batches(one, 50), backwards, strict=True):
+        assert plan.kind == again.kind
+        assert plan.query_languages == again.query_languages
+        assert (plan.rows == again.rows).all()
+    assert any((sampler(0.5, seed=1).batch(step).rows != one.batch(step).rows).any() for step in range(5))
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_the_shares_of_all_ranks_joined_are_the_global_batch(world_size: int) -> None:
+    for plan in batches(sampler(0.5), 50):
+        shares = [plan.share(rank, world_size) for rank in range(world_size)]
+        assert (np.concatenate([share.rows for share in shares]) == plan.rows).all()
+        assert sum((share.query_languages for share in shares), ()) == plan.query_languages
+        assert sum((share.passage_languages for share in shares), ()) == plan.passage_languages
+        assert {share.kind for share in shares} == {plan.kind}
+
+
+def test_trials_that_differ_in_alpha_alone_draw_the_same_rows() -> None:
+    mono, hybrid, cross = (batches(sampler(alpha), 100) for alpha in (1.0, 0.5, 0.0))
+    for step, plan in enumerate(hybrid):
+        twin = mono[step] if plan.kind == "monolingual" else cross[step]
+        assert (plan.rows == twin.rows).all()
+        assert plan.query_languages == twin.query_languages
+
+
+def test_an_epoch_visits_every_row_of_a_whole_number_of_batches_once() -> None:
+    plans = batches(sampler(0.5, ToyCorpus.parallel(96, LANGUAGES)), 24)
+    first, second = (np.concatenate([plan.rows for plan in part]) for part in (plans[:12], plans[12:]))
+    assert sorted(first) == sorted(second) == list(range(96))
+    assert (first != second).any()
+
+
+def test_no_passage_is_twice_in_a_batch_however_often_the_corpus_repeats_it() -> None:
+    corpus = ToyCorpus("repeats", [LANGUAGES] * 100, [row // 5 for row in range(100)])
+    for plan in batches(sampler(0.5, corpus), 300):
+        assert len(set(corpus.keys(plan.rows).passages)) == len(plan.rows)
+
+
+def test_rows_are_drawn_only_in_the_languages_they_have() -> None:
+    languages_of = [LANGUAGES[: 1 + row % 4] for row in range(100)]
+    corpus = ToyCorpus("partial", languages_of, range(100))
+    for plan in batches(sampler(0.5, corpus), 300):
+        for row, query, passage in zip(plan.rows, plan.query_languages, plan.passage_languages, strict=True):
+            assert {query, passage} <= set(languages_of[row])
+
+
+def test_corpora_are_drawn_in_proportion_to_their_size() -> None:
+    corpora = (ToyCorpus.parallel(100, LANGUAGES, name="small"), ToyCorpus.parallel(300, LANGUAGES, name="large"))
+    share = np.mean([plan.corpus == 1 for plan in batches(sampler(0.5, *corpora))])
+    assert abs(share - 0.75) < 4 * np.sqrt(0.75 * 0.25 / STEPS)
+
+
+def test_a_weight_takes_the_place_of_the_size() -> None:
+    corpora = (ToyCorpus.parallel(100, LANGUAGES), ToyCorpus.parallel(300, LANGUAGES))
+    share = np.mean([plan.corpus == 1 for plan in batches(sampler(0.5, *corpora, weights=(1.0, 1.0)))])
+    assert abs(share - 0.5) < 4 * np.sqrt(0.25 / STEPS)
+
+
+def test_a_corpus_of_one_language_serves_monolingual_batches_only() -> None:
+    corpora = (ToyCorpus.parallel(100, ("en",), name="english"), ToyCorpus.parallel(100, LANGUAGES, name="parallel"))
+    plans = batches(sampler(0.5, *corpora), 500)
+    assert {plan.corpus for plan in plans if plan.kind == "crosslingual"} == {1}
+    assert {plan.corpus for plan in plans if plan.kind == "monolingual"} == {0, 1}
+
+
+def test_a_scheduled_alpha_moves_the_share_over_the_steps() -> None:
+    kinds = [plan.kind == "monolingual" for plan in batches(sampler(Schedule(start=1, end=0)))]
+    early, late = np.mean(kinds[: STEPS // 4]), np.mean(kinds[-STEPS // 4 :])
+    assert early > 0.8
+    assert late < 0.2
+
+
+@pytest.mark.parametrize(
+    ("corpus", "alpha", "sentence"),
+    [
+        (ToyCorpus.parallel(5, LANGUAGES), 0.5, "corpus 'toy' has 5 rows in 'ar', fewer than batch_size 8"),
+        (
+            ToyCorpus.parallel(50, ("en",)),
+            0.5,
+            "alpha 0.5 asks for cross-lingual batches, but 'toy' has one language only",
+        ),
+        (ToyCorpus("toy", [("th", "zh")] * 5 + [("th",)] * 9 + [("zh",)] * 9, range(23)), 0.5, "5 rows in two or more"),
+    ],
+)
+def test_a_corpus_that_cannot_fill_a_batch_is_refused(corpus: ToyCorpus, alpha: float, sentence: str) -> None:
+    with pytest.raises(TaskError, match=sentence):
+        sampler(alpha, corpus)
+
+
+def test_too_few_distinct_passages_are_refused_when_the_batch_is_drawn() -> None:
+    corpus = ToyCorpus("toy", [LANGUAGES] * 50, [row % 4 for row in range(50)])
+    with pytest.raises(TaskError, match="too few distinct passages for a batch of 8; lower batch_size"):
+        sampler(0.5, corpus).batch(0)
