@@ -19,6 +19,7 @@ from typing import Any
 from study import storage
 
 STUDY = "study.json"
+RECORD = "optuna.db"
 RESULT = "result.json"
 TRIALS, TUNE = "trials", "tune"
 PACKAGES = ("torch", "transformers", "ray", "optuna", "faiss-cpu", "datasets", "tokenizers", "numpy", "babel")

@@ -28,6 +28,12 @@ def exists(path: str) -> bool:
     return bool(filesystem.get_file_info(inner).type != fs.FileType.NotFound)
 
 
+def modified(path: str) -> float:
+    """Return when a file was last written, in seconds since 1970."""
+    filesystem, inner = fs.FileSystem.from_uri(path)
+    return float(filesystem.get_file_info(inner).mtime_ns) / 1e9
+
+
 def folders(path: str) -> list[str]:
     """Return the names of the folders in `path`, sorted; none where it does not exist."""
     filesystem, inner = fs.FileSystem.from_uri(path)

@@ -15,10 +15,11 @@ import pydantic
 
 import tasks.benchmarks
 import tasks.corpora
+from tasks.errors import UserError
 from tasks.schema import Benchmark, Corpus
 
 
-class TaskError(ValueError):
+class TaskError(UserError):
     """Bad input to a benchmark or corpus, in one sentence that says what to do."""
 
 

@@ -21,6 +21,7 @@ from study.config import Pooling, TrialConfig
 from study.training import builtin
 from study.training.encoder import Dense, Encoder, Kind, TextForm
 from tasks import hub
+from tasks.errors import UserError
 
 POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "first"}
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -31,7 +32,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-class BackboneError(ValueError):
+class BackboneError(UserError):
     """A backbone that cannot be used, in one sentence that says what to do."""
 
 

@@ -48,10 +48,10 @@ def make_optimizer(encoder: Encoder, config: TrialConfig) -> torch.optim.AdamW:
 
 def learning_rate_at(step: int, config: TrialConfig) -> float:
     """Return the learning rate of `step` (from 0): linear warm-up from 0, then linear decay to 0."""
-    warmup_steps = config.warmup * config.steps
-    if step + 1 < warmup_steps:
-        return config.learning_rate * (step + 1) / warmup_steps
-    return config.learning_rate * (config.steps - step) / max(1.0, config.steps - warmup_steps + 1)
+    peak = max(1.0, config.warmup * config.steps)
+    if step + 1 <= peak:
+        return config.learning_rate * (step + 1) / peak
+    return config.learning_rate * (config.steps - step) / (config.steps - peak + 1)
 
 
 class Stepper:

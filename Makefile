@@ -1,0 +1,40 @@
+# Every target does all it needs on a fresh machine: `make run` and `make test` are enough to start with.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint types contracts tests clean
+
+run: .venv/run.stamp
+	$(BIN)/python -m study.run
+
+test: lint types contracts tests
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test.stamp
+	$(BIN)/mypy
+
+contracts: .venv/test.stamp
+	$(BIN)/lint-imports
+
+tests: .venv/test.stamp
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+
+# constraints.txt pins what was tested; without it every machine of a cluster could get other versions.
+.venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test.stamp: .venv/run.stamp
+	$(BIN)/pip install --quiet --constraint constraints.txt --group test
+	touch $@

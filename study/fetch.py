@@ -1,0 +1,76 @@
+"""`python -m study.fetch xquad_r tatoeba`: bring benchmarks or corpora onto this machine, check them, and say where."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from tasks.cache import cache_folder
+from tasks.plugins import (
+    TaskError,
+    benchmark_names,
+    check_benchmark,
+    check_corpus,
+    corpus_names,
+    load_benchmark,
+    load_corpus,
+    nearest,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Benchmarks or corpora, by the names of a search space.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=[th, zh]'.")
+    ] = None,
+) -> None:
+    """Download and check data once; afterwards it is used without a network."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        options = _options(option or [])
+        for name in names:
+            _check(name, options)
+        for name in names:
+            typer.echo(f"{name}: {_prepare(name, options)}")
+    except TaskError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"ready in {cache_folder()}")
+
+
+def _options(texts: list[str]) -> dict[str, Any]:
+    for text in texts:
+        if "=" not in text:
+            raise TaskError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
+    return {key: yaml.safe_load(value) for key, value in (text.split("=", 1) for text in texts)}
+
+
+def _check(name: str, options: dict[str, Any]) -> None:
+    """Refuse what can be refused before anything is downloaded."""
+    if name in benchmark_names():
+        check_benchmark(name, options)
+    elif name in corpus_names():
+        check_corpus(name, options)
+    else:
+        known = [*benchmark_names(), *corpus_names()]
+        raise TaskError(f"there is no benchmark or corpus '{name}': {nearest(name, known)}")
+
+
+def _prepare(name: str, options: dict[str, Any]) -> str:
+    """Load once, which downloads and checks; a name that is both (factbook) is one set of data."""
+    if name in benchmark_names():
+        benchmark = load_benchmark(name, options)
+        queries, passages = sum(map(len, benchmark.queries.values())), sum(len(p.passages) for p in benchmark.pools)
+        return f"{queries:,} queries, {passages:,} passages, revision {benchmark.revision}"
+    corpus = load_corpus(name, options)
+    return f"{len(corpus):,} rows in {', '.join(corpus.languages)}, revision {corpus.revision}"
+
+
+if __name__ == "__main__":
+    app()

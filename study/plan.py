@@ -1,0 +1,76 @@
+"""`--dry-run`: what a search space would do on the machine or cluster at hand, before anything is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from study import resources
+from study.config import TrialConfig
+from study.search_space import StudyConfig
+
+RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where Ray itself notes a running cluster
+
+
+def supply() -> resources.Supply:
+    """Return what the running Ray cluster has, else what this machine has; starts nothing."""
+    if "RAY_ADDRESS" in os.environ or RAY_MARK.exists():
+        from study import cluster  # noqa: PLC0415 - Ray takes a second: only where there is a cluster to ask
+
+        if cluster.attach():
+            return cluster.supply()
+    return resources.this_machine()
+
+
+def trials_at_once(config: StudyConfig) -> int:
+    """Return how many trials run side by side.
+
+    Raises:
+        CapacityError: a trial of this study can never run here.
+    """
+    fit = resources.trials_at_once([trial.resources for trial in config.examples()], supply())
+    return min(fit, config.search.trials, config.concurrent or fit)
+
+
+def show(config: StudyConfig, console: Console) -> None:
+    """Print the first trial as resolved, what is searched, and the arithmetic of processors and negatives."""
+    first = next(iter(config.examples()))
+    console.print(
+        f"[bold]search space {config.name}[/]: {config.search.trials} trials, sampler {config.search.sampler}"
+    )
+    console.print("\n[bold]first trial[/]")
+    console.print(yaml.safe_dump(first.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
+    console.print(_searched(config))
+    console.print(f"\n{_negatives(first)}\n{_processors(config, first)}")
+
+
+def _searched(config: StudyConfig) -> Table:
+    table = Table(title="searched", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in ("setting", "distribution"):
+        table.add_column(name)
+    for branches in config.search.space:
+        for branch in branches:
+            settings = branch.distribution.model_dump(exclude_defaults=True)
+            shown = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "type")
+            table.add_row(branch.name, f"{branch.distribution.type}: {shown}")
+    return table
+
+
+def _negatives(trial: TrialConfig) -> str:
+    share = trial.batch_size // trial.resources.workers
+    return (
+        f"negatives per query: {trial.negatives_per_query} before masking ({trial.batch_size} pairs a step, "
+        f"{share} on each of {trial.resources.workers} workers, {trial.hard_negatives} hard negatives a pair)"
+    )
+
+
+def _processors(config: StudyConfig, trial: TrialConfig) -> str:
+    need, there = trial.resources, supply()
+    return (
+        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {there.where} has "
+        f"{there.cpus:g} CPU, {there.gpus:g} GPU: {trials_at_once(config)} at a time"
+    )

@@ -1,0 +1,134 @@
+"""Exact positions of the relevant passages, by counting, summed over shards.
+
+A relevant passage's position is 1 + the number of passages ahead of it: those that score higher for the query, and of
+those that tie with it the ones with a smaller (pool, row). Scores within `TIE` of each other are ties: a few float32
+steps of a unit dot product, so that copies of one passage tie however a matrix product happens to be blocked. A passage
+is never ahead of itself. Counts need no sort, no cut-off and no passage kept, and they add up over blocks, pools and
+processes.
+
+Shapes: Q queries, N passages of a block, D width, R relevant passages of the query that has most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from study.distributed import sum_over_ranks
+
+TIE = 1e-6
+PADDING = -1
+"""Stands for the pool and row where a query has fewer than R relevant passages."""
+
+# A tile of scores (2 MiB) and its mask stay in cache between the R comparisons.
+_QUERIES_A_TILE = 512
+_PASSAGES_A_TILE = 1024
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 matrix products in float32, not in TF32 or bfloat16, whatever training has asked for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class PositionCounter:
+    """Counts, block by block, the passages ahead of every relevant passage: in its own pool and in the union of pools.
+
+    Every process adds its own passages; together they add each passage of the benchmark exactly once, the relevant ones
+    included.
+    """
+
+    def __init__(self, query_QD: Tensor, score_QR: Tensor, pool_QR: Tensor, row_QR: Tensor, *, union: bool) -> None:
+        """Start at zero.
+
+        Args:
+            query_QD: unit-norm float32 embeddings, on the device that counts.
+            score_QR: float32 scores of the relevant passages, as `relevant_scores` gives them.
+            pool_QR: int64 pool of each relevant passage; `PADDING` where there is none.
+            row_QR: int64 row of each relevant passage in its pool; `PADDING` where there is none.
+            union: whether positions in the union are wanted too; without, a query competes only for the pools that
+                hold its relevant passages.
+        """
+        assert query_QD.dtype == score_QR.dtype == torch.float32
+        self._query_QD = query_QD
+        self._pool_QR = pool_QR
+        self._row_QR = row_QR
+        self._above_QR = torch.where(pool_QR == PADDING, torch.inf, score_QR + TIE)
+        self._tied_QR = torch.where(pool_QR == PADDING, torch.inf, score_QR - TIE)
+        self._union = union
+        self._ahead_in_pool_QR = torch.zeros_like(pool_QR)
+        self._ahead_in_union_QR = torch.zeros_like(pool_QR)
+
+    def add(self, passage_ND: Tensor, pool: int, row_N: Tensor) -> None:
+        """Count a block of passages of one pool; `row_N` holds their rows in it, in any order."""
+        assert passage_ND.dtype == torch.float32
+        assert passage_ND.isfinite().all(), "an embedding is not finite"
+        query_index = self._competing(pool)
+        with full_precision():
+            for index_Q in torch.split(query_index, _QUERIES_A_TILE):
+                own_QR = self._pool_QR[index_Q] == pool
+                ahead_QR = self._count(index_Q, own_QR, passage_ND, pool, row_N)
+                self._ahead_in_pool_QR[index_Q] += ahead_QR * own_QR
+                self._ahead_in_union_QR[index_Q] += ahead_QR
+
+    def positions(self) -> tuple[Tensor, Tensor]:
+        """Return the int64 positions (Q, R) in the own pool and in the union; 0 where there is no relevant passage.
+
+        Every process must call this, and gets the same answer. Without `union` the second is all 0.
+        """
+        in_pool_QR, in_union_QR = (
+            torch.where(self._pool_QR == PADDING, 0, 1 + sum_over_ranks(ahead_QR.clone()))
+            for ahead_QR in (self._ahead_in_pool_QR, self._ahead_in_union_QR)
+        )
+        return in_pool_QR, in_union_QR if self._union else torch.zeros_like(in_union_QR)
+
+    def _competing(self, pool: int) -> Tensor:
+        """Return the queries that compete for the passages of `pool`."""
+        if self._union:
+            return torch.arange(len(self._query_QD), device=self._query_QD.device)
+        return (self._pool_QR == pool).any(dim=1).nonzero().squeeze(1)
+
+    def _count(self, index_Q: Tensor, own_QR: Tensor, passage_ND: Tensor, pool: int, row_N: Tensor) -> Tensor:
+        """Return how many of the passages are ahead of each relevant passage of the queries `index_Q`."""
+        query_QD, tied_QR, above_QR = self._query_QD[index_Q], self._tied_QR[index_Q], self._above_QR[index_Q]
+        # Ties are lost to rows below the bound: to all passages of an earlier pool, to none of a later one.
+        bound_QR = torch.where(self._pool_QR[index_Q] > pool, torch.iinfo(torch.int64).max, 0)
+        bound_QR = torch.where(own_QR, self._row_QR[index_Q], bound_QR)
+        limit_QR = torch.where(bound_QR > 0, tied_QR, above_QR)
+        has_own_R = own_QR.any(dim=0).tolist()
+        ahead_QR = torch.zeros_like(bound_QR)
+        tiles = (torch.split(passage_ND, _PASSAGES_A_TILE), torch.split(row_N, _PASSAGES_A_TILE))
+        for tile_ND, tile_N in zip(*tiles, strict=True):
+            score_QN = query_QD @ tile_ND.T
+            assert score_QN.dtype == torch.float32, "positions are counted outside autocast"
+            mask_QN = torch.empty_like(score_QN)
+            for r, has_own in enumerate(has_own_R):
+                limit = limit_QR[:, r, None]
+                if has_own:
+                    limit = torch.where(tile_N < bound_QR[:, r, None], tied_QR[:, r, None], above_QR[:, r, None])
+                elif not self._union:
+                    continue
+                # A float mask: adding it up is several times faster than adding up booleans, and exact below 2^24.
+                ahead_QR[:, r] += torch.gt(score_QN, limit, out=mask_QN).sum(dim=1).long()
+        return ahead_QR
+
+
+def relevant_scores(query_QD: Tensor, relevant_UD: Tensor, index_QR: Tensor) -> Tensor:
+    """Return the score of each query with each of its relevant passages: float32 (Q, R).
+
+    `index_QR` holds their rows in `relevant_UD` (U distinct relevant passages); scores at `PADDING` mean nothing.
+    """
+    score_QR = query_QD.new_empty(index_QR.shape)
+    for start in range(0, len(query_QD), _QUERIES_A_TILE):
+        tile = slice(start, start + _QUERIES_A_TILE)
+        relevant_QRD = relevant_UD[index_QR[tile].clamp(min=0)]
+        score_QR[tile] = (query_QD[tile, None] * relevant_QRD).sum(dim=-1)
+    return score_QR

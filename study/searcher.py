@@ -1,0 +1,135 @@
+"""Ray Tune's view of the record: which trial comes next, and what became of it.
+
+Tune only executes. A study that starts again makes a new Tuner and a new searcher on the same record: trials cut short
+come first, under the same number and values; trials that ended are not run again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+from optuna.trial import TrialState
+from ray.tune.result import AUTO_RESULT_KEYS, DEBUG_METRICS
+from ray.tune.search import Searcher
+
+from study.config import TrialConfig
+from study.search_space import StudyConfig
+from study.tuning.record import Record
+from study.tuning.sampling import draw_trial
+from study.tuning.strict_yaml import explain
+
+STEP = "step"
+FINAL = "final"
+"""True in a trial's last report, the one with the figures of all benchmarks."""
+DIVERGED = "diverged"
+"""In a trial's last report: why its training cannot go on."""
+
+
+class StudySearcher(Searcher):
+    """Hands trials to Tune and keeps what they report."""
+
+    def __init__(self, config: StudyConfig, record: Record) -> None:
+        """Take up the record where it stands."""
+        super().__init__()  # without a metric: Tune would demand it in every report
+        self._config = config
+        self._record = record
+        trials = record.trials()
+        self._interrupted = deque(trial.number for trial in trials if trial.state == TrialState.RUNNING)
+        self._started = len(trials)
+        self._number_of: dict[str, int] = {}
+        self._errors: dict[str, str] = {}
+
+    @property
+    def remaining(self) -> int:
+        """Trials still to be handed out: those cut short and those not begun."""
+        return len(self._interrupted) + max(0, self._config.search.trials - self._started)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # Tune's types forget FINISHED
+        """Return `{"number": n, "trial": <the whole TrialConfig>}`, or FINISHED once every trial is handed out."""
+        number = self._resumed()
+        while number is None and self._started < self._config.search.trials:
+            number = self._begun()
+        if number is None:
+            return self.FINISHED
+        self._number_of[trial_id] = number
+        return {"number": number, "trial": self._record.trial(number).user_attrs["trial"]}
+
+    def _resumed(self) -> int | None:
+        while self._interrupted:
+            number = self._interrupted.popleft()
+            steps = self._record.trial(number).intermediate_values
+            # The study may have been cut short between a score and the decision it called for.
+            if not (steps and self._stops(number, max(steps))):
+                self._record.note(number, None)
+                return number
+        return None
+
+    def _begun(self) -> int | None:
+        drawn = draw_trial(self._config, self._started, self._record.trials())
+        self._started += 1
+        try:
+            trial = self._config.trial_config(drawn.values)
+        except pydantic.ValidationError as error:
+            self._record.reject(drawn, explain(TrialConfig, error.errors()))
+            return None
+        number = self._record.begin(drawn, trial)
+        assert number == self._started - 1, "another process adds trials to this study"
+        return number
+
+    def observe(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Keep a score reported during training; return whether the trial is to stop, which is then on record.
+
+        For the scheduler: Tune shows it each report first, and the searcher only those after which a trial goes on.
+        """
+        objective, *others = self._config.objectives
+        if others or result.get(FINAL) or objective.metric not in result:
+            return False
+        number, step = self._number_of[trial_id], int(result[STEP])
+        return self._record.report(number, step, float(result[objective.metric])) and self._stops(number, step)
+
+    def _stops(self, number: int, step: int) -> bool:
+        """Ask for a decision after `step`; a trial that has trained to its end is evaluated whatever its score."""
+        steps: int = self._record.trial(number).user_attrs["trial"]["steps"]
+        return len(self._config.objectives) == 1 and step < steps and self._record.prune(number)
+
+    def on_trial_error(self, trial_id: str, error: str) -> None:
+        """Remember what went wrong; Tune may try the trial again."""
+        self._errors[trial_id] = error
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Record how a trial ended; unless it finished, diverged or was stopped early, it stays to be resumed."""
+        number, result = self._number_of[trial_id], result or {}
+        if error:
+            self._record.note(number, self._errors.get(trial_id, "the trial was lost"))
+        elif result.get(DIVERGED):
+            self._record.fail(number, str(result[DIVERGED]))
+        elif result.get(FINAL):
+            self._finish(number, result)
+        elif self._record.trial(number).state == TrialState.RUNNING:
+            self._record.note(number, "the trial ended without its final report")
+
+    def _finish(self, number: int, result: Mapping[str, Any]) -> None:
+        values = {objective.metric: float(result[objective.metric]) for objective in self._config.objectives}
+        undefined = [metric for metric, value in values.items() if math.isnan(value)]
+        if undefined:
+            self._record.fail(number, f"{undefined[0]} is not a number")
+        else:
+            self._record.complete(number, list(values.values()), _figures(result))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing when Tune saves its state: the record is the state."""
+
+
+def _figures(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the finite numbers of a final report, without Tune's own and without the configuration."""
+    tunes = {*AUTO_RESULT_KEYS, *DEBUG_METRICS}
+    return {
+        key: value
+        for key, value in result.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if key not in tunes and not key.startswith("config/")
+    }

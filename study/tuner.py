@@ -1,0 +1,69 @@
+"""One study, run to its end: Tune executes the trials that the searcher hands out and the record keeps."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from ray import tune
+from ray.tune.execution.placement_groups import PlacementGroupFactory
+from rich.console import Console
+
+from study import results, storage
+from study.progress import Progress
+from study.scheduler import EarlyStopping
+from study.search_space import StudyConfig
+from study.searcher import StudySearcher
+from study.trial import run_trial
+from study.tuning.record import Record
+
+TRIAL_FAILURES = 2
+"""Times Tune starts a trial again that died of something other than its own settings."""
+DRIVER = {"node:__internal_head__": 0.001}
+"""A trial's driver takes no CPU from its workers, and lives where a lost worker node cannot take it along."""
+
+
+def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> float:
+    """Run every trial of a study that has not ended yet; return the seconds it took.
+
+    Args:
+        config: the study.
+        folder: its folder; every node reaches it.
+        console: where the live table goes.
+        at_once: most trials that run side by side.
+    """
+    searcher = StudySearcher(config, open_record(config, folder))
+    if searcher.remaining == 0:
+        return 0.0
+    progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once)
+    tuner = tune.Tuner(
+        tune.with_resources(partial(run_trial, study_folder=folder), PlacementGroupFactory([DRIVER])),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=EarlyStopping(searcher),
+            num_samples=searcher.remaining,
+            max_concurrent_trials=at_once,
+            trial_dirname_creator=_dirname,
+        ),
+        run_config=tune.RunConfig(
+            name=f"{time.strftime('%Y%m%d-%H%M%S')}",
+            storage_path=storage.join(folder, results.TUNE),
+            callbacks=[progress],
+            failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
+            verbose=0,
+        ),
+    )
+    with progress:
+        tuner.fit()
+    return progress.seconds
+
+
+def open_record(config: StudyConfig, folder: str) -> Record:
+    """Open the study's Optuna storage, the one in its folder unless the search space names another."""
+    name = folder.rstrip("/").rpartition("/")[2]
+    return Record(config, config.storage or f"sqlite:///{folder}/{results.RECORD}", name)
+
+
+def _dirname(trial: Any) -> str:
+    return f"{trial.config['number']:04d}"

@@ -1,0 +1,167 @@
+"""What a search may draw: Optuna's float, int and categorical as plain data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from study.config import Frozen
+
+
+class _Range(Frozen):
+    """Numbers from `low` to `high`, both included."""
+
+    low: pydantic.FiniteFloat
+    high: pydantic.FiniteFloat
+    step: pydantic.FiniteFloat | None = Field(default=None, gt=0)
+    log: bool = False
+    """Draw evenly on a logarithmic scale."""
+
+    @pydantic.model_validator(mode="after")
+    def _order(self) -> Self:
+        if not self.low <= self.high:
+            raise ValueError(f"low {self.low:.12g} is above high {self.high:.12g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic scale has no {self.low:.12g}: 'low' must be above 0")
+        if self.log and self.step not in (None, 1):
+            raise ValueError("'step' and 'log' exclude each other")
+        if self.step:
+            reached = self._at(math.floor((_exact(self.high) - _exact(self.low)) / _exact(self.step)))
+            if reached != self.high:
+                raise ValueError(
+                    f"steps of {self.step:.12g} from {self.low:.12g} miss {self.high:.12g}; they reach {reached:.12g}"
+                )
+        return self
+
+    def _at(self, index: int) -> float:
+        """Return the value `index` steps above `low`, as written: 0.3, not 0.30000000000000004."""
+        return float(_exact(self.low) + index * _exact(self.step or 0))
+
+    def _index(self, value: float) -> int:
+        """Return how many steps `value` lies above `low`.
+
+        Raises:
+            ValueError: it lies outside the range or between two steps.
+        """
+        index = (value - self.low) / self.step if self.step else 0.0
+        nearest = self._at(round(index)) if self.step else value
+        if not self.low <= nearest <= self.high or abs(index - round(index)) > 1e-6:
+            by = f" in steps of {self.step:.12g}" if self.step else ""
+            raise ValueError(f"{value:.12g} is not one of {self.low:.12g} to {self.high:.12g}{by}")
+        return round(index)
+
+
+class Float(_Range):
+    """Real numbers, in steps where `step` is given."""
+
+    type: Literal["float"]
+
+    def values(self) -> Sequence[float]:
+        """Return every value, in order.
+
+        Raises:
+            ValueError: there is no end of them.
+        """
+        if self.step is None:
+            raise ValueError("a grid needs a 'step' to be finite")
+        return [self._at(index) for index in range(self._index(self.high) + 1)]
+
+    def probes(self) -> Sequence[float]:
+        """Return a few values that show whether a field takes all of them."""
+        inner = self._at(1) if self.step and self.low < self.high else self.low + (self.high - self.low) / math.e
+        return (self.low, inner, self.high)
+
+    def place(self, value: Any) -> float:
+        """Return `value` as this distribution holds it.
+
+        Raises:
+            ValueError: it does not.
+        """
+        index = self._index(_number(value))
+        return self._at(index) if self.step else float(value)
+
+
+class Int(_Range):
+    """Whole numbers, in steps."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    step: int = Field(default=1, ge=1)
+
+    def values(self) -> Sequence[int]:
+        """Return every value, in order."""
+        return range(self.low, self.high + 1, self.step)
+
+    def probes(self) -> Sequence[int]:
+        """Return a few values that show whether a field takes all of them."""
+        return (*self.values()[:2], self.high)
+
+    def place(self, value: Any) -> int:
+        """Return `value` as this distribution holds it.
+
+        Raises:
+            ValueError: it does not.
+        """
+        return self.low + self.step * self._index(_number(value))
+
+
+class Categorical(Frozen):
+    """One of several values of any kind."""
+
+    type: Literal["categorical"]
+    choices: tuple[Any, ...] = Field(min_length=1)
+
+    @pydantic.field_validator("choices")
+    @classmethod
+    def _different(cls, choices: tuple[Any, ...]) -> tuple[Any, ...]:
+        for number, choice in enumerate(choices):
+            if choice in choices[:number]:
+                raise ValueError(f"the choice {choice!r} is written twice")
+        return choices
+
+    @property
+    def labels(self) -> tuple[bool | int | float | str | None, ...]:
+        """The choices as Optuna's storages hold them: whatever is no scalar as its JSON."""
+        scalars = (bool, int, float, str)
+        return tuple(
+            c if c is None or isinstance(c, scalars) else json.dumps(c, sort_keys=True, ensure_ascii=False)
+            for c in self.choices
+        )
+
+    def values(self) -> Sequence[Any]:
+        """Return every value, in order."""
+        return self.choices
+
+    def probes(self) -> Sequence[Any]:
+        """Return a few values that show whether a field takes all of them."""
+        return self.choices
+
+    def place(self, value: Any) -> Any:
+        """Return `value` as this distribution holds it.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if value not in self.choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(repr, self.choices))}")
+        return self.choices[self.choices.index(value)]
+
+
+Distribution = Float | Int | Categorical
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(str(number))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 (a wrong value in a file, not a wrong argument)
+    return float(value)

@@ -1,0 +1,127 @@
+"""From a YAML file to checked models, or to one sentence that says what is wrong.
+
+Numbers and booleans are those of YAML 1.2: `3e-5` is a number, `no` is Norwegian. No key may be written twice.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+from pydantic_core import ErrorDetails
+
+from tasks.plugins import nearest
+
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+_REPLACED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
+
+
+class SpaceError(ValueError):
+    """Bad input, in one sentence that names the place, the value and what is allowed."""
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's booleans and floats, dates left as text, and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is written twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if resolver[0] not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$"), list("-+.0123456789")
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        SpaceError: the file cannot be read, is not YAML or not a mapping; with the line where there is one.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise SpaceError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpaceError(f"{path.name} is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpaceError(f"{path.name}, line {line}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise SpaceError(f"{path.name} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise SpaceError(f"{path.name} must hold keys and values, such as 'trial:' and 'search:'")
+    return content
+
+
+def checked(model: type[Model], value: object, where: str = "") -> Model:
+    """Return `value` as a `model`.
+
+    Args:
+        model: what `value` must be.
+        value: what was read.
+        where: the keys that lead to `value`, dotted.
+
+    Raises:
+        SpaceError: with the first problem: an unknown key and its nearest match, a missing one, or a refused value.
+    """
+    if not isinstance(value, Mapping):
+        raise SpaceError(f"{where}: {value!r} is refused: write keys and values ({', '.join(model.model_fields)})")
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise SpaceError(explain(model, error.errors(), where)) from None
+
+
+def explain(model: type[pydantic.BaseModel], problems: Sequence[ErrorDetails], where: str = "") -> str:
+    """Return `key.key: what is wrong` for the first problem; an unknown key explains a missing one: it goes first."""
+    kinds = ("extra_forbidden", "missing")
+    problem = min(problems, key=lambda p: kinds.index(p["type"]) if p["type"] in kinds else len(kinds))
+    path, allowed = _path(model, problem["loc"])
+    last = str(problem["loc"][-1]) if problem["loc"] else ""
+    match problem["type"]:
+        case "extra_forbidden":
+            sentence = f"unknown key '{last}': {nearest(last, allowed)}"
+        case "missing":
+            sentence = "this key is missing"
+        case "value_error":
+            sentence = str(problem["ctx"]["error"])
+        case _:
+            sentence = f"{problem['input']!r} is refused: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    return ": ".join(filter(None, (".".join(filter(None, (where, *path))), sentence)))
+
+
+def _path(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], set[str]]:
+    """Return a location's keys, without pydantic's names for the members of a union, and the keys allowed beside it."""
+    models, keys = [model], []
+    *parents, last = location or ("",)
+    for part in parents:
+        inner = [m.model_fields[part].annotation for m in models if isinstance(part, str) and part in m.model_fields]
+        models = [held for annotation in inner for held in _models(annotation)] or models
+        keys += [str(part)] if inner or isinstance(part, int) else []
+    known = {field for m in models for field in m.model_fields}
+    return keys + ([str(last)] if last in known else []), known
+
+
+def _models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
+    """Yield every model an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _models(argument)

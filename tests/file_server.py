@@ -1,0 +1,61 @@
+"""A web server on 127.0.0.1 for tests of downloads: serves bytes from memory, honours ranges, breaks on request."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class FileServer:
+    """Serves `files` at `url`; a path listed in `cut_off` breaks off in the middle as many times as its number."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut_off: dict[str, int] = {}
+        self.ranges = True
+        self.requests: list[tuple[str, str | None]] = []
+        """Path and Range header of every request, in order."""
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                """Keep the terminal clean."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever)
+        self._thread.start()
+        self.running = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Send what a file server would send, or half of it."""
+        asked = request.headers["Range"]
+        self.requests.append((request.path, asked))
+        content = self.files.get(request.path)
+        if content is None:
+            request.send_error(HTTPStatus.NOT_FOUND)
+            return
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.ranges else 0
+        if start and start >= len(content):
+            request.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            return
+        rest = content[start:]
+        request.send_response(HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
+        request.send_header("Content-Length", str(len(rest)))
+        request.end_headers()
+        breaks = self.cut_off.get(request.path, 0)
+        if breaks:
+            self.cut_off[request.path] = breaks - 1
+            rest = rest[: len(rest) // 2]
+        request.wfile.write(rest)
+
+    def stop(self) -> None:
+        """Stop answering; the address is then one that nobody answers."""
+        self.running = False
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()

@@ -1,0 +1,74 @@
+"""The door `python -m study.fetch`: what it prints, and what it refuses before it downloads anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from study.fetch import app
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and nobody who answers in the place of GitHub."""
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("tasks.hub.GITHUB", "http://127.0.0.1:9")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tatoeba(tmp_path: Path) -> Path:
+    """Two Thai sentences and their translations."""
+    (tmp_path / "tatoeba.tha-eng.tha").write_text("ผมโสด\nไม่เป็นไร\n", encoding="utf-8")
+    (tmp_path / "tatoeba.tha-eng.eng").write_text("I am single.\nIt doesn't matter.\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_it_says_what_is_there_now_and_where(cache: Path, tatoeba: Path) -> None:
+    result = run("tatoeba", "--option", f"path={tatoeba}", "--option", "languages=[th]")
+    assert result.exit_code == 0
+    assert "tatoeba: 2 queries, 2 passages, revision " in result.stdout
+    assert f"ready in {cache}" in result.stdout
+
+
+def test_without_network_it_is_one_sentence_with_command_and_folder(cache: Path) -> None:
+    result = run("mlqa_r")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: mlqa_r is not on this machine and http://127.0.0.1:9/google-research")
+    assert f"run `python -m study.fetch mlqa_r` where there is a network and copy {cache}/mlqa_r/" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["mlqa_r", "xquadr"], "error: there is no benchmark or corpus 'xquadr': did you mean 'xquad_r'?"),
+        (["mlqa_r", "--option", "language=[th]"], "has no option 'language': did you mean 'languages'?"),
+        (["mlqa_r", "--option", "languages"], "error: --option 'languages' is refused: write KEY=VALUE"),
+    ],
+    ids=["name", "option", "value"],
+)
+def test_what_can_be_refused_is_refused_before_any_download(cache: Path, arguments: list[str], problem: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert not cache.exists()
+
+
+def test_the_door_opens_from_the_command_line_without_torch_or_ray(cache: Path, tatoeba: Path) -> None:
+    code = "import sys, study.fetch; sys.exit(bool({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0
+    command = [sys.executable, "-m", "study.fetch", "tatoeba", "--option", f"path={tatoeba}", "--option=languages=[th]"]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "2 queries, 2 passages" in result.stdout

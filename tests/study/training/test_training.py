@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from study.config import TrialConfig
+from study.distributed import rank
+from study.training import checkpoint
+from study.training.training import Report, Training
+from tests.process_group import RunInGroup
+from tests.toy_corpus import ToyCorpus
+from tests.toy_encoder import toy_encoder
+
+STEPS = 6
+
+
+def training(**changes: object) -> Training:
+    settings = {"batch_size": 8, "steps": STEPS, "learning_rate": 1e-2, "validation": {"every": 3}, "temperature": 0.2}
+    corpus = ToyCorpus.parallel(40, ("ar", "th", "zh"))
+    return Training(TrialConfig.model_validate(settings | changes), toy_encoder(dropout=0.1), [corpus])
+
+
+def flat(held: Training) -> Tensor:
+    moments = [state[name] for state in held.optimizer.state.values() for name in sorted(state)]
+    return torch.cat([value.detach().flatten() for value in [*held.encoder.parameters(), *moments]])
+
+
+def undisturbed() -> Tensor:
+    held = training()
+    for _ in held.run():
+        pass
+    return flat(held)
+
+
+def interrupted(folder: Path) -> Tensor:
+    """Stop after the first validation, save, and go on in an encoder and optimizer that know nothing."""
+    first = training()
+    next(report for report in first.run() if report.due_validation)
+    if rank() == 0:
+        checkpoint.save(folder, first.encoder, first.optimizer, first.progress)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    torch.manual_seed(99)
+    second = training()
+    with torch.no_grad():
+        for parameter in second.encoder.parameters():
+            parameter.zero_()
+    second.progress = checkpoint.restore(folder, second.encoder, second.optimizer)
+    assert second.progress.step == 3
+    for _ in second.run():
+        pass
+    return flat(second)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stopping_and_going_on_equals_never_having_stopped_bit_for_bit(
+    run_in_group: RunInGroup, tmp_path: Path, processes: int
+) -> None:
+    whole = run_in_group(processes, undisturbed)
+    resumed = run_in_group(processes, interrupted, tmp_path)
+    for one, other in zip(whole, resumed, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    assert torch.equal(undisturbed(), undisturbed())
+    other = training(seed=1)
+    for _ in other.run():
+        pass
+    assert not torch.equal(flat(other), undisturbed())
+
+
+def test_validations_are_due_at_every_multiple_and_at_the_last_step() -> None:
+    reports = list(training(steps=5, validation={"every": 2}).run())
+    assert [report.metrics["step"] for report in reports if report.due_validation] == [2, 4, 5]
+
+
+def test_training_stops_when_patience_is_over() -> None:
+    held = training(steps=20, validation={"every": 2, "patience": 4})
+    seen: list[Report] = []
+    for report in held.run():
+        seen.append(report)
+        if report.due_validation:
+            held.validated(0.5 if held.progress.step > 2 else 0.9, {})
+    assert seen[-1].metrics["step"] == 6
+    assert held.progress.best_step == 2
+
+
+def test_the_earliest_of_equal_scores_is_the_best() -> None:
+    held = training()
+    held.progress = checkpoint.Progress(step=3)
+    assert held.validated(0.5, {"validation/map": 0.5})
+    held.progress = checkpoint.Progress(3 + 3, held.progress.best_step, held.progress.best_score)
+    assert not held.validated(0.5, {"validation/map": 0.5})
+    assert held.progress.best_step == 3
+
+
+@pytest.mark.parametrize("file", [checkpoint.WEIGHTS, checkpoint.OPTIMIZER, checkpoint.PROGRESS])
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_a_damaged_checkpoint_is_refused_and_leaves_the_encoder_as_it_was(
+    tmp_path: Path, file: str, damage: str
+) -> None:
+    held = training()
+    next(iter(held.run()))
+    checkpoint.save(tmp_path, held.encoder, held.optimizer, held.progress)
+    content = (tmp_path / file).read_bytes()
+    (tmp_path / file).unlink()
+    if damage == "cut short":
+        (tmp_path / file).write_bytes(content[: len(content) // 2])
+    fresh = training()
+    before = flat(fresh)
+    with pytest.raises(checkpoint.CheckpointError, match="cannot be read"):
+        checkpoint.restore(tmp_path, fresh.encoder, fresh.optimizer)
+    assert torch.equal(flat(fresh), before)

@@ -1,0 +1,148 @@
+"""MIRACL in MTEB's layout: Parquet and JSON lines, grades, prefixes, memory, and the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.benchmarks import miracl
+from tasks.plugins import TaskError
+from tasks.schema import Setting
+from tests.file_server import FileServer
+
+Rows = list[dict[str, Any]]
+THAI: dict[str, Rows] = {
+    "corpus": [
+        {"_id": "7#0", "title": "กรุงเทพมหานคร", "text": "เป็นเมืองหลวงของประเทศไทย"},
+        {"_id": "7#1", "title": "กรุงเทพมหานคร", "text": " มีแม่น้ำเจ้าพระยา "},
+        {"_id": "9#0", "title": "", "text": "ไม่มีชื่อเรื่อง"},
+    ],
+    "queries": [{"_id": "1", "text": "เมืองหลวงของไทยคือ?"}, {"_id": "2", "text": "ไม่มีคำตอบ"}],
+    "qrels": [
+        {"query-id": "1", "corpus-id": "7#0", "score": 1},
+        {"query-id": "1", "corpus-id": "7#1", "score": 3},
+        {"query-id": "1", "corpus-id": "9#0", "score": 0},
+        {"query-id": "2", "corpus-id": "9#0", "score": 0},
+    ],
+}
+ARABIC: dict[str, Rows] = {
+    "corpus": [{"_id": "7#0", "title": "القاهرة", "text": "عاصمة مصر"}],
+    "queries": [{"_id": "1", "text": "ما عاصمة مصر؟"}],
+    "qrels": [{"query-id": "1", "corpus-id": "7#0", "score": 1}],
+}
+
+
+def write(folder: Path, language: str, parts: dict[str, Rows], suffix: str) -> None:
+    for part, rows in parts.items():
+        inside = folder / f"{language}-{part}"
+        inside.mkdir(parents=True)
+        if suffix == "parquet":
+            for i in range(0, len(rows), 2):  # shards, as the full corpora have
+                pq.write_table(pa.Table.from_pylist(rows[i : i + 2]), inside / f"dev-0000{i // 2}-of-00002.parquet")
+        elif part == "qrels":
+            lines = ["query-id\tcorpus-id\tscore", *("\t".join(str(value) for value in row.values()) for row in rows)]
+            (inside / "dev.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        else:
+            (inside / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(params=["parquet", "jsonl"])
+def copy(request: pytest.FixtureRequest, tmp_path: Path, cache: Path) -> Path:
+    folder = tmp_path / "copy" / "MIRACLRetrievalHardNegatives"
+    write(folder, "th", THAI, request.param)
+    write(folder, "ar", ARABIC, request.param)
+    return folder
+
+
+@pytest.mark.parametrize("parent", [False, True], ids=["the folder", "the folder that holds it"])
+def test_both_layouts_give_the_same_passages_grades_and_queries(copy: Path, parent: bool) -> None:
+    benchmark = miracl.load(path=copy.parent if parent else copy, languages=("th", "ar"))
+    arabic, thai = benchmark.pools
+    assert thai.passages.ids() == ["th:7#0", "th:7#1", "th:9#0"]
+    assert thai.passages.texts() == [
+        "กรุงเทพมหานคร เป็นเมืองหลวงของประเทศไทย",
+        "กรุงเทพมหานคร  มีแม่น้ำเจ้าพระยา",
+        "ไม่มีชื่อเรื่อง",
+    ]
+    assert arabic.passages.ids() == ["ar:7#0"], "the same id in another language is another passage"
+    assert benchmark.qrels == {"th:1": {"th:7#0": 1, "th:7#1": 3}, "ar:1": {"ar:7#0": 1}}
+    assert benchmark.queries["th"].texts() == ["เมืองหลวงของไทยคือ?"], "a query without a relevant passage is left out"
+    assert benchmark.settings == (Setting.MONOLINGUAL,)
+    assert benchmark.metrics == ("ndcg@10", "recall@100")
+    assert benchmark.details == {"variant": "hard_negatives", "passages": "4"}
+
+
+def test_the_full_corpora_come_with_an_estimate(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    benchmark = miracl.load(path=copy, languages=("th",), variant="full")
+    estimate = "542,166 passages, 0.5 hours to encode at 310 passages/s"
+    assert benchmark.details["estimate"] == estimate
+    assert f"miracl, full corpora: {estimate}" in caplog.messages
+
+
+def test_the_published_sizes_sum_to_the_published_total() -> None:
+    assert len(miracl.FULL_PASSAGES) == 18
+    assert sum(miracl.FULL_PASSAGES.values()) == 106_332_152
+
+
+def test_it_is_fetched_a_language_at_a_time_with_the_hub_s_checksums(
+    tmp_path: Path, server: FileServer, cache: Path
+) -> None:
+    write(tmp_path / "hub", "th", THAI, "parquet")
+    repository, revision = miracl._REPOSITORIES["hard_negatives"]
+    for part in ("corpus", "queries", "qrels"):
+        entries = []
+        for file in sorted((tmp_path / "hub" / f"th-{part}").iterdir()):
+            content, path = file.read_bytes(), f"th-{part}/{file.name}"
+            lfs = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+            entries.append({"type": "file", "oid": "0" * 40, "size": len(content), "path": path, "lfs": lfs})
+            server.files[f"/datasets/{repository}/resolve/{revision}/{path}"] = content
+        server.files[f"/api/datasets/{repository}/tree/{revision}/th-{part}"] = json.dumps(entries).encode()
+    downloaded = miracl.load(languages=("th",))
+    server.stop()
+    assert miracl.load(languages=("th",)).revision == downloaded.revision
+    assert miracl.load(path=tmp_path / "hub", languages=("th",)).revision == downloaded.revision
+    with pytest.raises(
+        TaskError, match=r"miracl/hard_negatives/ar is not on this machine .* study.fetch miracl` where"
+    ):
+        miracl.load(languages=("th", "ar"))
+
+
+def test_a_relevant_passage_outside_the_corpus_is_named(tmp_path: Path, cache: Path) -> None:
+    qrels = [*ARABIC["qrels"], {"query-id": "1", "corpus-id": "8#0", "score": 1}]
+    write(tmp_path / "copy", "ar", ARABIC | {"qrels": qrels}, "parquet")
+    with pytest.raises(TaskError, match="passage 'ar:8#0', relevant to query 'ar:1', is not in the corpus of ar"):
+        miracl.load(path=tmp_path / "copy", languages=("ar",))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_an_empty_query_is_named_with_its_place(tmp_path: Path, cache: Path, suffix: str) -> None:
+    queries = [{"_id": "0", "text": "ما عاصمة مصر؟"}, {"_id": "1", "text": " "}]
+    write(tmp_path / "copy", "ar", ARABIC | {"queries": queries}, suffix)
+    with pytest.raises(TaskError, match=r"dev\S*, (row|line) 2, text: the text is empty"):
+        miracl.load(path=tmp_path / "copy", languages=("ar",))
+
+
+def test_a_truncated_corpus_is_named_and_leaves_no_table(tmp_path: Path, cache: Path) -> None:
+    write(tmp_path / "copy", "ar", ARABIC, "parquet")
+    file = tmp_path / "copy" / "ar-corpus" / "dev-00000-of-00002.parquet"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(TaskError, match=r"dev-00000-of-00002.parquet is not a readable Parquet file"):
+        miracl.load(path=tmp_path / "copy", languages=("ar",))
+    assert not [path for path in (cache / "tables").iterdir() if path.is_dir()]
+
+
+def test_a_corpus_with_other_columns_is_refused(tmp_path: Path, cache: Path) -> None:
+    write(tmp_path / "copy", "ar", ARABIC | {"corpus": [{"docid": "7#0", "text": "عاصمة مصر"}]}, "parquet")
+    with pytest.raises(TaskError, match=r"parquet has the columns docid, text: a corpus needs _id and text"):
+        miracl.load(path=tmp_path / "copy", languages=("ar",))
+
+
+def test_a_missing_language_is_named_with_what_is_looked_for(copy: Path) -> None:
+    with pytest.raises(TaskError, match=r"holds neither zh-corpus.jsonl nor files in zh-corpus/"):
+        miracl.load(path=copy, languages=("zh",))

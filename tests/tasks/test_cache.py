@@ -1,0 +1,42 @@
+"""What is prepared once a machine is whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.cache import cache_folder, once
+from tasks.plugins import TaskError
+
+
+def test_a_failed_build_leaves_nothing_and_may_be_tried_again(cache: Path) -> None:
+    def fail(partial: Path) -> None:
+        (partial / "half").write_text("ครึ่ง", encoding="utf-8")
+        raise TaskError("ผิด")
+
+    with pytest.raises(TaskError, match="ผิด"):
+        once(cache / "made", fail)
+    assert [path.name for path in cache.iterdir()] == ["made.lock"]
+    once(cache / "made", lambda partial: (partial / "whole").touch())
+    assert [path.name for path in (cache / "made").iterdir()] == ["whole"]
+
+
+def test_what_a_killed_process_left_is_not_taken_over(cache: Path) -> None:
+    (cache / "made.partial").mkdir(parents=True)
+    (cache / "made.partial" / "stale").touch()
+    once(cache / "made", lambda partial: (partial / "whole").touch())
+    assert [path.name for path in (cache / "made").iterdir()] == ["whole"]
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "file"))
+    with pytest.raises(TaskError, match=r"the cache folder .*file cannot be written \(.+\): set .* STUDY_CACHE"):
+        once(cache_folder() / "made", lambda partial: None)
+
+
+def test_without_a_choice_the_cache_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("STUDY_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "multilingual-retrieval-study"
