@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from tasks.cache import cache_folder
+from tasks.errors import UserError
 from tasks.plugins import (
     TaskError,
     benchmark_names,
@@ -19,6 +20,7 @@ from tasks.plugins import (
     load_corpus,
     nearest,
 )
+from tasks.relevance import relevance
 
 app = typer.Typer(add_completion=False)
 
@@ -38,7 +40,7 @@ def fetch(
             _check(name, options)
         for name in names:
             typer.echo(f"{name}: {_prepare(name, options)}")
-    except TaskError as error:
+    except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(f"ready in {cache_folder()}")
@@ -66,6 +68,7 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
     """Load once, which downloads and checks; a name that is both (factbook) is one set of data."""
     if name in benchmark_names():
         benchmark = load_benchmark(name, options)
+        relevance(benchmark)
         queries, passages = sum(map(len, benchmark.queries.values())), sum(len(p.passages) for p in benchmark.pools)
         return f"{queries:,} queries, {passages:,} passages, revision {benchmark.revision}"
     corpus = load_corpus(name, options)

@@ -54,6 +54,10 @@ class Progress(Callback):
         self._began = time.monotonic()
         self._live = Live(console=console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Be nothing when Tune pickles its state, which a resumed study never reads: the record is the truth."""
+        return {}
+
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()

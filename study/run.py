@@ -102,5 +102,8 @@ def _resume_command(folder: str) -> str:
     return f"python -m study.run --resume --name {shlex.quote(name)} --storage {shlex.quote(under)}"
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(main)
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ class EarlyStopping(FIFOScheduler):
         return TrialScheduler.STOP if self._searcher.observe(trial.trial_id, result) else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        """Hand on the last line of what went wrong."""
-        lines = Path(trial.error_file).read_text(encoding="utf-8").split("\n") if trial.error_file else []
-        self._searcher.on_trial_error(trial.trial_id, next((line for line in reversed(lines) if line.strip()), "lost"))
+        """Hand on what went wrong, in one line."""
+        if trial.error_file:
+            self._searcher.on_trial_error(trial.trial_id, reason(Path(trial.error_file).read_text(encoding="utf-8")))
+
+
+def reason(report: str) -> str:
+    """Return the line that says what went wrong the last time, from Tune's error file of a trial.
+
+    That is the exception's own line where there is a traceback, else the first line below Tune's heading.
+    """
+    last = re.split(r"^Failure # .*\n", report, flags=re.MULTILINE)[-1]
+    raised = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", last, re.MULTILINE)
+    return str(raised[-1] if raised else last.strip().partition("\n")[0])

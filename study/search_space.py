@@ -6,7 +6,7 @@ Starts in milliseconds: nothing here imports torch, Ray or Optuna.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +73,27 @@ class StudyConfig(Frozen):
         """
         return TrialConfig.model_validate(fields.merge(self.trial, drawn))
 
+    def examples(self) -> Iterator[TrialConfig]:
+        """Yield the trials of all first and grid points, then a walk that takes all fields' bounds and choices in turn.
+
+        Raises:
+            SpaceError: values that do not go together.
+        """
+        space = self.search.space
+        walk = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
+        for point, turn in [*((point, 0) for point in self.search.points), *(({}, turn) for turn in range(walk))]:
+            drawn = draw(space, self.fixed, partial(_example, point, turn))
+            try:
+                yield self.trial_config(drawn)
+            except pydantic.ValidationError as error:
+                shown = ", ".join(f"{key}={value}" for key, value in drawn.items()) or "these values"
+                raise SpaceError(f"trial with {shown}: {explain(TrialConfig, error.errors())}") from None
+
+
+def _example(point: Values, turn: int, branch: Branch) -> Any:
+    probes = branch.distribution.probes()
+    return point.get(branch.key, probes[turn % len(probes)])
+
 
 class _SearchKeys(Frozen):
     sampler: Sampler = "tpe"
@@ -133,7 +154,9 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
             storage=keys.storage,
             loggers=keys.loggers,
         )
-        _check_trials(config)
+        seen: set[str] = set()
+        for trial in config.examples():
+            check_references(trial, seen)
     except SpaceError as error:
         raise SpaceError(f"{name}.yaml: {error}") from None
     return config
@@ -174,22 +197,3 @@ def _search(keys: _Keys) -> Search:
         points=points,
         space=space,
     )
-
-
-def _check_trials(config: StudyConfig) -> None:
-    """Refuse first and grid points, and a walk through all choices and bounds, where they make no valid trial."""
-    search, seen = config.search, set[str]()
-    walk = max((len(b.distribution.probes()) for branches in search.space for b in branches), default=1)
-    for point, number in [*((point, 0) for point in search.points), *(({}, number) for number in range(walk))]:
-        drawn = draw(search.space, config.fixed, partial(_example, point, number))
-        try:
-            trial = config.trial_config(drawn)
-        except pydantic.ValidationError as error:
-            shown = ", ".join(f"{key}={value}" for key, value in drawn.items())
-            raise SpaceError(f"trial with {shown or 'these values'}: {explain(TrialConfig, error.errors())}") from None
-        check_references(trial, seen)
-
-
-def _example(point: Values, number: int, branch: Branch) -> Any:
-    probes = branch.distribution.probes()
-    return point.get(branch.key, probes[number % len(probes)])

@@ -23,8 +23,11 @@ from study.tuning.sampling import draw_trial
 from study.tuning.strict_yaml import explain
 
 STEP = "step"
+"""In every report: steps trained so far."""
 FINAL = "final"
 """True in a trial's last report, the one with the figures of all benchmarks."""
+TRAINED = "trained"
+"""True in the report after which training ends before its last step, out of patience."""
 DIVERGED = "diverged"
 """In a trial's last report: why its training cannot go on."""
 
@@ -81,15 +84,24 @@ class StudySearcher(Searcher):
         return number
 
     def observe(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Keep a score reported during training; return whether the trial is to stop, which is then on record.
+        """Put a report on record; return whether the trial is to stop, which then is on record too.
 
-        For the scheduler: Tune shows it each report first, and the searcher only those after which a trial goes on.
+        For the scheduler: Tune shows it every report first, and the searcher only those after which a trial goes on.
         """
-        objective, *others = self._config.objectives
-        if others or result.get(FINAL) or objective.metric not in result:
+        number = self._number_of[trial_id]
+        if self._record.trial(number).state != TrialState.RUNNING:
+            return False  # the final report, repeated by a driver that was started again
+        if result.get(DIVERGED):
+            self._record.fail(number, str(result[DIVERGED]))
+            return True
+        if result.get(FINAL):
+            self._finish(number, result)
             return False
-        number, step = self._number_of[trial_id], int(result[STEP])
-        return self._record.report(number, step, float(result[objective.metric])) and self._stops(number, step)
+        objective, *others = self._config.objectives
+        if others or objective.metric not in result:
+            return False
+        new = self._record.report(number, int(result[STEP]), float(result[objective.metric]))
+        return new and not result.get(TRAINED) and self._stops(number, int(result[STEP]))
 
     def _stops(self, number: int, step: int) -> bool:
         """Ask for a decision after `step`; a trial that has trained to its end is evaluated whatever its score."""
@@ -97,20 +109,15 @@ class StudySearcher(Searcher):
         return len(self._config.objectives) == 1 and step < steps and self._record.prune(number)
 
     def on_trial_error(self, trial_id: str, error: str) -> None:
-        """Remember what went wrong; Tune may try the trial again."""
+        """Remember what went wrong; Tune may start the trial again."""
         self._errors[trial_id] = error
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Record how a trial ended; unless it finished, diverged or was stopped early, it stays to be resumed."""
-        number, result = self._number_of[trial_id], result or {}
-        if error:
-            self._record.note(number, self._errors.get(trial_id, "the trial was lost"))
-        elif result.get(DIVERGED):
-            self._record.fail(number, str(result[DIVERGED]))
-        elif result.get(FINAL):
-            self._finish(number, result)
-        elif self._record.trial(number).state == TrialState.RUNNING:
-            self._record.note(number, "the trial ended without its final report")
+        """Note what ended a trial whose end is not on record; it stays there to be resumed."""
+        number = self._number_of[trial_id]
+        if self._record.trial(number).state == TrialState.RUNNING:
+            lost = "the trial's driver was lost" if error else "the trial ended without its final report"
+            self._record.note(number, self._errors.get(trial_id, lost))
 
     def _finish(self, number: int, result: Mapping[str, Any]) -> None:
         values = {objective.metric: float(result[objective.metric]) for objective in self._config.objectives}

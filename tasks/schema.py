@@ -54,6 +54,7 @@ class Texts:
         """Wrap an Arrow table with the string columns `id` and `text`."""
         assert {"id", "text"} <= set(table.column_names), table.column_names
         self._table = table
+        self._starts = np.cumsum([0, *(len(chunk) for chunk in table["id"].chunks)])
 
     @classmethod
     def of(cls, rows: Iterable[Query | Passage]) -> Texts:
@@ -82,9 +83,18 @@ class Texts:
         return np.array([row_of.get(i, -1) for i in ids], dtype=np.int64)
 
     def _column(self, name: str, rows: Rows | None) -> list[str]:
-        column = self._table[name] if rows is None else self._table[name].take(pa.array(rows))
-        values: list[str] = column.to_pylist()
-        return values
+        column = self._table[name]
+        if rows is None:
+            every: list[str] = column.to_pylist()
+            return every
+        # Chunk by chunk: Arrow's own `take` would first copy the whole memory-mapped column into one.
+        chunk_of = np.searchsorted(self._starts, rows, side="right") - 1
+        values = np.empty(len(rows), dtype=object)
+        for number in np.unique(chunk_of):
+            here = np.flatnonzero(chunk_of == number)
+            values[here] = column.chunk(int(number)).take(pa.array(rows[here] - self._starts[number])).to_pylist()
+        taken: list[str] = values.tolist()
+        return taken
 
 
 class Pool(NamedTuple):

@@ -6,6 +6,7 @@ the trial's own settings win over both. Weights are safetensors; no code from a 
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from study.config import Pooling, TrialConfig
 from study.training import builtin
@@ -95,10 +97,9 @@ def resolve(config: TrialConfig) -> Backbone:
 def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = False) -> Encoder:
     """Return the trial's encoder on `device`, its weights as the backbone has them."""
     backbone = resolve(config)
+    disable_progress_bar()  # half a second of bars between our own lines
     try:
-        transformer = AutoModel.from_pretrained(
-            backbone.folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        transformer = _transformer(backbone)
         tokenizer = AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise BackboneError(f"backbone '{config.backbone}' cannot be loaded from {backbone.folder}: {error}") from error
@@ -109,6 +110,18 @@ def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = Fals
     }
     heads = [_dense(path) for path in backbone.dense]
     return Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16).to(device)
+
+
+def _transformer(backbone: Backbone) -> nn.Module:
+    settings = AutoConfig.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
+    architecture: Any = MODEL_MAPPING[type(settings)]
+    known = inspect.signature(architecture).parameters
+    # A pooler that nothing uses would be made up where the checkpoint has none, and never get a gradient.
+    unused = {"add_pooling_layer": False} if "add_pooling_layer" in known and backbone.pooling != "pooler" else {}
+    transformer: nn.Module = AutoModel.from_pretrained(
+        backbone.folder, config=settings, local_files_only=True, use_safetensors=True, dtype=torch.float32, **unused
+    )
+    return transformer
 
 
 def _folder(name: str) -> Path:

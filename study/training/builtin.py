@@ -6,13 +6,17 @@ shaped like XLM-R (a plain transformer folder), one like LaBSE (sentence-transfo
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
@@ -24,9 +28,10 @@ NAMES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
 VERSION = "1"
 """Part of the folder's name: raise it whenever what is written changes."""
 SEED = 20240810
-VOCABULARY = 12_000
+VOCABULARY = 8_000
 WIDTH, LAYERS, HEADS, POSITIONS = 128, 1, 4, 258
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+SPECIAL_NAMES = ("bos", "pad", "eos", "unk")
 
 
 def folder(name: str) -> Path:
@@ -55,7 +60,7 @@ def _write(name: str, target: Path) -> None:
 
 def _texts() -> Iterator[str]:
     corpus = factbook.load()
-    rows = corpus.rows()
+    rows = np.arange(len(corpus))
     for language in corpus.languages:
         for pair in corpus.pairs(rows, [language] * len(rows), [language] * len(rows)):
             yield pair.query
@@ -63,14 +68,11 @@ def _texts() -> Iterator[str]:
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
-    )
+    normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer = Tokenizer(models.Unigram(_pieces(map(normalizer.normalize_str, _texts())), SPECIAL.index("<unk>")))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=VOCABULARY, special_tokens=list(SPECIAL), unk_token="<unk>")
-    tokenizer.train_from_iterator(_texts(), trainer)
     begin, end = SPECIAL.index("<s>"), SPECIAL.index("</s>")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", begin), ("</s>", end)]
@@ -85,8 +87,29 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         sep_token="</s>",
         pad_token="<pad>",
         unk_token="<unk>",
-        mask_token="<mask>",
     )
+
+
+def _pieces(texts: Iterator[str]) -> list[tuple[str, float]]:
+    """Return pieces and log probabilities; SentencePiece, unlike `tokenizers`, trains the same model every time."""
+    written = io.BytesIO()
+    special: dict[str, int | str] = {f"{name}_id": index for index, name in enumerate(SPECIAL_NAMES)}
+    special |= {f"{name}_piece": piece for name, piece in zip(SPECIAL_NAMES, SPECIAL, strict=True)}
+    train: Callable[..., None] = SentencePieceTrainer.train
+    train(
+        sentence_iterator=texts,
+        model_writer=written,
+        model_type="unigram",
+        vocab_size=VOCABULARY,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        split_digits=True,
+        num_threads=1,
+        minloglevel=2,
+        **special,
+    )
+    held = SentencePieceProcessor(model_proto=written.getvalue())
+    return [(held.id_to_piece(index), held.get_score(index)) for index in range(held.get_piece_size())]
 
 
 def _shape(vocabulary: int) -> dict[str, int | float]:
@@ -96,7 +119,10 @@ def _shape(vocabulary: int) -> dict[str, int | float]:
         "hidden_size": WIDTH,
         "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS,
-        "intermediate_size": 4 * WIDTH,
+        "intermediate_size": 2 * WIDTH,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "initializer_range": float(os.environ.get("INIT", "0.02")),
         "max_position_embeddings": POSITIONS,
         "bos_token_id": SPECIAL.index("<s>"),
         "pad_token_id": SPECIAL.index("<pad>"),

@@ -74,8 +74,8 @@ class Float(_Range):
 
     def probes(self) -> Sequence[float]:
         """Return a few values that show whether a field takes all of them."""
-        inner = self._at(1) if self.step and self.low < self.high else self.low + (self.high - self.low) / math.e
-        return (self.low, inner, self.high)
+        within = float(f"{self.low + (self.high - self.low) * 0.4142:.9g}")  # not whole, for fields that must be
+        return (self.low, self._at(1) if self.step and self.low < self.high else within, self.high)
 
     def place(self, value: Any) -> float:
         """Return `value` as this distribution holds it.
@@ -162,6 +162,6 @@ def _exact(number: float) -> Decimal:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 (a wrong value in a file, not a wrong argument)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a number")
     return float(value)

@@ -15,6 +15,7 @@ import pydantic
 import yaml
 from pydantic_core import ErrorDetails
 
+from tasks.errors import UserError
 from tasks.plugins import nearest
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -22,8 +23,8 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 _REPLACED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
 
 
-class SpaceError(ValueError):
-    """Bad input, in one sentence that names the place, the value and what is allowed."""
+class SpaceError(UserError):
+    """A search space that cannot be used: names the key, the value and what is allowed."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -116,7 +117,7 @@ def _path(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> t
         models = [held for annotation in inner for held in _models(annotation)] or models
         keys += [str(part)] if inner or isinstance(part, int) else []
     known = {field for m in models for field in m.model_fields}
-    return keys + ([str(last)] if last in known else []), known
+    return keys + ([str(last)] if last in known or isinstance(last, int) else []), known
 
 
 def _models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:

@@ -65,6 +65,16 @@ def test_what_can_be_refused_is_refused_before_any_download(cache: Path, argumen
     assert not cache.exists()
 
 
+def test_data_that_loads_but_cannot_be_measured_is_refused(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "th").mkdir()
+    (tmp_path / "th" / "corpus.jsonl").write_text('{"_id": "1", "text": "กรุงเทพ"}', encoding="utf-8")
+    (tmp_path / "th" / "queries.jsonl").write_text('{"_id": "1", "text": "เมืองหลวง?"}', encoding="utf-8")
+    (tmp_path / "th" / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\t2\t1\n", encoding="utf-8")
+    result = run("local", "--option", f"path={tmp_path}", "--option", "settings=[monolingual]")
+    assert result.exit_code == 2
+    assert "passage 'th:2', relevant to query 'th:1', is in no pool" in result.stderr
+
+
 def test_the_door_opens_from_the_command_line_without_torch_or_ray(cache: Path, tatoeba: Path) -> None:
     code = "import sys, study.fetch; sys.exit(bool({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0

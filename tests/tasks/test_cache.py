@@ -33,7 +33,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypa
     (tmp_path / "file").touch()
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "file"))
     with pytest.raises(TaskError, match=r"the cache folder .*file cannot be written \(.+\): set .* STUDY_CACHE"):
-        once(cache_folder() / "made", lambda partial: None)
+        once(cache_folder() / "made", lambda _: None)
 
 
 def test_without_a_choice_the_cache_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

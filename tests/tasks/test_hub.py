@@ -91,6 +91,16 @@ def test_a_server_without_ranges_sends_the_file_anew(server: FileServer, wanted:
     assert (fetch("demo", REVISION, wanted) / "th.txt").read_bytes() == THAI
 
 
+def test_a_transfer_of_unknown_length_is_whole_only_when_it_ends_in_order(
+    server: FileServer, wanted: Callable[[], list[File]]
+) -> None:
+    server.lengths = False
+    server.cut_off["/data/zh.txt"] = 3
+    with pytest.raises(TaskError, match=r"zh.txt was cut off after \d+ of unknown bytes, 3 times"):
+        fetch("demo", REVISION, wanted)
+    assert (fetch("demo", REVISION, wanted) / "data" / "zh.txt").read_bytes() == CHINESE
+
+
 def test_a_whole_piece_left_by_a_killed_process_is_brought_anew(
     server: FileServer, wanted: Callable[[], list[File]], cache: Path
 ) -> None:
@@ -126,9 +136,10 @@ def test_without_network_and_copy_the_error_names_command_and_folder(
     assert files_left(cache) == []
 
 
-def test_an_address_that_is_not_there_is_named(server: FileServer) -> None:
+def test_an_address_that_is_not_there_is_named_and_nothing_is_left(server: FileServer, cache: Path) -> None:
     with pytest.raises(TaskError, match=f"{server.url}/gone.txt answers 404 Not Found: run"):
-        fetch("demo", REVISION, lambda: [File("gone.txt", f"{server.url}/gone.txt")])
+        fetch("demo", REVISION, lambda: [File("data/gone.txt", f"{server.url}/gone.txt")])
+    assert [path.suffix for path in (cache / "demo").iterdir()] == [".lock"]
 
 
 def test_two_processes_at_once_download_once(server: FileServer, cache: Path) -> None:

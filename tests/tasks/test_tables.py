@@ -12,7 +12,7 @@ import pytest
 
 from tasks.records import content_digest
 from tasks.schema import Passage
-from tasks.tables import BATCH_ROWS, Batches, in_batches, memory_mapped, rows_of
+from tasks.tables import BATCH_ROWS, Batches, in_batches, memory_mapped
 
 
 @pytest.fixture
@@ -73,9 +73,3 @@ def test_an_open_table_lies_on_disk_not_in_memory(cache: Path, source: Path) -> 
     tables, _ = memory_mapped("plain", [source], counted(rows)[0])
     assert len(tables["zh"]) == 5000
     assert pa.total_allocated_bytes() - before < 100_000  # of 18 MB of text
-
-
-def test_ids_are_found_in_the_pool_that_holds_them(cache: Path, source: Path) -> None:
-    rows = [("th", Passage("a", "ก")), ("zh", Passage("b", "一")), ("th", Passage("c", "ข"))]
-    tables, _ = memory_mapped("plain", [source], counted(rows)[0])
-    assert rows_of(tables, ["c", "b", "nowhere"]) == {"c": "th", "b": "zh"}

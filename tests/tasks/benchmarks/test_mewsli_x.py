@@ -141,13 +141,6 @@ def test_a_malformed_line_is_named_and_leaves_no_table(copy: Path, cache: Path) 
     assert not [path for path in (cache / "tables").iterdir() if path.is_dir()]
 
 
-def test_an_entity_that_is_no_candidate_is_named(copy: Path, articles: list[dict[str, Any]]) -> None:
-    articles[1]["mentions"][0]["entity_id"] = "Q0"
-    write(copy / "wikinews_mentions-test.jsonl", articles)
-    with pytest.raises(TaskError, match="passage 'Q0', relevant to query 'j1', is not in the corpus of th, zh"):
-        mewsli_x.load(path=copy)
-
-
 def test_without_a_copy_the_error_says_how_to_make_one_and_where(cache: Path, copy: Path) -> None:
     with pytest.raises(TaskError, match=rf"run get-mewsli-x.sh .* put its .jsonl files in {cache}/mewsli_x, or name"):
         mewsli_x.load()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tasks.benchmarks import xquad_r
+from tasks.lareqa import COMMIT
 from tasks.plugins import TaskError, check_benchmark, load_benchmark
 from tasks.published import read_published
 from tasks.schema import Setting
@@ -84,7 +85,7 @@ def test_the_paragraph_follows_the_sentence_in_the_variant_of_xtreme_r(real_xqua
 def test_a_download_gives_what_a_local_copy_gives_and_then_needs_no_network(
     real_xquad_r: Path, server: FileServer
 ) -> None:
-    base = f"/google-research-datasets/lareqa/{xquad_r.COMMIT}/xquad-r"
+    base = f"/google-research-datasets/lareqa/{COMMIT}/xquad-r"
     server.files = {f"{base}/{file.name}": file.read_bytes() for file in real_xquad_r.glob("*.json")}
     downloaded = load_benchmark("xquad_r", {})
     assert len(server.requests) == 11
@@ -100,7 +101,7 @@ def test_other_content_at_the_pinned_address_is_refused(
     folder = write_lareqa(
         tmp_path / "changed", {"ar": [paragraph(["باريس عاصمة فرنسا."], ("q", "ما عاصمة فرنسا؟", 0))]}
     )
-    base = f"/google-research-datasets/lareqa/{xquad_r.COMMIT}/xquad-r"
+    base = f"/google-research-datasets/lareqa/{COMMIT}/xquad-r"
     server.files = {f"{base}/ar.json": (folder / "ar.json").read_bytes()}
     with pytest.raises(TaskError, match=r"ar.json has sha256 .* where .* is pinned"):
         xquad_r.load()
@@ -134,7 +135,7 @@ def test_a_language_it_does_not_have_is_refused(copy: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TaskError, match="benchmark 'xquad_r', option 'path': there is no folder .*nowhere"):
+    with pytest.raises(TaskError, match=r"benchmark 'xquad_r', option 'path': there is no folder .*nowhere"):
         xquad_r.load(path=tmp_path / "nowhere")
 
 

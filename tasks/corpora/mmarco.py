@@ -1,0 +1,132 @@
+"""mMARCO: MS MARCO's questions and passages, machine-translated into 13 languages; parallel by their shared ids.
+
+Source:   https://huggingface.co/datasets/unicamp-dl/mmarco, raw TSV files: `data/triples.train.ids.small.tsv` and, a
+          language, `data/google/collections/{name}_collection.tsv` and
+          `data/google/queries/train/{name}_queries.train.tsv`. The loading script beside them no longer runs.
+Licence:  Apache-2.0 (translations); MS MARCO is for non-commercial research.
+Citation: Bonifacio et al., mMARCO: A multilingual version of the MS MARCO passage ranking dataset, arXiv 2108.13897.
+
+A line of the triples is a row: query id, id of a passage that answers it, id of one that does not, the row's negative:
+
+    400296	1540783	3518497
+
+39,780,811 rows over 808,731 queries and 8,841,823 passages. Each text is stored once a language and each row as three
+numbers, so the corpus takes the disk space of its texts. Files are large: 2.7 to 7.7 GB a language.
+
+Not run here: file names and sizes were read in the repository's listing, counts and columns in `ir_datasets` and the
+repository's script; nothing could be downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tasks import hub
+from tasks.mapped import MappedArray
+from tasks.options import required_file, selected_languages
+from tasks.records import combined_digest
+from tasks.schema import Keys, Pair, Rows
+from tasks.text_by_id import TextById, converted_numbers, converted_texts
+
+_REPOSITORY, _REVISION = "unicamp-dl/mmarco", "b1a2c25def4bd95274199be3fb226ee36b7c8bad"
+_NAMES = {
+    "ar": "arabic", "de": "german", "en": "english", "es": "spanish", "fr": "french", "hi": "hindi",
+    "id": "indonesian", "it": "italian", "ja": "japanese", "nl": "dutch", "pt": "portuguese", "ru": "russian",
+    "vi": "vietnamese", "zh": "chinese",
+}  # fmt: skip
+_COLLECTIONS, _QUERIES = "data/google/collections", "data/google/queries/train"
+_TRIPLES = "data/triples.train.ids.small.tsv"
+PAPER_LANGUAGES = ("ar", "de", "en", "es", "hi", "ru", "zh")
+"""Those arXiv 2408.10536 trains on."""
+
+
+class _Language(NamedTuple):
+    queries: TextById
+    passages: TextById
+
+
+def load(*, path: Path | None = None, languages: tuple[str, ...] = PAPER_LANGUAGES) -> MmarcoCorpus:
+    """Open the corpus, downloading and converting first what is new to this machine.
+
+    Args:
+        path: a local copy of the repository; without one the files of the languages are downloaded.
+        languages: of both sides; any of the 14.
+
+    Raises:
+        TaskError: a language that is not among the 14, or a file that is missing or malformed.
+    """
+    selected = selected_languages("mmarco", languages, _NAMES)
+    texts, digests = {}, []
+    for language in selected:
+        folder, name = path.expanduser() if path else _fetched(language), _NAMES[language]
+        queries = required_file("mmarco", folder / _QUERIES / f"{name}_queries.train.tsv")
+        passages = required_file("mmarco", folder / _COLLECTIONS / f"{name}_collection.tsv")
+        sides = [converted_texts(f"mmarco-{language}", file) for file in (queries, passages)]
+        texts[language] = _Language(*(side for side, _ in sides))
+        digests += [digest for _, digest in sides]
+    folder = path.expanduser() if path else hub.fetch("mmarco/triples", _REVISION, _triples)
+    rows, digest = converted_numbers("mmarco-triples", required_file("mmarco", folder / _TRIPLES), columns=3)
+    return MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)
+
+
+class MmarcoCorpus:
+    """Every row in every language; a row is the ids of its query, its passage and its negative."""
+
+    name = "mmarco"
+
+    def __init__(self, revision: str, texts: dict[str, _Language], rows: MappedArray) -> None:
+        self.revision = revision
+        self._texts, self._rows = texts, rows
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that were asked for."""
+        return tuple(self._texts)
+
+    def __len__(self) -> int:
+        """Return the number of triples."""
+        return len(self._rows.values)
+
+    def rows(self, language: str | None = None) -> Sequence[int]:
+        """Return all rows, or none for a language the corpus lacks or a second language it lacks."""
+        held = language in self._texts if language else len(self._texts) > 1
+        return range(len(self) if held else 0)
+
+    def row_languages(self, row: int) -> tuple[str, ...]:
+        """Return the languages of the corpus."""
+        return self.languages
+
+    def keys(self, rows: Rows) -> Keys:
+        """Return MS MARCO's own ids."""
+        ids = self._rows.values[rows].astype(np.int64)
+        return Keys(ids[:, 0], ids[:, 1])
+
+    def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
+        """Return one pair a row, with one negative, in the passage's language."""
+        read = []
+        for ids, query, passage in zip(
+            self._rows.values[rows].tolist(), query_languages, passage_languages, strict=True
+        ):
+            passages = self._texts[passage].passages
+            read.append(Pair(self._texts[query].queries.text(ids[0]), passages.text(ids[1]), (passages.text(ids[2]),)))
+        self._rows.release()
+        for language in self._texts.values():
+            language.queries.release()
+            language.passages.release()
+        return read
+
+
+def _fetched(language: str) -> Path:
+    def files() -> list[hub.File]:
+        listed = hub.repository_files(_REPOSITORY, _REVISION, [_COLLECTIONS, _QUERIES])
+        return [file for file in listed if Path(file.path).name.startswith(f"{_NAMES[language]}_")]
+
+    return hub.fetch(f"mmarco/{language}", _REVISION, files)
+
+
+def _triples() -> list[hub.File]:
+    return [file for file in hub.repository_files(_REPOSITORY, _REVISION, ["data"]) if file.path == _TRIPLES]

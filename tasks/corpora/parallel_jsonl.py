@@ -1,0 +1,71 @@
+"""Your own parallel pairs: JSON lines, one row a line, in any number of languages and of any size.
+
+    {"id": "56be", "pairs": {"th": {"query": "เมืองหลวงของไทยคือเมืองใด", "passage": "กรุงเทพมหานครเป็นเมืองหลวงของไทย"},
+                             "zh": {"query": "泰国的首都是哪里？", "passage": "曼谷是泰国的首都。",
+                                    "negatives": ["清迈是泰国北部的城市。"]}}}
+
+(on one line). The versions of a row mean the same; a row may lack languages. `negatives` are passages in that language
+that do not answer the query; they are optional, and so is `id`. Other fields are ignored. `python -m study.mine` writes
+such a file. The licence is that of your data.
+
+The file is read once and kept as memory-mapped Arrow files under its content's hash; `languages` keeps only those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+
+from tasks.parallel_arrow import ParallelArrow, converted
+from tasks.plugins import TaskError, nearest
+from tasks.records import Text, read_json_lines
+from tasks.schema import Pair
+
+_Language = Annotated[str, pydantic.StringConstraints(pattern="^[a-z]{2,3}$")]
+
+
+class _Version(pydantic.BaseModel):
+    query: Text
+    passage: Text
+    negatives: tuple[Text, ...] = ()
+
+
+class _Row(pydantic.BaseModel):
+    pairs: dict[_Language, _Version] = pydantic.Field(min_length=1)
+
+
+def load(*, path: Path, languages: tuple[str, ...] | None = None) -> ParallelArrow:
+    """Open the corpus, converting the file first if its content is new to this machine.
+
+    Args:
+        path: the file described above.
+        languages: those to train on; all in the file without.
+
+    Raises:
+        TaskError: no such file, a line that is malformed, or a language that no line has.
+    """
+    file = path.expanduser()
+    if not file.is_file():
+        raise TaskError(f"corpus 'parallel_jsonl', option 'path': there is no file {file}")
+    recipe = "parallel_jsonl " + ("all" if languages is None else " ".join(sorted(set(languages))))
+    return converted("parallel_jsonl", recipe, [file], lambda: _rows(file, languages))
+
+
+def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Mapping[str, Pair]]:
+    found: set[str] = set()
+    for _, row in read_json_lines(file, _Row):
+        found |= row.pairs.keys()
+        yield {
+            language: Pair(version.query, version.passage, version.negatives)
+            for language, version in row.pairs.items()
+            if languages is None or language in languages
+        }
+    for language in languages or ():
+        if language not in found:
+            raise TaskError(
+                f"corpus 'parallel_jsonl', option 'languages': no row of {file} has '{language}', "
+                f"{nearest(language, found)}"
+            )

@@ -1,0 +1,57 @@
+"""Files mapped into memory: any size, read at random, and given back to the system after reading.
+
+Pages of a mapped file count as a process's memory until the system takes them back, and reading one row brings sixteen
+pages. `release` gives them back at once; they stay in the system's cache, from where the next read has them again in
+microseconds. So a process holds what it reads now and not what it ever read.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def _mapped(file: Path) -> mmap.mmap:
+    with file.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class MappedArray:
+    """A file of numbers, as `ndarray.tofile` writes it; without `columns` the array has one dimension."""
+
+    def __init__(self, file: Path, dtype: npt.DTypeLike, *, columns: int | None = None) -> None:
+        self._file = _mapped(file) if file.stat().st_size else None
+        values = np.frombuffer(self._file or b"", dtype=dtype)
+        self.values: npt.NDArray[Any] = values if columns is None else values.reshape(-1, columns)
+        """A view of the file, read-only."""
+
+    def release(self) -> None:
+        """Give back the pages read so far; views of the array stay valid."""
+        if self._file:
+            self._file.madvise(mmap.MADV_DONTNEED)
+
+
+class MappedTable:
+    """An Arrow file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = _mapped(file)
+        self._table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._file))).read_all()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._table.num_rows)
+
+    def value(self, column: str, row: int) -> Any:
+        """Return one value as a Python object."""
+        # One by one, because `ChunkedArray.take` joins the chunks first, which reads the whole file.
+        return self._table[column][row].as_py()
+
+    def release(self) -> None:
+        """Give back the pages read so far."""
+        self._file.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,50 @@
+"""What the options `path` and `languages` mean, the same for every benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasks.plugins import TaskError, nearest
+
+
+def local_folder(benchmark: str, path: Path, published: str) -> Path:
+    """Return the folder of a local copy: `path/<published name>`, `path/<benchmark>`, or `path` itself.
+
+    Raises:
+        TaskError: `path` is not a folder.
+    """
+    path = path.expanduser()
+    for folder in (path / published, path / benchmark, path):
+        if folder.is_dir():
+            return folder
+    raise TaskError(f"benchmark '{benchmark}', option 'path': there is no folder {path}")
+
+
+def selected_languages(benchmark: str, languages: Iterable[str] | None, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the languages to load, sorted; all that are known without a choice.
+
+    Raises:
+        TaskError: no language, or one the benchmark does not have.
+    """
+    known = sorted(known)
+    chosen = sorted(set(known if languages is None else languages))
+    if not chosen:
+        raise TaskError(f"benchmark '{benchmark}', option 'languages': name at least one of {', '.join(known)}")
+    for language in chosen:
+        if language not in known:
+            raise TaskError(
+                f"benchmark '{benchmark}', option 'languages': there is no '{language}', {nearest(language, known)}"
+            )
+    return tuple(chosen)
+
+
+def required_file(benchmark: str, file: Path) -> Path:
+    """Return `file`.
+
+    Raises:
+        TaskError: it does not exist.
+    """
+    if not file.is_file():
+        raise TaskError(f"benchmark '{benchmark}' needs the file {file}: put it there, or choose other `languages`")
+    return file

@@ -1,0 +1,99 @@
+"""Typed records from JSON files and JSON lines; whatever is wrong is reported with its file and line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+import pydantic_core
+
+from tasks.plugins import TaskError
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise pydantic_core.PydanticCustomError("empty_text", "the text is empty")
+    return text
+
+
+Record = TypeVar("Record", bound=pydantic.BaseModel)
+Text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True), pydantic.AfterValidator(_not_empty)]
+"""A text without white space at its ends, never empty."""
+
+
+def read_json(path: Path, kind: type[Record]) -> Record:
+    """Read one JSON document.
+
+    Raises:
+        TaskError: naming the file, the place in it and what is wrong there.
+    """
+    with _located(str(path)):
+        return kind.model_validate_json(path.read_bytes())
+
+
+def read_json_lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, Record]]:
+    """Yield the line number, from 1, and record of each line that is not blank, one at a time.
+
+    Raises:
+        TaskError: naming the file, the line, the place in it and what is wrong there.
+    """
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.isspace():
+                with _located(f"{path}, line {number}"):
+                    record = kind.model_validate_json(line)
+                yield number, record
+
+
+def read_row(row: Mapping[str, Any], kind: type[Record], where: str) -> Record:
+    """Check one row of a table; `where` names it, such as `qrels.tsv, line 3`.
+
+    Raises:
+        TaskError: naming the row, the column and what is wrong there.
+    """
+    with _located(where):
+        return kind.model_validate(row)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file, one sentence each, without white space at their ends.
+
+    Raises:
+        TaskError: naming the file and the line that is empty, or where the file is not UTF-8.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path} is not UTF-8 at byte {error.start}") from None
+    if "" in lines:
+        raise TaskError(f"{path}, line {lines.index('') + 1}: the text is empty")
+    return lines
+
+
+def content_digest(files: Iterable[Path]) -> str:
+    """Return 12 hexadecimal digits that identify the names and contents of files: a copy's revision."""
+    parts = []
+    for file in files:
+        with file.open("rb") as stream:
+            parts += [file.name, hashlib.file_digest(stream, "sha256").hexdigest()]
+    return combined_digest(parts)
+
+
+def combined_digest(parts: Iterable[str]) -> str:
+    """Return 12 hexadecimal digits that identify a sequence of strings without line breaks."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Turn pydantic's first problem into `<where>, data.3.question: the text is empty`."""
+    try:
+        yield
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise TaskError(f"{where}{', ' if place else ''}{place}: {first['msg']}") from None

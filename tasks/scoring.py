@@ -1,0 +1,163 @@
+"""From positions to figures: the one place where metrics are computed, from a flat table that can be kept and reread.
+
+The table has one row for each query and relevant passage:
+
+query_id           string   shared by the language versions of a query
+query_language     string
+passage_language   string   the pool's
+pool               string   the relevant passage's own
+grade              int64    1 or more
+position_in_pool   int64    1-based, among the passages of its pool
+position_in_union  int64    1-based, among the passages of all pools; null where that was not measured
+
+A *list* is what one ranking is scored on: a query against one pool (monolingual, cross-lingual) or against all of them
+(multilingual). Shapes: Q lists, R relevant passages of the longest list, T rows of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.metrics import RANK_DISTANCE, metric
+from tasks.relevance import Relevance, slots
+from tasks.schema import Benchmark, Rows, Setting
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+POSITIONS = pa.schema(
+    {
+        "query_id": _NAME,
+        "query_language": _NAME,
+        "passage_language": _NAME,
+        "pool": _NAME,
+        "grade": pa.int64(),
+        "position_in_pool": pa.int64(),
+        "position_in_union": pa.int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A benchmark's figures; what has no value, such as rank distance with single answers, is left out."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    """`benchmark/setting/metric` -> macro average over languages, in the cross-lingual setting over ordered pairs."""
+    by_language: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """Setting -> query language -> metric -> mean over its queries, in the cross-lingual setting over its pairs."""
+    by_pair: dict[str, dict[str, float]] = field(default_factory=dict)
+    """`ar-de` (Arabic queries, German passages) -> metric -> mean over queries."""
+
+
+def positions_table(benchmark: Benchmark, found: Relevance, in_pool_T: Rows, in_union_T: Rows | None) -> pa.Table:
+    """Return the table of the positions of the relevant passages `found`, in the same order."""
+    ids_Q = [
+        query_id
+        for number, language in enumerate(benchmark.languages)
+        for query_id in benchmark.queries[language].ids(found.query_row_Q[found.query_language_Q == number])
+    ]
+    languages_Q = pa.array(benchmark.languages).take(pa.array(found.query_language_Q))
+    columns = {
+        "query_id": pa.array(ids_Q).dictionary_encode().take(pa.array(found.query_T)),
+        "query_language": languages_Q.dictionary_encode().take(pa.array(found.query_T)),
+        "passage_language": pa.array([pool.language for pool in benchmark.pools]).take(pa.array(found.pool_T)),
+        "pool": pa.array([pool.name for pool in benchmark.pools]).take(pa.array(found.pool_T)),
+        "grade": pa.array(found.grade_T),
+        "position_in_pool": pa.array(in_pool_T),
+        "position_in_union": pa.nulls(len(in_pool_T), pa.int64()) if in_union_T is None else pa.array(in_union_T),
+    }
+    return pa.table(columns).cast(POSITIONS)
+
+
+def metric_key(benchmark: str, setting: Setting, name: str) -> str:
+    """Return a figure's name everywhere outside this module, such as `xquad_r/multilingual/ndcg@10`."""
+    return f"{benchmark}/{setting}/{name}"
+
+
+def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting], metrics: Sequence[str]) -> Scores:
+    """Return every figure of a benchmark; rank distance is added to the multilingual setting and stays out of others.
+
+    Raises:
+        TaskError: an unknown metric.
+    """
+    scores = Scores()
+    for setting in settings:
+        names = [name for name in metrics if name != RANK_DISTANCE]
+        names += [RANK_DISTANCE] if setting is Setting.MULTILINGUAL else []
+        values = query_scores(positions, setting, names)
+        if not values.num_rows:
+            continue
+        if setting is Setting.CROSSLINGUAL:
+            units = _means(values, ["query_language", "passage_language"], names)
+            scores.by_pair.update({"-".join(pair): means for pair, means in units.items()})
+        else:
+            units = _means(values, ["query_language"], names)
+        languages = dict.fromkeys(unit[0] for unit in units)
+        scores.by_language[setting] = {
+            language: _macro([means for unit, means in units.items() if unit[0] == language]) for language in languages
+        }
+        macro = _macro(list(units.values()))
+        scores.metrics.update({metric_key(benchmark, setting, name): value for name, value in macro.items()})
+    return scores
+
+
+def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) -> pa.Table:
+    """Return one row for each list: what names it, and a float64 column for each metric (NaN where it has no value).
+
+    The names are `query_language` and `query_id`, outside the multilingual setting also `passage_language` and `pool`.
+
+    Raises:
+        TaskError: an unknown metric.
+    """
+    if setting is Setting.MULTILINGUAL:
+        held, position, names = positions, "position_in_union", ["query_language", "query_id"]
+    else:
+        of_setting = pc.equal if setting is Setting.MONOLINGUAL else pc.not_equal
+        languages = [positions[name].cast(pa.string()) for name in ("query_language", "passage_language")]
+        held, position = positions.filter(of_setting(*languages)), "position_in_pool"
+        names = ["query_language", "query_id", "passage_language", "pool"]
+    assert not held[position].null_count, f"{position} was not measured"
+    list_T, first_Q = _groups(held, names)
+    order = np.argsort(list_T, kind="stable")
+    entry = (list_T[order], slots(list_T[order]))
+    positions_QR, grades_QR = np.zeros((2, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
+    positions_QR[entry] = held[position].to_numpy()[order]
+    grades_QR[entry] = held["grade"].to_numpy()[order]
+    named = {name: held[name].take(pa.array(first_Q)) for name in names}
+    return pa.table(named | {name: metric(name)(positions_QR, grades_QR) for name in metrics})
+
+
+def _groups(table: pa.Table, names: Sequence[str]) -> tuple[Rows, Rows]:
+    """Return the group of each row, equal where all named columns are, and a row of each group."""
+    code_T = np.zeros(table.num_rows, dtype=np.int64)
+    for name in names:
+        column = table[name].combine_chunks().dictionary_encode()
+        code_T = code_T * len(column.dictionary) + column.indices.to_numpy()
+    _, first_Q, group_T = np.unique(code_T, return_index=True, return_inverse=True)
+    return group_T.astype(np.int64), first_Q.astype(np.int64)
+
+
+def _means(scores: pa.Table, names: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, ...], dict[str, float]]:
+    """Return each metric's mean over the lists that have a value, for each combination of the named columns."""
+    unit_Q, first_U = _groups(scores, names)
+    units = list(zip(*(scores[name].take(pa.array(first_U)).to_pylist() for name in names), strict=True))
+    means: dict[tuple[str, ...], dict[str, float]] = {unit: {} for unit in sorted(units)}
+    for name in metrics:
+        values_Q = scores[name].to_numpy()
+        known_Q = ~np.isnan(values_Q)
+        count_U = np.bincount(unit_Q[known_Q], minlength=len(units))
+        sum_U = np.bincount(unit_Q[known_Q], values_Q[known_Q], minlength=len(units))
+        for i in np.flatnonzero(count_U):
+            means[units[i]][name] = float(sum_U[i] / count_U[i])
+    return means
+
+
+def _macro(units: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return each metric's mean over the units that have it."""
+    names = dict.fromkeys(name for unit in units for name in unit)
+    return {name: fmean(unit[name] for unit in units if name in unit) for name in names}
