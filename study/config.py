@@ -12,11 +12,21 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
+from tasks.plugins import nearest
+
 Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
 Pooling = Literal["mean", "first", "pooler"]
 """How token states become one vector: their mean, the first token's, or the model's own pooler (dense + tanh)."""
 SEPARATOR = "/"
+"""Between the parts of a metric key: `xquad_r/multilingual/map`."""
+VALIDATION = "validation"
+"""Stands for the validation benchmark's name in metric keys: `validation/multilingual/map`."""
+
+
+BUILTIN = "builtin/"
+BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
+"""Written by `study.training.builtin`, once a machine."""
 
 
 class Frozen(pydantic.BaseModel):
@@ -119,6 +129,14 @@ class TrialConfig(Frozen):
     # The encoder.
     backbone: str = "builtin/xlmr-tiny"
     """`builtin/...`, a folder, or a hub id."""
+
+    @pydantic.field_validator("backbone")
+    @classmethod
+    def _known_if_builtin(cls, name: str) -> str:
+        if name.startswith(BUILTIN) and name not in BUILTIN_BACKBONES:
+            raise ValueError(f"there is no built-in backbone '{name}': {nearest(name, BUILTIN_BACKBONES)}")
+        return name
+
     pooling: Pooling | None = None
     """The model's own (its sentence-transformers files, else its architecture) unless given."""
     query_prefix: str | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from study import resources
 from study.config import TrialConfig
@@ -56,7 +57,7 @@ def _searched(config: StudyConfig) -> Table:
         for branch in branches:
             settings = branch.distribution.model_dump(exclude_defaults=True)
             shown = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "type")
-            table.add_row(branch.name, f"{branch.distribution.type}: {shown}")
+            table.add_row(Text(branch.name), f"{branch.distribution.type}: {shown}")
     return table
 
 

@@ -36,10 +36,11 @@ def positions_file(folder: str, benchmark: str) -> str:
 
 
 def finished(study_folder: str) -> list[dict[str, Any]]:
-    """Return the result of every trial that has one, by number."""
+    """Return the result of every trial that was evaluated, by number."""
     numbers = [int(name) for name in storage.folders(storage.join(study_folder, TRIALS)) if name.isdigit()]
     files = [storage.join(trial_folder(study_folder, number), RESULT) for number in numbers]
-    return [storage.read_json(file) for file in files if storage.exists(file)]
+    held = [storage.read_json(file) for file in files if storage.exists(file)]
+    return [result for result in held if "metrics" in result]
 
 
 def versions() -> dict[str, str]:

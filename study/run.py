@@ -17,6 +17,8 @@ from tasks.errors import UserError
 from tasks.plugins import nearest
 
 DEFAULT_SPACE = "quickstart"
+LOG_WIDTH = 140
+"""Columns of a log file, where there is no terminal to measure."""
 DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 
 
@@ -35,6 +37,8 @@ def main(
 ) -> None:
     """Fine-tune and evaluate multilingual retrievers over a search space, and compare them."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     try:
         if dry_run:
             plan.show(search_space.load(space or DEFAULT_SPACE), console)

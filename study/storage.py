@@ -50,7 +50,11 @@ def read_json(path: str) -> Any:
 
 def write_json(path: str, value: object) -> None:
     """Write a JSON file, replacing any there."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text file in UTF-8, replacing any there."""
     _write(path, lambda filesystem, inner: _write_bytes(filesystem, inner, text.encode()))
 
 

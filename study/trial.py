@@ -10,9 +10,8 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from study import results, storage
-from study.config import TrialConfig
-from study.worker import VALIDATION, train_worker
-from tasks.metrics import higher_is_better
+from study.config import VALIDATION, TrialConfig
+from study.tuning.selection import better
 
 KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
@@ -34,19 +33,27 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     folder = results.trial_folder(study_folder, number)
     result_file = storage.join(folder, results.RESULT)
     if not storage.exists(result_file):
-        outcome = _trainer(config, number, folder, study_folder).fit()
-        if outcome.metrics is not None and "diverged" in outcome.metrics:
-            tune.report(outcome.metrics)
-            return
+        _trainer(config, number, folder, study_folder).fit()
     result = storage.read_json(result_file)
-    tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
+    step = result["training"]["step"]
+    if "diverged" in result:
+        tune.report({"step": step, "diverged": result["diverged"]})
+    else:
+        tune.report({"step": step, "final": True, **result["metrics"]})
+
+
+def _train(message: dict[str, Any]) -> None:
+    # Imported in the workers alone: torch and transformers would cost the trial's driver and controller seconds.
+    from study.worker import train_worker  # noqa: PLC0415
+
+    train_worker(message)
 
 
 def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -> TorchTrainer:
     resources = config.resources
     metric = config.validation.metric
     return TorchTrainer(
-        train_worker,
+        _train,
         train_loop_config={"number": number, "trial": config.model_dump(mode="json"), "folder": folder},
         torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
         scaling_config=ray.train.ScalingConfig(
@@ -61,7 +68,7 @@ def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=KEPT_CHECKPOINTS,
                 checkpoint_score_attribute=f"{VALIDATION}/{metric}",
-                checkpoint_score_order="max" if higher_is_better(metric.rpartition("/")[2]) else "min",
+                checkpoint_score_order="max" if better(metric) == "maximize" else "min",
             ),
             failure_config=ray.train.FailureConfig(
                 max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import Any
@@ -36,6 +37,8 @@ def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> flo
     searcher = StudySearcher(config, open_record(config, folder))
     if searcher.remaining == 0:
         return 0.0
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # Tune's newer console prints a banner even at verbosity 0
+    os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # a failed trial is a line of ours, its trace is in its folder
     progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once)
     tuner = tune.Tuner(
         tune.with_resources(partial(run_trial, study_folder=folder), PlacementGroupFactory([DRIVER])),
@@ -45,6 +48,7 @@ def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> flo
             num_samples=searcher.remaining,
             max_concurrent_trials=at_once,
             trial_dirname_creator=_dirname,
+            reuse_actors=True,  # the next trial's driver need not start a process and import Ray Train again
         ),
         run_config=tune.RunConfig(
             name=f"{time.strftime('%Y%m%d-%H%M%S')}",

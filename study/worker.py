@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,18 @@ import ray.train.torch
 import torch
 
 from study import distributed, results, storage
-from study.config import BenchmarkConfig, Precision, TrialConfig
+from study.config import VALIDATION, BenchmarkConfig, Precision, TrialConfig, value_at
 from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.question_loss import question_loss
 from study.training import checkpoint
 from study.training.backbone import load_encoder, resolve
 from study.training.encoder import Encoder
 from study.training.optimization import DivergedError
 from study.training.training import Training
-from tasks.metrics import higher_is_better
+from study.tuning.selection import better
 from tasks.plugins import load_benchmark, load_corpus
-from tasks.schema import Benchmark
+from tasks.schema import Benchmark, Corpus
 
-VALIDATION = "validation"
 logger = logging.getLogger(__name__)
 
 
@@ -38,25 +40,22 @@ def train_worker(message: dict[str, Any]) -> None:
     device = ray.train.torch.get_device()
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = _load(config.validation.benchmark)
+    progress = checkpoint.Progress()
+    corpora = [load_corpus(corpus.name, corpus.options) for corpus in config.corpora] if config.steps else []
     if config.steps:
-        training = Training(config, encoder, [load_corpus(corpus.name, corpus.options) for corpus in config.corpora])
+        training = Training(config, encoder, corpora)
         _restore(training)
         try:
             _train(training, development)
         except DivergedError as error:
-            ray.train.report({"step": training.progress.step, "diverged": str(error)})
+            _write(message, config, {"training": asdict(training.progress), "diverged": str(error)})
             return
         progress = training.progress
         _restore_best(training)
     else:
-        progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development))
+        progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
     evaluations = [evaluate(encoder, _load(benchmark)) for benchmark in config.benchmarks]
-    final = {"step": progress.step, "final": True, **progress.best_metrics}
-    for evaluation in evaluations:
-        final |= evaluation.metrics
-    if distributed.rank() == 0:
-        _write_result(message, config, progress, evaluations)
-    ray.train.report(final)
+    _write(message, config, _result(config, corpora, progress, evaluations), evaluations)
 
 
 def uses_bf16(precision: Precision, device: torch.device) -> bool:
@@ -70,22 +69,25 @@ def _load(benchmark: BenchmarkConfig) -> Benchmark:
     return load_benchmark(benchmark.name, benchmark.options)
 
 
-def _validate(encoder: Encoder, development: Benchmark) -> dict[str, float]:
-    """Return the development benchmark's metrics under `validation/...` in place of its own name."""
+def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
+    """Return the development benchmark's metrics and loss under `validation/...` in place of its own name."""
     metrics = evaluate(encoder, development).metrics
-    return {f"{VALIDATION}/{key.removeprefix(development.name + '/')}": value for key, value in metrics.items()}
+    held = {f"{VALIDATION}/{key.removeprefix(development.name + '/')}": value for key, value in metrics.items()}
+    temperature = value_at(config.temperature, 1.0)
+    loss = question_loss(encoder, development, temperature=temperature, token_budget=config.micro_batch_tokens)
+    return held if math.isnan(loss) else held | {f"{VALIDATION}/loss": loss}
 
 
 def _train(training: Training, development: Benchmark) -> None:
-    metric = training.config.validation.metric
+    config = training.config
+    key = f"{VALIDATION}/{config.validation.metric}"
     for report in training.run():
         if not report.due_validation:
             ray.train.report(report.metrics)
             continue
-        metrics = _validate(training.encoder, development)
-        value = metrics[f"{VALIDATION}/{metric}"]
-        training.validated(value if higher_is_better(metric.rpartition("/")[2]) else -value, metrics)
-        _report_with_checkpoint(training, report.metrics | metrics)
+        metrics = _validate(training.encoder, development, config)
+        training.validated(metrics[key] if better(key) == "maximize" else -metrics[key], metrics)
+        _report_with_checkpoint(training, report.metrics | metrics | {"trained": training.ended})
 
 
 def _report_with_checkpoint(training: Training, metrics: dict[str, float]) -> None:
@@ -120,20 +122,31 @@ def _restore_best(training: Training) -> None:
         checkpoint.restore_weights(Path(folder), training.encoder)
 
 
-def _write_result(
-    message: dict[str, Any], config: TrialConfig, progress: checkpoint.Progress, evaluations: list[Evaluation]
+def _result(
+    config: TrialConfig, corpora: list[Corpus], progress: checkpoint.Progress, evaluations: list[Evaluation]
+) -> dict[str, Any]:
+    metrics = dict(progress.best_metrics)
+    for evaluation in evaluations:
+        metrics |= evaluation.metrics
+    return {
+        "backbone": resolve(config).describe(),
+        "training": asdict(progress),
+        "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
+        "corpora": {corpus.name: corpus.revision for corpus in corpora},
+        "metrics": metrics,
+        "benchmarks": {evaluation.benchmark: evaluation.describe() for evaluation in evaluations},
+    }
+
+
+def _write(
+    message: dict[str, Any], config: TrialConfig, result: dict[str, Any], evaluations: Sequence[Evaluation] = ()
 ) -> None:
+    """Write the trial's files, the result last: where it is, everything is."""
+    if distributed.rank() != 0:
+        return
     folder: str = message["folder"]
     for evaluation in evaluations:
         storage.write_table(results.positions_file(folder, evaluation.benchmark), evaluation.positions)
-    result = {
-        "number": message["number"],
-        "config": config.model_dump(mode="json"),
-        "backbone": resolve(config).describe(),
-        "training": asdict(progress),
-        "metrics": progress.best_metrics | {k: v for evaluation in evaluations for k, v in evaluation.metrics.items()},
-        "benchmarks": {evaluation.benchmark: evaluation.describe() for evaluation in evaluations},
-        "versions": results.versions(),
-        "hardware": results.hardware(),
-    }
-    storage.write_json(storage.join(folder, results.RESULT), result)
+    about = {"number": message["number"], "config": config.model_dump(mode="json")}
+    made = {"versions": results.versions(), "hardware": results.hardware()}
+    storage.write_json(storage.join(folder, results.RESULT), about | result | made)

@@ -190,14 +190,18 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "
 """What a backbone is made of; pickled weights and code are never fetched."""
 
 
-def model_folder(name: str) -> Path:
+def model_folder(name: str, files: Sequence[str] = MODEL_FILES) -> Path:
     """Return the folder of a model of the Hugging Face hub, downloaded once a machine (in its own cache, `HF_HOME`).
+
+    Args:
+        name: owner/name.
+        files: patterns; `["config.json"]` is enough to know that the model is there.
 
     Raises:
         TaskError: the hub does not have it, or neither the hub nor a copy can be reached.
     """
     try:
-        return Path(snapshot_download(name, allow_patterns=list(MODEL_FILES)))
+        return Path(snapshot_download(name, allow_patterns=list(files)))
     except HFValidationError:
         raise TaskError(f"backbone '{name}' is neither built in, nor a folder, nor the id of a hub model") from None
     except (RepositoryNotFoundError, LocalEntryNotFoundError, OSError) as error:

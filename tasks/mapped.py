@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+_BATCHES_AT_ONCE = 256
+
 
 def _mapped(file: Path) -> mmap.mmap:
     with file.open("rb") as stream:
@@ -41,7 +43,14 @@ class MappedTable:
 
     def __init__(self, file: Path) -> None:
         self._file = _mapped(file)
-        self._table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._file))).read_all()
+        reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._file)))
+        batches = []
+        for i in range(reader.num_record_batches):
+            batches.append(reader.get_batch(i))
+            if i % _BATCHES_AT_ONCE == 0:
+                self.release()
+        self._table = pa.Table.from_batches(batches, reader.schema)
+        self.release()
 
     def __len__(self) -> int:
         """Return the number of rows."""

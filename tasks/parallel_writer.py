@@ -29,7 +29,8 @@ from tasks.schema import Pair
 ABOUT = "corpus.json"
 CROSSLINGUAL = "crosslingual.rows"
 SETS = "sets"
-BATCH_ROWS = 4096
+BATCH_CHARACTERS = 1 << 22
+"""Of one language that are held until they are written: bounds memory, however long the texts are."""
 _SIDES = ("query", "passage")
 _SCHEMA = pa.schema({"query": pa.string(), "passage": pa.string(), "negatives": pa.list_(pa.string())})
 
@@ -84,6 +85,7 @@ class _LanguageFiles:
 
     def __init__(self, folder: Path, language: str) -> None:
         self._waiting: list[Pair] = []
+        self._characters = 0
         self._open = ExitStack()
         self._texts = self._open.enter_context(pa.ipc.new_file(str(texts_file(folder, language)), _SCHEMA))
         self._hashes = [self._open.enter_context(_hashes_file(folder, language, side).open("wb")) for side in _SIDES]
@@ -98,7 +100,8 @@ class _LanguageFiles:
     def add(self, pair: Pair) -> None:
         """Append a row."""
         self._waiting.append(pair)
-        if len(self._waiting) == BATCH_ROWS:
+        self._characters += len(pair.query) + len(pair.passage) + sum(map(len, pair.negatives))
+        if self._characters >= BATCH_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
@@ -110,7 +113,7 @@ class _LanguageFiles:
         for side, hashes in enumerate(self._hashes):
             # Python's own hash differs between processes, but here only equality within this one counts.
             np.fromiter(map(hash, columns[side]), np.int64).tofile(hashes)
-        self._waiting = []
+        self._waiting, self._characters = [], 0
 
 
 def _write_indices(

@@ -1,22 +1,25 @@
 """Texts to embeddings: each distinct text once, in batches of similar length and bounded size.
 
-Shapes: N texts, B texts of a batch, L tokens of its longest text, D width.
+Shapes: N texts, V windows of a passage, M windows of all passages, B texts of a batch, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from study.distributed import gather_rows, rank, world_size
+from tasks.schema import Rows
 
 Kind = Literal["query", "passage"]
-Rows = npt.NDArray[np.int64]
+TokenIds = Sequence[int]
+Windows = Callable[[Sequence[str]], list[list[list[int]]]]
+"""Cuts passages into overlapping windows of token ids, each with prefix and special tokens, one or more a passage."""
 
 
 class TextEncoder(Protocol):
@@ -40,9 +43,29 @@ class TextEncoder(Protocol):
         """Return each text's token ids: prefix and special tokens added, truncated."""
         ...
 
-    def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+    def embed(self, token_ids: Sequence[TokenIds]) -> Tensor:
         """Return the float32 unit-norm embeddings (B, D) of one padded batch, in the encoder's own precision."""
         ...
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How texts become embeddings."""
+
+    token_budget: int = 16_384
+    """Most tokens of one batch, padding included; a longer text makes a batch of its own."""
+    block_size: int = 8_192
+    """Texts a process holds at a time, which bounds its memory."""
+    windows: Windows | None = None
+    """Score a passage by its best window (localized relevance matching, arXiv 2112.11031); by its start, without."""
+
+
+class Group(NamedTuple):
+    """Passages of equally many windows."""
+
+    index_N: Rows
+    """Which of the texts at hand."""
+    passage_NVD: Tensor
 
 
 def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int) -> Tensor:
@@ -52,17 +75,9 @@ def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget:
         encoder: makes the embeddings; left in evaluation mode.
         texts: any number of texts, even none; repeated ones are encoded once and so get equal embeddings.
         kind: which prefix the encoder adds.
-        token_budget: most tokens of one batch, padding included; a text longer than that makes a batch of its own.
+        token_budget: most tokens of one batch, padding included.
     """
-    encoder.eval()
-    distinct = list(dict.fromkeys(texts))
-    token_ids = encoder.tokenize(distinct, kind)
-    distinct_UD = torch.empty((len(distinct), encoder.width), device=encoder.device)
-    with torch.no_grad():
-        for batch in batches_by_length([len(ids) for ids in token_ids], token_budget):
-            distinct_UD[torch.from_numpy(batch)] = encoder.embed([token_ids[i] for i in batch])
-    place = {text: i for i, text in enumerate(distinct)}
-    return distinct_UD[torch.tensor([place[text] for text in texts], dtype=torch.int64, device=encoder.device)]
+    return _embeddings(encoder, encoder.tokenize(texts, kind), token_budget)
 
 
 def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int) -> Tensor:
@@ -72,6 +87,21 @@ def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, toke
     embedding_ND = torch.empty((len(texts), encoder.width), device=encoder.device)
     embedding_ND[torch.from_numpy(dealt)] = gather_rows(mine)
     return embedding_ND
+
+
+def encode_passages(encoder: TextEncoder, texts: Sequence[str], encoding: Encoding) -> Iterator[Group]:
+    """Yield the embeddings of these passages, grouped by their number of windows, 1 unless `windows` is set."""
+    if encoding.windows is None:
+        passage_ND = encode(encoder, texts, "passage", encoding.token_budget)
+        yield Group(np.arange(len(texts)), passage_ND[:, None])
+        return
+    windows = encoding.windows(texts)
+    window_MD = _embeddings(encoder, [ids for of_text in windows for ids in of_text], encoding.token_budget)
+    count_N = np.array([len(of_text) for of_text in windows], dtype=np.int64)
+    first_N = np.cumsum(count_N) - count_N
+    for count in np.unique(count_N):
+        index_N = np.flatnonzero(count_N == count)
+        yield Group(index_N, window_MD[torch.from_numpy(first_N[index_N, None] + np.arange(count))])
 
 
 def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
@@ -91,3 +121,15 @@ def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Row
         size = max(1, token_budget // lengths[order[start]])
         yield order[start : start + size]
         start += size
+
+
+def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int) -> Tensor:
+    encoder.eval()
+    place: dict[tuple[int, ...], int] = {}
+    index_N = [place.setdefault(tuple(ids), len(place)) for ids in token_ids]
+    distinct = list(place)
+    embedding_UD = torch.empty((len(distinct), encoder.width), device=encoder.device)
+    with torch.no_grad():
+        for batch in batches_by_length([len(ids) for ids in distinct], token_budget):
+            embedding_UD[torch.from_numpy(batch)] = encoder.embed([distinct[i] for i in batch])
+    return embedding_UD[torch.tensor(index_N, dtype=torch.int64, device=encoder.device)]

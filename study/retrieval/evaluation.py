@@ -6,18 +6,24 @@ Shapes: Q queries, R relevant passages of the query that has most, T (query, rel
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from study.retrieval.encode import TextEncoder
-from study.retrieval.positions import PADDING, PositionCounter, relevant_scores
-from study.retrieval.stream import Encoding, Progress, Stream
+from study.distributed import sum_over_ranks
+from study.retrieval.encode import Encoding, TextEncoder
+from study.retrieval.positions import PADDING, PositionCounter, pair_scores
+from study.retrieval.runs import Runs, RunWriter
+from study.retrieval.stream import Block, Progress, Stream
+from tasks.metrics import metric
 from tasks.relevance import Relevance, relevance, slots
-from tasks.schema import Benchmark, Rows, Setting
+from tasks.schema import Benchmark, Pool, Setting
 from tasks.scoring import metrics_of, positions_table
 
 
@@ -49,70 +55,73 @@ class Evaluation:
 def evaluate(
     encoder: TextEncoder,
     benchmark: Benchmark,
+    encoding: Encoding = Encoding(),  # noqa: B008 (frozen: one for all is fine)
     *,
-    token_budget: int = 16_384,
-    block_size: int = 8_192,
     progress: Progress | None = None,
+    runs: Runs | None = None,
 ) -> Evaluation:
     """Measure an encoder on a benchmark; all processes call this together and get the same answer.
 
     Args:
         encoder: the same weights in every process; left in evaluation mode.
         benchmark: the same data in every process.
-        token_budget: most tokens of one batch, padding included.
-        block_size: passages of one process that are held at a time, which bounds memory.
+        encoding: batch and block sizes, and whether long passages are scored by their best window.
         progress: told how many texts are encoded.
+        runs: where TREC run files go; without, none are written.
 
     Raises:
         TaskError: the benchmark's qrels point nowhere, or one of its metrics is unknown.
     """
+    for name in benchmark.metrics:
+        metric(name)  # refuses an unknown one before any work is done
     found = relevance(benchmark)
-    stream = Stream(Encoding(encoder, token_budget, block_size), benchmark, found, progress)
-    query_QD, relevant_UD = stream.queries(), stream.relevant()
+    stream = Stream(encoder, encoding, benchmark, found, progress)
+    query_QD, relevant = stream.queries(), stream.relevant()
     union = Setting.MULTILINGUAL in benchmark.settings
-    counter = position_counter(found, query_QD, relevant_UD, stream.relevant_T, union=union)
-    for block in stream.blocks(relevant_UD):
-        counter.add(*block)
+    counter = position_counter(found, query_QD, relevant, union=union)
+    writer = RunWriter(runs, benchmark, found, query_QD) if runs else None
+    for pool in stream.pools:
+        if writer:
+            writer.begin_pool(pool)
+        for block in chain((block for block in relevant if block.pool == pool), stream.others(pool)):
+            counter.add(*block)
+            if writer:
+                writer.add(block)
+        if writer:
+            writer.finish_pool(pool)
+    if writer:
+        writer.finish()
     positions = measured_positions(benchmark, found, counter)
     scores = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)
-    queries = Counter(benchmark.languages[i] for i in found.query_language_Q)
-    passages: Counter[str] = Counter()
-    for pool in (benchmark.pools[i] for i in stream.pools):
-        passages[pool.language] += len(pool.passages)
     return Evaluation(
         benchmark=benchmark.name,
         revision=benchmark.revision,
         details=dict(benchmark.details),
-        metrics=scores.metrics,
-        by_language=scores.by_language,
-        by_pair=scores.by_pair,
-        queries=dict(queries),
-        passages=dict(passages),
+        **vars(scores),
+        queries=dict(Counter(benchmark.languages[i] for i in found.query_language_Q)),
+        passages=_passages([benchmark.pools[i] for i in stream.pools]),
         positions=positions,
     )
 
 
-def position_counter(
-    found: Relevance, query_QD: Tensor, relevant_UD: Tensor, relevant_T: Rows, *, union: bool
-) -> PositionCounter:
-    """Return a counter of the positions of the relevant passages `found`, whose embeddings are known.
+def position_counter(found: Relevance, query_QD: Tensor, relevant: Sequence[Block], *, union: bool) -> PositionCounter:
+    """Return a counter of the positions of the relevant passages `found`; every process must call this.
 
     Args:
-        found: which passages are relevant.
-        query_QD: float32 embeddings of all queries that take part.
-        relevant_UD: float32 embeddings of the distinct relevant passages.
-        relevant_T: index into U of each pair.
+        found: which passages are relevant to which queries.
+        query_QD: float32 embeddings of all queries that take part, the same in every process.
+        relevant: this process's share of the relevant passages, other passages among them or not.
         union: whether positions in the union of all pools are wanted.
     """
     entry = _entries(found)
 
-    def padded(values_T: Rows) -> Tensor:
-        values_QR = torch.full((len(query_QD), int(entry[1].max()) + 1), PADDING)
-        values_QR[entry] = torch.from_numpy(values_T)
+    def padded(values_T: Tensor) -> Tensor:
+        values_QR = torch.full((len(query_QD), int(entry[1].max()) + 1), PADDING, dtype=values_T.dtype)
+        values_QR[entry] = values_T.cpu()
         return values_QR.to(query_QD.device)
 
-    score_QR = relevant_scores(query_QD, relevant_UD, padded(relevant_T))
-    return PositionCounter(query_QD, score_QR, padded(found.pool_T), padded(found.row_T), union=union)
+    pool_QR, row_QR = (padded(torch.from_numpy(values_T)) for values_T in (found.pool_T, found.row_T))
+    return PositionCounter(query_QD, padded(_scores(found, query_QD, relevant)), pool_QR, row_QR, union=union)
 
 
 def measured_positions(benchmark: Benchmark, found: Relevance, counter: PositionCounter) -> pa.Table:
@@ -121,6 +130,26 @@ def measured_positions(benchmark: Benchmark, found: Relevance, counter: Position
     in_pool_T, in_union_T = (positions_QR.cpu()[entry].numpy() for positions_QR in counter.positions())
     union = Setting.MULTILINGUAL in benchmark.settings
     return positions_table(benchmark, found, in_pool_T, in_union_T if union else None)
+
+
+def _scores(found: Relevance, query_QD: Tensor, relevant: Sequence[Block]) -> Tensor:
+    """Return the score (T) of each pair, found by the one process that holds the passage."""
+    score_T = query_QD.new_zeros(len(found.query_T))
+    for passage_NVD, pool, row_N in relevant:
+        place_N = {row: place for place, row in enumerate(row_N.tolist())}
+        pairs = np.flatnonzero((found.pool_T == pool) & np.isin(found.row_T, row_N.cpu().numpy()))
+        query_T = torch.from_numpy(found.query_T[pairs])
+        index_T = torch.tensor([place_N[row] for row in found.row_T[pairs].tolist()], dtype=torch.int64)
+        score_T[torch.from_numpy(pairs)] = pair_scores(query_QD, query_T, passage_NVD, index_T)
+    return sum_over_ranks(score_T)
+
+
+def _passages(pools: Iterable[Pool]) -> dict[str, int]:
+    """Return the number of passages of each language."""
+    count: Counter[str] = Counter()
+    for pool in pools:
+        count[pool.language] += len(pool.passages)
+    return dict(count)
 
 
 def _entries(found: Relevance) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,10 @@ steps of a unit dot product, so that copies of one passage tie however a matrix 
 is never ahead of itself. Counts need no sort, no cut-off and no passage kept, and they add up over blocks, pools and
 processes.
 
-Shapes: Q queries, N passages of a block, D width, R relevant passages of the query that has most.
+A passage may have several embeddings, one for each of its windows; it then scores as its best one does (localized
+relevance matching, arXiv 2112.11031).
+
+Shapes: Q queries, N passages of a block, V windows of each, D width, R relevant passages of the query that has most.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ PADDING = -1
 
 # A tile of scores (2 MiB) and its mask stay in cache between the R comparisons.
 _QUERIES_A_TILE = 512
-_PASSAGES_A_TILE = 1024
+_WINDOWS_A_TILE = 1024
 
 
 @contextmanager
@@ -51,7 +54,7 @@ class PositionCounter:
 
         Args:
             query_QD: unit-norm float32 embeddings, on the device that counts.
-            score_QR: float32 scores of the relevant passages, as `relevant_scores` gives them.
+            score_QR: float32 scores of the relevant passages, as `pair_scores` gives them.
             pool_QR: int64 pool of each relevant passage; `PADDING` where there is none.
             row_QR: int64 row of each relevant passage in its pool; `PADDING` where there is none.
             union: whether positions in the union are wanted too; without, a query competes only for the pools that
@@ -67,15 +70,15 @@ class PositionCounter:
         self._ahead_in_pool_QR = torch.zeros_like(pool_QR)
         self._ahead_in_union_QR = torch.zeros_like(pool_QR)
 
-    def add(self, passage_ND: Tensor, pool: int, row_N: Tensor) -> None:
+    def add(self, passage_NVD: Tensor, pool: int, row_N: Tensor) -> None:
         """Count a block of passages of one pool; `row_N` holds their rows in it, in any order."""
-        assert passage_ND.dtype == torch.float32
-        assert passage_ND.isfinite().all(), "an embedding is not finite"
+        assert passage_NVD.dtype == torch.float32
+        assert passage_NVD.isfinite().all(), "an embedding is not finite"
         query_index = self._competing(pool)
         with full_precision():
             for index_Q in torch.split(query_index, _QUERIES_A_TILE):
                 own_QR = self._pool_QR[index_Q] == pool
-                ahead_QR = self._count(index_Q, own_QR, passage_ND, pool, row_N)
+                ahead_QR = self._count(index_Q, own_QR, passage_NVD, pool, row_N)
                 self._ahead_in_pool_QR[index_Q] += ahead_QR * own_QR
                 self._ahead_in_union_QR[index_Q] += ahead_QR
 
@@ -96,7 +99,7 @@ class PositionCounter:
             return torch.arange(len(self._query_QD), device=self._query_QD.device)
         return (self._pool_QR == pool).any(dim=1).nonzero().squeeze(1)
 
-    def _count(self, index_Q: Tensor, own_QR: Tensor, passage_ND: Tensor, pool: int, row_N: Tensor) -> Tensor:
+    def _count(self, index_Q: Tensor, own_QR: Tensor, passage_NVD: Tensor, pool: int, row_N: Tensor) -> Tensor:
         """Return how many of the passages are ahead of each relevant passage of the queries `index_Q`."""
         query_QD, tied_QR, above_QR = self._query_QD[index_Q], self._tied_QR[index_Q], self._above_QR[index_Q]
         # Ties are lost to rows below the bound: to all passages of an earlier pool, to none of a later one.
@@ -105,10 +108,10 @@ class PositionCounter:
         limit_QR = torch.where(bound_QR > 0, tied_QR, above_QR)
         has_own_R = own_QR.any(dim=0).tolist()
         ahead_QR = torch.zeros_like(bound_QR)
-        tiles = (torch.split(passage_ND, _PASSAGES_A_TILE), torch.split(row_N, _PASSAGES_A_TILE))
-        for tile_ND, tile_N in zip(*tiles, strict=True):
-            score_QN = query_QD @ tile_ND.T
-            assert score_QN.dtype == torch.float32, "positions are counted outside autocast"
+        passages_a_tile = max(1, _WINDOWS_A_TILE // passage_NVD.shape[1])
+        tiles = (torch.split(passage_NVD, passages_a_tile), torch.split(row_N, passages_a_tile))
+        for tile_NVD, tile_N in zip(*tiles, strict=True):
+            score_QN = _best_window_scores(query_QD, tile_NVD)
             mask_QN = torch.empty_like(score_QN)
             for r, has_own in enumerate(has_own_R):
                 limit = limit_QR[:, r, None]
@@ -121,14 +124,18 @@ class PositionCounter:
         return ahead_QR
 
 
-def relevant_scores(query_QD: Tensor, relevant_UD: Tensor, index_QR: Tensor) -> Tensor:
-    """Return the score of each query with each of its relevant passages: float32 (Q, R).
+def pair_scores(query_QD: Tensor, query_T: Tensor, passage_NVD: Tensor, index_T: Tensor) -> Tensor:
+    """Return the float32 scores (T) of pairs of queries and passages, given by their indices."""
+    score_T = query_QD.new_empty(len(query_T))
+    for tile_T in torch.split(torch.arange(len(query_T)), _WINDOWS_A_TILE):
+        score_TV = (query_QD[query_T[tile_T], None] * passage_NVD[index_T[tile_T]]).sum(dim=-1)
+        score_T[tile_T] = score_TV.amax(dim=1)
+    return score_T
 
-    `index_QR` holds their rows in `relevant_UD` (U distinct relevant passages); scores at `PADDING` mean nothing.
-    """
-    score_QR = query_QD.new_empty(index_QR.shape)
-    for start in range(0, len(query_QD), _QUERIES_A_TILE):
-        tile = slice(start, start + _QUERIES_A_TILE)
-        relevant_QRD = relevant_UD[index_QR[tile].clamp(min=0)]
-        score_QR[tile] = (query_QD[tile, None] * relevant_QRD).sum(dim=-1)
-    return score_QR
+
+def _best_window_scores(query_QD: Tensor, passage_NVD: Tensor) -> Tensor:
+    """Return the scores (Q, N) of each passage's best window."""
+    score_QM = query_QD @ passage_NVD.flatten(0, 1).T
+    assert score_QM.dtype == torch.float32, "positions are counted outside autocast"
+    windows = passage_NVD.shape[1]
+    return score_QM if windows == 1 else score_QM.unflatten(1, (-1, windows)).amax(dim=2)

@@ -19,7 +19,7 @@ from torch import nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from study.config import Pooling, TrialConfig
+from study.config import BUILTIN, Pooling, TrialConfig
 from study.training import builtin
 from study.training.encoder import Dense, Encoder, Kind, TextForm
 from tasks import hub
@@ -125,9 +125,7 @@ def _transformer(backbone: Backbone) -> nn.Module:
 
 
 def _folder(name: str) -> Path:
-    if name.startswith(builtin.PREFIX):
-        if name not in builtin.NAMES:
-            raise BackboneError(f"unknown built-in backbone '{name}'; there are {', '.join(builtin.NAMES)}")
+    if name.startswith(BUILTIN):
         return builtin.folder(name)
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()

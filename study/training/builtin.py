@@ -20,11 +20,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
+from study.config import BUILTIN, BUILTIN_BACKBONES
 from tasks.cache import cache_folder, once
 from tasks.corpora import factbook
 
-PREFIX = "builtin/"
-NAMES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
 VERSION = "1"
 """Part of the folder's name: raise it whenever what is written changes."""
 SEED = 20240810
@@ -39,8 +38,8 @@ def folder(name: str) -> Path:
 
     Any number of processes may ask at once; one writes, and the folder appears complete or not at all.
     """
-    assert name in NAMES, name
-    target = cache_folder() / "builtin" / f"{name.removeprefix(PREFIX)}-{VERSION}"
+    assert name in BUILTIN_BACKBONES, name
+    target = cache_folder() / "builtin" / f"{name.removeprefix(BUILTIN)}-{VERSION}"
     return once(target, lambda partial: _write(name, partial))
 
 

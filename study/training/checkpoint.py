@@ -37,6 +37,8 @@ class Progress:
     """Of the validation metric, higher is better."""
     best_metrics: dict[str, float] = field(default_factory=dict)
     """All validation metrics at `best_step`."""
+    history: tuple[dict[str, float], ...] = ()
+    """Every report so far, by step: loss, learning rate, and the validation metrics where there was a validation."""
     seconds: float = 0.0
     """Spent training so far, over all attempts."""
 

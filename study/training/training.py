@@ -78,13 +78,24 @@ class Training:
             due_validation = done % config.validation.every == 0 or done == config.steps
             if due_validation or done % max(1, config.steps // REPORTS) == 0:
                 self.progress = replace(self.progress, step=done, seconds=before + time.monotonic() - began)
-                yield Report(self._metrics(step, losses), due_validation)
+                metrics = self._metrics(step, losses)
+                self.progress = replace(self.progress, history=(*self.progress.history, metrics))
+                yield Report(metrics, due_validation)
                 losses = []
-                if self._out_of_patience():
+                if self.ended:
                     return
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are taken, or the best score is older than the patience allows."""
+        patience, best_step, step = self.config.validation.patience, self.progress.best_step, self.progress.step
+        impatient = patience is not None and best_step is not None and step - best_step >= patience
+        return step >= self.config.steps or impatient
 
     def validated(self, score: float, metrics: dict[str, float]) -> bool:
         """Record a validation score, higher is better; return whether it is the best so far."""
+        *earlier, last = self.progress.history
+        self.progress = replace(self.progress, history=(*earlier, last | metrics))
         best = self.progress.best_score is None or score > self.progress.best_score
         if best:
             self.progress = replace(self.progress, best_step=self.progress.step, best_score=score, best_metrics=metrics)
@@ -100,7 +111,3 @@ class Training:
             "temperature_now": value_at(self.config.temperature, fraction),
             "train_seconds": self.progress.seconds,
         }
-
-    def _out_of_patience(self) -> bool:
-        patience, best_step = self.config.validation.patience, self.progress.best_step
-        return patience is not None and best_step is not None and self.progress.step - best_step >= patience

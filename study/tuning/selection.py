@@ -8,13 +8,12 @@ from typing import Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from study.config import SEPARATOR, Frozen
+from study.config import SEPARATOR, VALIDATION, Frozen
 from study.tuning.strict_yaml import SpaceError, checked
 from tasks import metrics
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Setting
 
-VALIDATION = "validation"
 LOSS = "loss"
 
 

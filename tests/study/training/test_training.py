@@ -24,8 +24,9 @@ def training(**changes: object) -> Training:
 
 
 def flat(held: Training) -> Tensor:
-    moments = [state[name] for state in held.optimizer.state.values() for name in sorted(state)]
-    return torch.cat([value.detach().flatten() for value in [*held.encoder.parameters(), *moments]])
+    parameters = list(held.encoder.parameters())
+    moments = [state[name] for state in map(held.optimizer.state.get, parameters) if state for name in sorted(state)]
+    return torch.cat([value.detach().flatten() for value in [*parameters, *moments]])
 
 
 def undisturbed() -> Tensor:
@@ -89,13 +90,13 @@ def test_training_stops_when_patience_is_over() -> None:
     assert held.progress.best_step == 2
 
 
-def test_the_earliest_of_equal_scores_is_the_best() -> None:
+def test_the_earliest_of_equal_scores_is_the_best_and_history_holds_them_all() -> None:
     held = training()
-    held.progress = checkpoint.Progress(step=3)
-    assert held.validated(0.5, {"validation/map": 0.5})
-    held.progress = checkpoint.Progress(3 + 3, held.progress.best_step, held.progress.best_score)
-    assert not held.validated(0.5, {"validation/map": 0.5})
+    best = [held.validated(0.5, {"validation/loss": 2.0}) for report in held.run() if report.due_validation]
+    assert best == [True, False]
     assert held.progress.best_step == 3
+    assert [entry["step"] for entry in held.progress.history] == list(range(1, STEPS + 1))
+    assert [entry["step"] for entry in held.progress.history if "validation/loss" in entry] == [3, 6]
 
 
 @pytest.mark.parametrize("file", [checkpoint.WEIGHTS, checkpoint.OPTIMIZER, checkpoint.PROGRESS])

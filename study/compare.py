@@ -1,0 +1,67 @@
+"""Whether differences between trials are more than noise: `python -m study.compare STUDY`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from study import storage
+from study.analysis.comparison import choose_pairs, compare, leading_figures
+from study.analysis.study import read_study
+from study.analysis.tables import escape_markdown, paragraphs
+from study.analysis.verdict import as_data, differences_table, languages_table, sentence
+from tasks.errors import UserError
+
+COMPARISON = "compare"
+
+
+def main(
+    study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="X-Y, X-X-mono, zero-shot, a trial's number or a backbone; both ends unless given."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What the sentences are about, as setting/metric; multilingual/map unless given.")
+    ] = None,
+) -> None:
+    """Compare groups of trials: differences, intervals and p-values, by setting and language."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        _compare(study, baseline or [], metric, console)
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        sys.exit(2)
+
+
+def _compare(folder: str, baselines: list[str], metric: str | None, console: Console) -> None:
+    study = read_study(folder)
+    pairs = choose_pairs(study, baselines)
+    found = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
+    parts = [f"# {escape_markdown(study.name)}: differences between trials"]
+    figures = leading_figures(found, metric)
+    for benchmark, figure in figures.items():
+        comparisons = found[benchmark]
+        sentences = [sentence(comparison, figure) for comparison in comparisons if figure in comparison.overall]
+        tables = (differences_table(comparisons, benchmark), languages_table(comparisons, figure, benchmark))
+        for line in sentences:
+            console.print(Text(line))
+        for table in tables:
+            console.print()
+            console.print(table)
+        parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
+        parts += [table.markdown() for table in tables]
+    storage.write_json(
+        storage.join(study.folder, f"{COMPARISON}.json"),
+        [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
+    )
+    storage.write_text(storage.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
+    console.print(f"\nwritten: {storage.join(study.folder, COMPARISON)}.md and .json")
+
+
+if __name__ == "__main__":
+    typer.run(main)

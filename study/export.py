@@ -1,0 +1,84 @@
+"""The study's best model as a folder people can use: `python -m study.export STUDY`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pyarrow import fs
+from rich.console import Console
+from rich.text import Text
+
+from study import results, storage
+from study.analysis.leaderboard import ranked
+from study.analysis.model_card import model_card
+from study.analysis.study import Study, StudyError, read_study
+from study.config import TrialConfig
+from tasks.errors import UserError
+
+
+def main(
+    study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
+    trial: Annotated[int | None, typer.Option(help="A trial's number; the best by the objective unless given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A folder that does not exist; <study>-<trial> here unless given.")
+    ] = None,
+) -> None:
+    """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        found = read_study(study)
+        result = _chosen(found, trial)
+        folder = (output or Path(f"{found.name}-{result['number']:04d}")).expanduser().resolve()
+        _export(found, result, folder)
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        sys.exit(2)
+    console.print(Text(f"trial {result['number']} is in {folder}; load it with SentenceTransformer('{folder}')"))
+
+
+def _chosen(study: Study, number: int | None) -> dict[str, Any]:
+    if number is None:
+        best = ranked(study.results, study.objective)
+        if not best:
+            raise StudyError(f"no trial of {study.folder} has the objective {study.objective}: name one with --trial")
+        return best[0]
+    held = {result["number"]: result for result in study.results}
+    if number not in held:
+        known = ", ".join(map(str, held))
+        raise StudyError(f"trial {number} of {study.folder} has no result: there are {known}")
+    return held[number]
+
+
+def _export(study: Study, result: dict[str, Any], folder: Path) -> None:
+    import torch  # noqa: PLC0415 - takes seconds: only once the input is good
+
+    from study.training import checkpoint  # noqa: PLC0415
+    from study.training.backbone import load_encoder  # noqa: PLC0415
+    from study.training.export import export  # noqa: PLC0415
+
+    encoder = load_encoder(TrialConfig.model_validate(result["config"]), torch.device("cpu"))
+    best_step = result["training"]["best_step"]
+    if best_step:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = storage.join(results.trial_folder(study.folder, result["number"]), f"step-{best_step:08d}")
+            try:
+                _fetch(source, (checkpoint.WEIGHTS, checkpoint.PROGRESS), Path(scratch))
+                checkpoint.restore_weights(Path(scratch), encoder)
+            except (OSError, checkpoint.CheckpointError) as error:
+                raise StudyError(f"trial {result['number']}: {error}; name another with --trial") from error
+    export(encoder, folder, model_card(result, folder.name))
+
+
+def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:
+    """Copy files from where the study lies, which may be shared storage."""
+    filesystem, inner = fs.FileSystem.from_uri(source)
+    for name in names:
+        fs.copy_files(f"{inner}/{name}", str(folder / name), filesystem, fs.LocalFileSystem())
+
+
+if __name__ == "__main__":
+    typer.run(main)

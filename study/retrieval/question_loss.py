@@ -1,0 +1,63 @@
+"""The loss on held-out questions: what arXiv 2408.10536 stops training by.
+
+Q questions of one language, D width.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from study.retrieval.encode import TextEncoder, encode_together
+from tasks.relevance import relevance
+from tasks.schema import Benchmark
+
+BATCH = 100
+"""Questions that share their passages, as in the paper's batches, whatever the trial's own batch size."""
+
+
+def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: float, token_budget: int) -> float:
+    """Return the mean InfoNCE of a benchmark's questions against a relevant passage in their own language each.
+
+    A question's negatives are the other passages of its batch of `BATCH` questions, copies of its own left out. All
+    ranks call this together and get the same figure; NaN where no question has a passage in its own language.
+    """
+    losses: list[Tensor] = []
+    for language, (queries, passages) in _pairs(benchmark).items():
+        assert len(queries) == len(passages), language
+        query_QD = encode_together(encoder, queries, "query", token_budget)
+        passage_QD = encode_together(encoder, passages, "passage", token_budget)
+        identity = {text: index for index, text in enumerate(passages)}
+        text_Q = torch.tensor([identity[text] for text in passages], device=query_QD.device)
+        for start in range(0, len(queries), BATCH):
+            part = slice(start, start + BATCH)
+            scores_BB = query_QD[part] @ passage_QD[part].T / temperature
+            copies_BB = text_Q[part, None] == text_Q[part]
+            copies_BB.fill_diagonal_(fill_value=False)
+            own_B = torch.arange(len(scores_BB), device=scores_BB.device)
+            losses.append(F.cross_entropy(scores_BB.masked_fill(copies_BB, -torch.inf), own_B, reduction="none"))
+    return float(torch.cat(losses).mean()) if losses else float("nan")
+
+
+def _pairs(benchmark: Benchmark) -> dict[str, tuple[list[str], list[str]]]:
+    """Return, by language, the questions that have a relevant passage in it, and the first such passage of each."""
+    found = relevance(benchmark)
+    pool_languages = np.array([pool.language for pool in benchmark.pools])
+    query_languages = np.array(benchmark.languages)[found.query_language_Q]
+    own_T = pool_languages[found.pool_T] == query_languages[found.query_T]
+    queries_with_own, first = np.unique(found.query_T[own_T], return_index=True)
+    entries = np.flatnonzero(own_T)[first]
+    pairs = {}
+    for language in benchmark.languages:
+        chosen = query_languages[queries_with_own] == language
+        queries = benchmark.queries[language].texts(found.query_row_Q[queries_with_own[chosen]])
+        passages = [
+            text
+            for entry in entries[chosen]
+            for text in benchmark.pools[int(found.pool_T[entry])].passages.texts(found.row_T[[entry]])
+        ]
+        if queries:
+            pairs[language] = (queries, passages)
+    return pairs

@@ -1,0 +1,158 @@
+"""TREC run files of an evaluation, each beside the qrels it is scored by.
+
+<folder>/<benchmark>/monolingual/<query language>-<pool>.run   queries of a language against a pool of that language
+<folder>/<benchmark>/crosslingual/<query language>-<pool>.run  queries of a language against a pool of another language
+<folder>/<benchmark>/multilingual/<query language>.run         queries of a language against the union of all pools
+
+A run has a line for each hit, `query Q0 passage position score tag`; its `.qrels` one for each passage that counts as
+relevant in it, `query 0 passage grade`. Scores fall strictly, by the smallest step where passages tie, so that tools
+that sort again, and order ties their own way, read the order we mean.
+
+Shapes: Q queries, K hits of a query, T (query, relevant passage) pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from study.distributed import rank
+from study.retrieval.search import TopK
+from study.retrieval.stream import Block
+from tasks.plugins import TaskError
+from tasks.relevance import Relevance
+from tasks.schema import Benchmark, Rows, Setting
+
+
+class Runs(NamedTuple):
+    """Where run files go, and how many hits of a query they hold."""
+
+    folder: Path
+    k: int = 100
+
+
+class RunWriter:
+    """Searches pool after pool, and writes the runs against each, and then against their union (rank 0 writes)."""
+
+    def __init__(self, runs: Runs, benchmark: Benchmark, found: Relevance, query_QD: Tensor) -> None:
+        self._runs = runs
+        self._benchmark = benchmark
+        self._found = found
+        self._query_QD = query_QD
+        sizes = [len(pool.passages) for pool in benchmark.pools]
+        self._first_P: Rows = np.cumsum([0, *sizes])[:-1]
+        """A passage's key is its row plus that of its pool's first passage here."""
+        self._union = TopK(query_QD, runs.k) if Setting.MULTILINGUAL in benchmark.settings else None
+        self._in_pool: TopK | None = None
+        self._competing: Rows = np.empty(0, dtype=np.int64)
+
+    def begin_pool(self, pool: int) -> None:
+        """Get ready for the blocks of a pool."""
+        self._competing = self._queries_against(pool)
+        competing = torch.from_numpy(self._competing)
+        self._in_pool = TopK(self._query_QD[competing], self._runs.k) if len(competing) else None
+
+    def add(self, block: Block) -> None:
+        """Search a block of the pool begun."""
+        key_N = block.row_N + int(self._first_P[block.pool])
+        for search in (self._in_pool, self._union):
+            if search:
+                search.add(block.passage_NVD, key_N)
+
+    def finish_pool(self, pool: int) -> None:
+        """Write the runs against a pool; every process must call this."""
+        if self._in_pool:
+            self._write(self._in_pool, self._competing, pool)
+
+    def finish(self) -> None:
+        """Write the runs against the union; every process must call this."""
+        if self._union:
+            self._write(self._union, np.arange(len(self._query_QD)), None)
+
+    def _queries_against(self, pool: int) -> Rows:
+        """Return the queries whose list against `pool` alone is part of a setting."""
+        query_Q = np.unique(self._found.query_T[self._found.pool_T == pool])
+        language = self._benchmark.pools[pool].language
+        own_Q = np.array(self._benchmark.languages)[self._found.query_language_Q[query_Q]] == language
+        asked = [setting in self._benchmark.settings for setting in (Setting.MONOLINGUAL, Setting.CROSSLINGUAL)]
+        return query_Q[np.where(own_Q, *asked)]
+
+    def _write(self, search: TopK, query_Q: Rows, pool: int | None) -> None:
+        """Write the runs of all query languages against one pool, or against the union."""
+        hits = search.best()
+        if rank() > 0:
+            return
+        score_QK = falling(hits.score_QK)
+        language_Q = self._found.query_language_Q[query_Q]
+        for language in np.unique(language_Q):
+            mine = language_Q == language
+            query, place = np.nonzero(hits.key_QK[mine] >= 0)
+            queries = self._query_ids(query_Q[mine][query])
+            passages = self._passage_ids(hits.key_QK[mine][query, place])
+            ranked = zip(queries, passages, place, score_QK[mine][query, place], strict=True)
+            path = self._path(int(language), pool)
+            _write_lines(f"{path}.run", (f"{q} Q0 {p} {n + 1} {s:.9g} study" for q, p, n, s in ranked))
+            _write_lines(f"{path}.qrels", self._qrels(query_Q[mine], pool))
+
+    def _qrels(self, query_Q: Rows, pool: int | None) -> Iterator[str]:
+        found = self._found
+        counts_T = np.isin(found.query_T, query_Q) & ((found.pool_T == pool) | (pool is None))
+        queries = self._query_ids(found.query_T[counts_T])
+        passages = self._passage_ids(self._first_P[found.pool_T[counts_T]] + found.row_T[counts_T])
+        for query, passage, grade in zip(queries, passages, found.grade_T[counts_T], strict=True):
+            yield f"{query} 0 {passage} {grade}"
+
+    def _path(self, language: int, pool: int | None) -> Path:
+        """Return where a run goes, but for the file's ending."""
+        folder, name = self._runs.folder / self._benchmark.name, self._benchmark.languages[language]
+        if pool is None:
+            return folder / Setting.MULTILINGUAL / name
+        held = self._benchmark.pools[pool]
+        setting = Setting.MONOLINGUAL if held.language == name else Setting.CROSSLINGUAL
+        return folder / setting / f"{name}-{held.name}"
+
+    def _query_ids(self, query_X: Rows) -> list[str]:
+        """Return the ids of queries of one language."""
+        language = self._benchmark.languages[int(self._found.query_language_Q[query_X[0]])]
+        return _words(self._benchmark.queries[language].ids(self._found.query_row_Q[query_X]))
+
+    def _passage_ids(self, key_X: Rows) -> list[str]:
+        """Return the ids of passages of any pools."""
+        ids = np.empty(len(key_X), dtype=object)
+        pool_X = np.searchsorted(self._first_P, key_X, side="right") - 1
+        for pool in np.unique(pool_X):
+            of_pool = pool_X == pool
+            ids[of_pool] = self._benchmark.pools[pool].passages.ids(key_X[of_pool] - self._first_P[pool])
+        return _words(ids.tolist())
+
+
+def falling(score_QK: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return scores lowered by as little as makes each strictly smaller than the one before."""
+    lowered = score_QK.copy()
+    for k in range(1, lowered.shape[1]):
+        lowered[:, k] = np.minimum(lowered[:, k], np.nextafter(lowered[:, k - 1], np.float32(-np.inf)))
+    return lowered
+
+
+def _words(ids: list[str]) -> list[str]:
+    """Return the ids, none of which has white space in it: that is what parts the columns of a run."""
+    broken = next((i for i in ids if len(i.split()) != 1), None)
+    if broken is not None:
+        raise TaskError(
+            f"id '{broken}' has white space in it, which a TREC run file cannot hold: rename it in the data"
+        )
+    return ids
+
+
+def _write_lines(name: str, lines: Iterable[str]) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(f"{name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    partial.replace(name)
