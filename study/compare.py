@@ -43,16 +43,13 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     pairs = choose_pairs(study, baselines)
     found = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
     parts = [f"# {escape_markdown(study.name)}: differences between trials"]
-    figures = leading_figures(found, metric)
-    for benchmark, figure in figures.items():
-        comparisons = found[benchmark]
-        sentences = [sentence(comparison, figure) for comparison in comparisons if figure in comparison.overall]
-        tables = (differences_table(comparisons, benchmark), languages_table(comparisons, figure, benchmark))
-        for line in sentences:
-            console.print(Text(line))
-        for table in tables:
-            console.print()
-            console.print(table)
+    for benchmark, figure in leading_figures(found, metric).items():
+        comparisons = [comparison for comparison in found[benchmark] if figure in comparison.overall]
+        sentences = [sentence(comparison, figure) for comparison in comparisons]
+        tables = [differences_table(comparison) for comparison in comparisons]
+        tables += [languages_table(comparison, figure) for comparison in comparisons]
+        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), sep="\n")
+        console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
         parts += [table.markdown() for table in tables]
     storage.write_json(
@@ -60,7 +57,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
     )
     storage.write_text(storage.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
-    console.print(f"\nwritten: {storage.join(study.folder, COMPARISON)}.md and .json")
+    console.print(f"written: {storage.join(study.folder, COMPARISON)}.md and .json")
 
 
 if __name__ == "__main__":

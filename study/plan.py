@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from study import resources
-from study.config import TrialConfig
+from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.search_space import StudyConfig
+from tasks import hub
 
 RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where Ray itself notes a running cluster
 
@@ -35,6 +36,18 @@ def trials_at_once(config: StudyConfig) -> int:
     """
     fit = resources.trials_at_once([trial.resources for trial in config.examples()], supply())
     return min(fit, config.search.trials, config.concurrent or fit)
+
+
+def check_backbones(config: StudyConfig) -> None:
+    """Refuse a backbone that is nowhere to be had; asks the hub for a hub model's configuration.
+
+    Raises:
+        TaskError: neither built in, nor a folder, nor on the hub.
+    """
+    names = {trial.backbone for trial in config.examples()} - set(BUILTIN_BACKBONES)
+    for name in sorted(names):
+        if not Path(name).expanduser().is_dir():
+            hub.model_folder(name, ["config.json"])
 
 
 def show(config: StudyConfig, console: Console) -> None:

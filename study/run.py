@@ -78,6 +78,7 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 
 def _run(config: StudyConfig, folder: str, console: Console) -> None:
     at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
+    plan.check_backbones(config)
     from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     cluster.start()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from rich.table import Table
-
+from study.analysis.tables import Cell, Table, figure, words
 from tasks.metrics import RANK_DISTANCE, higher_is_better
 from tasks.schema import Setting
 
@@ -20,6 +19,8 @@ COLUMNS = (
     (Setting.MULTILINGUAL, RANK_DISTANCE),
 )
 SHORT = {Setting.MONOLINGUAL: "mono", Setting.CROSSLINGUAL: "cross", Setting.MULTILINGUAL: "multi"}
+ZERO_SHOT = "zero-shot"
+_WORDS = frozenset({"backbone", "batches"})
 
 
 class Sampling(NamedTuple):
@@ -40,6 +41,11 @@ SAMPLINGS = (Sampling("X-X-mono", 1, 1), Sampling("X-Y", 0, 0), Sampling("hybrid
 """arXiv 2408.10536's names: monolingual batches only, cross-lingual only, both."""
 
 
+def sampling_of(result: Result) -> str:
+    """Return how a trial sampled its batches: one of SAMPLINGS, or zero-shot where it did not train."""
+    return next((sampling.name for sampling in SAMPLINGS if sampling.includes(result)), ZERO_SHOT)
+
+
 def ranked(results: Iterable[Result], objective: str) -> list[Result]:
     """Return the trials that have the objective, best first."""
     sign = -1 if higher_is_better(objective.rpartition("/")[2]) else 1
@@ -49,45 +55,46 @@ def ranked(results: Iterable[Result], objective: str) -> list[Result]:
 
 def trials_table(results: Sequence[Result], objective: str, benchmark: str) -> Table:
     """Return all trials, best first by the objective, with one benchmark's figures."""
-    table = _table(f"Trials, best first by {objective}; figures on {benchmark}")
-    for name in ("trial", "backbone", "alpha", "temperature", objective.partition("/")[2]):
-        table.add_column(name, justify="left" if name == "backbone" else "right")
-    _add_metric_columns(table, benchmark, results)
+    shown = _shown(benchmark, results)
+    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", objective.partition("/")[2])
+    rows = []
     for place, result in enumerate(ranked(results, objective)):
         config = result["config"]
-        table.add_row(
-            str(result["number"]),
-            config["backbone"],
-            number(config["alpha"]),
-            number(config["temperature"]),
-            f"{result['metrics'][objective]:.3f}",
-            *_figures(result, benchmark),
-            style="bold" if place == 0 else "",
+        cells = (
+            Cell(str(result["number"]), result["number"]),
+            *words(config["backbone"], sampling_of(result)),
+            *(setting_cell(config[name]) for name in ("alpha", "temperature")),
+            Cell(str(config["seed"]), config["seed"]),
+            figure(result["metrics"][objective]),
+            *_figures(result, benchmark, shown),
         )
-    return table
+        rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
+    title = f"Trials, best first by {objective}; figures on {benchmark}"
+    return Table(title, (*headings, *_metric_headings(shown)), tuple(rows), _WORDS)
 
 
 def samplings_table(results: Sequence[Result], objective: str, benchmark: str) -> Table:
     """Return, per backbone, the best trial by the objective of each way to sample batches."""
-    table = _table(f"Hybrid batches beside their two ends on {benchmark}: the best trial of each by {objective}")
-    for name in ("backbone", "batches", "trials", "best", "alpha", "temperature"):
-        table.add_column(name, justify="left" if name in {"backbone", "batches"} else "right")
-    _add_metric_columns(table, benchmark, results)
+    shown = _shown(benchmark, results)
+    rows = []
     for backbone in sorted({result["config"]["backbone"] for result in results}):
-        for index, sampling in enumerate(SAMPLINGS):
-            of_kind = [r for r in results if r["config"]["backbone"] == backbone and sampling.includes(r)]
+        for sampling in (*(sampling.name for sampling in SAMPLINGS), ZERO_SHOT):
+            of_kind = [r for r in results if r["config"]["backbone"] == backbone and sampling_of(r) == sampling]
             for best in ranked(of_kind, objective)[:1]:
-                table.add_row(
-                    backbone,
-                    sampling.name,
-                    str(len(of_kind)),
-                    str(best["number"]),
-                    number(best["config"]["alpha"]),
-                    number(best["config"]["temperature"]),
-                    *_figures(best, benchmark),
-                    end_section=index == len(SAMPLINGS) - 1,
+                cells = (
+                    *words(backbone, sampling, str(len(of_kind)), str(best["number"])),
+                    *(setting_cell(best["config"][name]) for name in ("alpha", "temperature")),
+                    *_figures(best, benchmark, shown),
                 )
-    return table
+                rows.append(cells)
+    title = f"Hybrid batches beside their two ends on {benchmark}: the best trial of each by {objective}"
+    headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_metric_headings(shown))
+    return Table(title, headings, tuple(rows), _WORDS)
+
+
+def setting_cell(value: float | dict[str, Any]) -> Cell:
+    """Return a cell with a setting that may be a schedule, sorted by where it starts."""
+    return Cell(number(value), value["start"] if isinstance(value, dict) else value)
 
 
 def number(value: float | dict[str, Any]) -> str:
@@ -95,20 +102,20 @@ def number(value: float | dict[str, Any]) -> str:
     return f"{value['start']:.3g}→{value['end']:.3g}" if isinstance(value, dict) else f"{value:.3g}"
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-
-
 def _shown(benchmark: str, results: Sequence[Result]) -> list[tuple[Setting, str]]:
     held = set().union(*(result["metrics"] for result in results))
     return [(setting, metric) for setting, metric in COLUMNS if f"{benchmark}/{setting}/{metric}" in held]
 
 
-def _add_metric_columns(table: Table, benchmark: str, results: Sequence[Result]) -> None:
-    for setting, metric in _shown(benchmark, results):
-        table.add_column(f"{SHORT[setting]}\n{metric.replace('_', ' ')}", justify="right")
+def _metric_headings(shown: Sequence[tuple[Setting, str]]) -> list[str]:
+    return [f"{SHORT[setting]} {metric.replace('_', ' ')}" for setting, metric in shown]
 
 
-def _figures(result: Result, benchmark: str) -> list[str]:
-    keys = [(metric, f"{benchmark}/{setting}/{metric}") for setting, metric in _shown(benchmark, [result])]
-    return [f"{result['metrics'][key]:.{1 if metric == RANK_DISTANCE else 3}f}" for metric, key in keys]
+def _figures(result: Result, benchmark: str, shown: Sequence[tuple[Setting, str]]) -> list[Cell]:
+    values = ((metric, result["metrics"].get(f"{benchmark}/{setting}/{metric}")) for setting, metric in shown)
+    return [figure(value, decimals(metric)) for metric, value in values]
+
+
+def decimals(metric: str) -> int:
+    """Return how many decimals of a metric are worth printing."""
+    return 1 if metric == RANK_DISTANCE else 3

@@ -1,0 +1,170 @@
+"""Groups of trials compared in pairs: which pairs, and their differences by setting, metric and language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from study.analysis.groups import Group, groups_of, representatives
+from study.analysis.leaderboard import SAMPLINGS, ZERO_SHOT, Result
+from study.analysis.query_values import QueryValues, query_values
+from study.analysis.statistics import RESAMPLES, Difference, Floats, differences, holm
+from study.analysis.study import Study, StudyError
+from tasks.metrics import RANK_DISTANCE
+from tasks.plugins import nearest
+from tasks.schema import Setting
+
+HEADLINE = ("map", "ndcg@10", "mrr", RANK_DISTANCE)
+"""What is tested of a benchmark that has any of it; of others, everything."""
+LEADING = "multilingual/map"
+HYBRID = "hybrid"
+
+
+class Figure(NamedTuple):
+    """A reported number: a setting's metric."""
+
+    setting: Setting
+    metric: str
+
+
+class Pair(NamedTuple):
+    """Two groups, the second of which is the baseline."""
+
+    group: Group
+    baseline: Group
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a group is ahead of its baseline on one benchmark."""
+
+    pair: Pair
+    benchmark: str
+    overall: dict[Figure, Difference] = field(default_factory=dict)
+    by_language: dict[Figure, dict[str, Difference]] = field(default_factory=dict)
+    """Query language -> difference; in the cross-lingual setting over the language's pairs."""
+
+    def adjusted(self, figure: Figure) -> dict[str, float]:
+        """Return p by language, after Holm's correction over the languages."""
+        found = self.by_language[figure]
+        return dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
+
+
+def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
+    """Return what is compared with what; every group stands for its kind as `representatives` says.
+
+    Args:
+        study: whose trials.
+        baselines: a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything against
+            its group), or a backbone (the others against it, sampling by sampling); both ends and zero-shot without.
+
+    Raises:
+        StudyError: an unknown baseline, or nothing to compare.
+    """
+    groups = groups_of(study.results)
+    best = representatives(groups, study.objective)
+    samplings = (*(sampling.name for sampling in SAMPLINGS if sampling.name != HYBRID), ZERO_SHOT)
+    backbones = sorted({backbone for backbone, _ in best})
+    pairs: list[Pair] = []
+    for baseline in baselines or samplings:
+        if baseline in samplings:
+            wanted = [(best.get((backbone, HYBRID)), best.get((backbone, baseline))) for backbone in backbones]
+        elif baseline in backbones:
+            wanted = [(group, best.get((baseline, kind))) for (name, kind), group in best.items() if name != baseline]
+        elif (own := _group_with(groups, baseline)) is not None:
+            wanted = [(group, own) for group in best.values() if group is not own]
+        else:
+            known = [*samplings, *backbones, *(str(result["number"]) for result in study.results)]
+            raise StudyError(f"unknown baseline '{baseline}': {nearest(baseline, known)}")
+        pairs += [Pair(group, other) for group, other in wanted if group is not None and other is not None]
+    if not pairs:
+        raise StudyError(
+            "there is nothing to compare: no backbone has both hybrid trials and a baseline; "
+            "give --baseline a trial's number or a backbone"
+        )
+    return pairs
+
+
+def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int = RESAMPLES) -> list[Comparison]:
+    """Test each pair on every setting of a benchmark, overall and by query language.
+
+    Raises:
+        StudyError: trials of a pair were measured on different questions.
+    """
+    comparisons = [Comparison(pair, benchmark) for pair in pairs if _measured(pair, benchmark)]
+    trials = {result["number"]: result for pair in pairs for group in pair for result in group.results}
+    for setting, metrics in headline(list(trials.values()), benchmark).items():
+        numbers = {number for one in comparisons for group in one.pair for number in group.numbers}
+        values = {n: query_values(study.positions(n, benchmark), setting, metrics) for n in sorted(numbers)}
+        for comparison in comparisons:
+            group_SUQ, baseline_SUQ = (_stacked(group, values, comparison) for group in comparison.pair)
+            units = values[comparison.pair.group.numbers[0]].units
+            figures: dict[tuple[str, str | None], list[int]] = {}
+            for number, unit in enumerate(units):
+                figures.setdefault((unit.metric, None), []).append(number)
+                figures.setdefault((unit.metric, unit.query_language), []).append(number)
+            for (metric, language), found in differences(group_SUQ, baseline_SUQ, figures, resamples).items():
+                if language is None:
+                    comparison.overall[Figure(setting, metric)] = found
+                else:
+                    comparison.by_language.setdefault(Figure(setting, metric), {})[language] = found
+    return comparisons
+
+
+def headline(results: Sequence[Result], benchmark: str) -> dict[Setting, tuple[str, ...]]:
+    """Return the metrics worth testing, by setting, of those that all these trials have on a benchmark."""
+    held = set.intersection(*(set(result["metrics"]) for result in results))
+    chosen = {}
+    for setting in Setting:
+        prefix = f"{benchmark}/{setting}/"
+        metrics = sorted(key.removeprefix(prefix) for key in held if key.startswith(prefix))
+        if metrics:
+            chosen[setting] = tuple(metric for metric in HEADLINE if metric in metrics) or tuple(metrics)
+    return chosen
+
+
+def leading_figures(found: Mapping[str, Sequence[Comparison]], metric: str | None = None) -> dict[str, Figure]:
+    """Return, for each benchmark that has it, the figure to talk about.
+
+    Args:
+        found: benchmark -> comparisons.
+        metric: as `setting/metric`; without it each benchmark's multilingual mAP, or else its first figure.
+
+    Raises:
+        StudyError: no benchmark has the metric.
+    """
+    held = {
+        benchmark: {f"{figure.setting}/{figure.metric}": figure for one in comparisons for figure in one.overall}
+        for benchmark, comparisons in found.items()
+    }
+    wanted = metric or LEADING
+    chosen = {benchmark: figures[wanted] for benchmark, figures in held.items() if wanted in figures}
+    if metric is None:
+        return {benchmark: next(iter(figures.values())) for benchmark, figures in held.items() if figures} | chosen
+    if not chosen:
+        known = {name for figures in held.values() for name in figures}
+        raise StudyError(f"metric '{metric}' was not measured on the trials compared: {nearest(metric, known)}")
+    return chosen
+
+
+def _group_with(groups: Sequence[Group], number: str) -> Group | None:
+    return next((group for group in groups if number in map(str, group.numbers)), None)
+
+
+def _measured(pair: Pair, benchmark: str) -> bool:
+    return all(benchmark in result["benchmarks"] for group in pair for result in group.results)
+
+
+def _stacked(group: Group, values: Mapping[int, QueryValues], comparison: Comparison) -> Floats:
+    """Return a group's values, checked against the first trial's of the comparison."""
+    first = comparison.pair.group.numbers[0]
+    for number in group.numbers:
+        if not values[first].same_questions(values[number]):
+            raise StudyError(
+                f"trials {first} and {number} were not measured on the same questions of {comparison.benchmark}: "
+                "evaluate both on the same revision and languages"
+            )
+    return np.stack([values[number].values_UQ for number in group.numbers])

@@ -1,0 +1,74 @@
+"""Trials that differ only by seed, and which groups stand for a backbone's way to sample batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from study.analysis.leaderboard import Result, number, sampling_of
+from tasks.metrics import higher_is_better
+
+
+@dataclass(frozen=True)
+class Group:
+    """One configuration at one or more seeds."""
+
+    results: tuple[Result, ...]
+    """By number."""
+
+    @property
+    def backbone(self) -> str:
+        """The name of what was fine-tuned."""
+        return str(self.results[0]["config"]["backbone"])
+
+    @property
+    def sampling(self) -> str:
+        """X-X-mono, X-Y, hybrid or zero-shot."""
+        return sampling_of(self.results[0])
+
+    @property
+    def label(self) -> str:
+        """The sampling, with its alpha where the name does not tell it."""
+        return f"{self.sampling} (alpha {number(self.alpha)})" if self.sampling == "hybrid" else self.sampling
+
+    @property
+    def alpha(self) -> float | dict[str, float]:
+        """A probability, or a schedule as plain data."""
+        alpha: float | dict[str, float] = self.results[0]["config"]["alpha"]
+        return alpha
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the trials."""
+        return tuple(result["number"] for result in self.results)
+
+    def mean(self, metric: str) -> float | None:
+        """Return a figure's mean over seeds; None where a trial has none."""
+        values = [result["metrics"].get(metric) for result in self.results]
+        return None if None in values else fmean(values)
+
+
+def groups_of(results: Iterable[Result]) -> tuple[Group, ...]:
+    """Return the trials grouped by everything but their seed, in the order of their first trials."""
+    grouped: dict[str, list[Result]] = {}
+    for result in results:
+        rest = {key: value for key, value in result["config"].items() if key != "seed"}
+        grouped.setdefault(json.dumps(rest, sort_keys=True), []).append(result)
+    return tuple(Group(tuple(sorted(group, key=lambda result: result["number"]))) for group in grouped.values())
+
+
+def representatives(groups: Sequence[Group], objective: str) -> dict[tuple[str, str], Group]:
+    """Return, for each backbone and sampling, the group with most seeds; of those the best by the objective."""
+    sign = 1 if higher_is_better(objective.rpartition("/")[2]) else -1
+
+    def merit(group: Group) -> tuple[int, float, int]:
+        mean = group.mean(objective)
+        return len(group.results), -float("inf") if mean is None else sign * mean, -group.numbers[0]
+
+    best: dict[tuple[str, str], Group] = {}
+    for group in groups:
+        key = (group.backbone, group.sampling)
+        best[key] = max(best.get(key, group), group, key=merit)
+    return best

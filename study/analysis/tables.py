@@ -1,0 +1,80 @@
+"""A table once, shown three ways: on a terminal, in Markdown, and (by the page's template) in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+NOTHING = "–"
+
+
+class Cell(NamedTuple):
+    """What is shown, and what it is sorted by."""
+
+    text: str
+    value: float | str | None = None
+    """The text itself where none is given."""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headings."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left: frozenset[str] = frozenset()
+    """Headings of columns of words; columns of figures stand to the right."""
+
+    def __post_init__(self) -> None:
+        """Check the shape."""
+        assert all(len(row) == len(self.headings) for row in self.rows), self.title
+
+    def __rich__(self) -> RichTable:
+        """Return the table as `rich` prints it."""
+        table = RichTable(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for heading in self.headings:
+            table.add_column(Text(heading), justify="left" if heading in self.left else "right")
+        for row in self.rows:
+            table.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
+        return table
+
+    def markdown(self) -> str:
+        """Return the table as GitHub's Markdown, under its title in bold."""
+        rules = [":--" if heading in self.left else "--:" for heading in self.headings]
+        lines = [[escape_markdown(heading) for heading in self.headings], rules]
+        lines += [[_markdown(cell) for cell in row] for row in self.rows]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"**{escape_markdown(self.title)}**\n\n{body}\n"
+
+
+def _markdown(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    return f"**{text}**" if cell.strong else text
+
+
+def figure(value: float | None, decimals: int = 3) -> Cell:
+    """Return a cell with a number, sorted by all its digits; a dash for None."""
+    return Cell(NOTHING) if value is None else Cell(f"{value:.{decimals}f}".replace("-", "−"), value)
+
+
+def words(*texts: str) -> tuple[Cell, ...]:
+    """Return cells with words."""
+    return tuple(Cell(text) for text in texts)
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, in a table too."""
+    for mark in "\\`*_{}[]<>|#":
+        text = text.replace(mark, "\\" + mark)
+    return " ".join(text.split())
+
+
+def paragraphs(parts: Sequence[str]) -> str:
+    """Return Markdown parts one below the other."""
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"

@@ -1,0 +1,121 @@
+"""What a comparison says: one sentence, tables, and plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.analysis.comparison import Comparison, Figure
+from study.analysis.groups import Group
+from study.analysis.leaderboard import decimals
+from study.analysis.statistics import Difference
+from study.analysis.tables import Cell, Table
+from tasks.metrics import higher_is_better
+
+LEVEL = 0.05
+_HEADINGS = ("difference", "95 % interval")
+_NAMES = {"map": "mAP", "mrr": "MRR", "rank_distance": "rank distance"}
+
+
+def sentence(comparison: Comparison, figure: Figure) -> str:
+    """Say whether the group's lead over its baseline is beyond noise, and over what noise."""
+    found, (group, baseline) = comparison.overall[figure], comparison.pair
+    ahead = (found.value > 0) == higher_is_better(figure.metric)
+    sign, places = (1 if found.value > 0 else -1), decimals(figure.metric)
+    low, high = sorted((sign * found.low, sign * found.high))
+    other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
+    return (
+        (
+            f"{group.backbone}: {group.label} {'leads' if ahead else 'trails'} {other} on {figure.setting} "
+            f"{metric_name(figure.metric)} by {abs(found.value):.{places}f} [{low:.{places}f}, {high:.{places}f}], "
+            f"{p_text(found.p)}: {'beyond' if found.p < LEVEL else 'within'} noise over {_scope(found)}."
+        )
+        .replace("[-", "[−")
+        .replace(", -", ", −")
+    )
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric as papers write it."""
+    name, at, k = metric.partition("@")
+    return _NAMES.get(name, name.replace("ndcg", "nDCG").capitalize() if name != "ndcg" else "nDCG") + at + k
+
+
+def p_text(p: float) -> str:
+    """Return `p = 0.012`, or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def title(comparison: Comparison) -> str:
+    """Return what is compared with what."""
+    group, baseline = comparison.pair
+    own = "" if baseline.backbone == group.backbone else f"{baseline.backbone}, "
+    return f"{group.backbone}: {group.label} against {own}{baseline.label}"
+
+
+def differences_table(comparison: Comparison) -> Table:
+    """Return a pair's differences, one row a setting and metric."""
+    rows = [
+        (Cell(f"{figure.setting} {metric_name(figure.metric)}"), *difference_cells(found, figure.metric, found.p))
+        for figure, found in comparison.overall.items()
+    ]
+    return Table(title(comparison), ("figure", *_HEADINGS, "p"), tuple(rows), frozenset({"figure"}))
+
+
+def languages_table(comparison: Comparison, figure: Figure) -> Table:
+    """Return a pair's differences on one figure by query language; p after Holm's correction over the languages."""
+    found, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
+    rows = [(Cell(la), *difference_cells(found[la], figure.metric, p)) for la, p in adjusted.items()]
+    name = f"{title(comparison)}, {figure.setting} {metric_name(figure.metric)} by query language"
+    return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))
+
+
+def difference_cells(found: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
+    """Return cells with difference, interval and p; in bold where it is beyond noise."""
+    places, strong = decimals(metric), p < LEVEL
+    return (
+        Cell(_signed(found.value, places), found.value, strong),
+        Cell(f"[{_signed(found.low, places)}, {_signed(found.high, places)}]", found.low),
+        Cell("< 0.001" if p < 0.001 else f"{p:.3f}", p, strong),
+    )
+
+
+def as_data(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain data for JSON."""
+    return {
+        "benchmark": comparison.benchmark,
+        "group": _group_data(comparison.pair.group),
+        "baseline": _group_data(comparison.pair.baseline),
+        "figures": [
+            {
+                "setting": str(figure.setting),
+                "metric": figure.metric,
+                **vars(found),
+                "languages": {
+                    language: vars(comparison.by_language[figure][language]) | {"p_holm": p}
+                    for language, p in comparison.adjusted(figure).items()
+                },
+            }
+            for figure, found in comparison.overall.items()
+        ],
+    }
+
+
+def _group_data(group: Group) -> dict[str, Any]:
+    return {
+        "backbone": group.backbone,
+        "sampling": group.sampling,
+        "alpha": group.alpha,
+        "trials": list(group.numbers),
+    }
+
+
+def _scope(found: Difference) -> str:
+    a, b = found.seeds
+    questions = f"{found.questions} questions"
+    if a == b == 1:
+        return f"{questions} (one seed each: noise between seeds is not covered)"
+    return f"{a} seeds and {questions}" if a == b else f"{a} and {b} seeds and {questions}"
+
+
+def _signed(value: float, places: int) -> str:
+    return f"{value:+.{places}f}".replace("-", "−")

@@ -1,0 +1,122 @@
+"""Hard negatives from a model's own ranking: `python -m study.mine MODEL CORPUS` writes a corpus that trains as it is.
+
+python -m study.mine my-study-0003 '{name: mmarco, languages: [ar, de]}' --negatives 7
+torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (shared by 8 processes, each with its GPU)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from study.config import CorpusConfig, TrialConfig
+from study.tuning.strict_yaml import checked
+from tasks.errors import UserError
+from tasks.plugins import TaskError, check_corpus, load_corpus
+from tasks.schema import Corpus, Setting
+
+if TYPE_CHECKING:
+    import torch
+
+    from study.retrieval.mined_file import Summary
+    from study.retrieval.mining import Rule
+
+POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
+BLOCK = 4096
+"""Rows, and passages of a process, that are held at a time."""
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A backbone as in a search space: built in, a folder, or a hub id.")],
+    corpus: Annotated[str, typer.Argument(help="As in a search space, or a file for parallel_jsonl.")],
+    output: Annotated[Path | None, typer.Option(help="A file; <corpus>-negatives.jsonl unless given.")] = None,
+    negatives: Annotated[int, typer.Option(min=1, help="Negatives of each row in each of its languages.")] = 4,
+    share: Annotated[
+        float, typer.Option(min=0, help="Drop passages that score above this share of the query's own.")
+    ] = 0.95,
+    pool: Annotated[Setting, typer.Option(help="Search one's own language, or all.")] = Setting.MONOLINGUAL,
+) -> None:
+    """Mine hard negatives for a training corpus from its own passages."""
+    try:
+        chosen = _corpus(corpus)
+        config = checked(TrialConfig, {"backbone": model}, "MODEL")
+        file = (output or Path(f"{_name(chosen)}-negatives.jsonl")).expanduser().resolve()
+        if file.exists():
+            raise TaskError(f"{file} exists: choose another --output, or remove it")
+        if pool not in POOLS:
+            raise TaskError(f"--pool {pool} is refused: allowed are {' and '.join(POOLS)}")
+        from study.retrieval.mining import Rule  # noqa: PLC0415 - torch takes seconds: only once the input is good
+
+        rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
+        summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        sys.exit(2)
+    if os.environ.get("RANK", "0") == "0":
+        Console(highlight=False, soft_wrap=True).print(Text(_report(summary, file)))
+
+
+def _corpus(text: str) -> CorpusConfig:
+    value = {"name": "parallel_jsonl", "path": text} if text.endswith(".jsonl") else yaml.safe_load(text)
+    config = checked(CorpusConfig, value, "CORPUS")
+    check_corpus(config.name, config.options)
+    return config
+
+
+def _name(corpus: CorpusConfig) -> str:
+    return Path(corpus.options["path"]).stem if corpus.name == "parallel_jsonl" else corpus.name
+
+
+def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
+    from study.retrieval.encode import Encoding  # noqa: PLC0415
+    from study.retrieval.mined_file import write  # noqa: PLC0415
+    from study.retrieval.mining import Miner  # noqa: PLC0415
+    from study.training.backbone import load_encoder  # noqa: PLC0415
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+        encoder = load_encoder(config, device, bf16=device.type == "cuda")
+        miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
+        miner.prepare(Path(scratch))
+        return write(miner, corpus, file)
+
+
+def _report(summary: Summary, file: Path) -> str:
+    random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
+    return (
+        f"{summary.rows:,} rows with {summary.negatives:,} negatives ({random:.1%} drawn at random for want of others; "
+        f"{dropped:.2f} candidates a negative dropped as too close) in {file}"
+    )
+
+
+@contextmanager
+def _process_group() -> Iterator[torch.device]:
+    """Join the group that torchrun has started, if it has; yield this process's device."""
+    import torch  # noqa: PLC0415
+    import torch.distributed as dist  # noqa: PLC0415
+
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
+    if "RANK" not in os.environ:
+        yield device or torch.device("cpu")
+        return
+    if device:
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device else "gloo")
+    try:
+        yield device or torch.device("cpu")
+    finally:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    typer.run(main)

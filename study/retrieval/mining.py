@@ -1,0 +1,140 @@
+"""Hard negatives for a training corpus, from what a model ranks high among the corpus's own passages.
+
+Positive-aware, as TopK-PercPos of NV-Retriever (arXiv 2407.15831, section 3.3): a candidate that scores above a share
+of the query's own passage is likely to answer too, and is dropped, as is every passage that the corpus pairs with the
+query anywhere. A copy of the query's own passage scores as it does, so it goes the same way.
+
+Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passages, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from study.retrieval.candidates import Candidates, rows_in
+from study.retrieval.encode import Encoding, TextEncoder, encode_together
+from study.retrieval.search import Hits, TopK
+from tasks.errors import UserError
+from tasks.schema import Corpus, Rows
+
+
+class MiningError(UserError):
+    """A corpus that cannot be mined, in one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which candidates become negatives."""
+
+    negatives: int = 4
+    """N, of each row in each of its languages."""
+    depth: int = 100
+    """K, the candidates looked at."""
+    share: float = 0.95
+    """Of the score of the query's own passage; a candidate above it is dropped."""
+    multilingual: bool = False
+    """Search the passages of all languages, not only those of the query's."""
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The negatives of some rows in one language."""
+
+    language: str
+    row_Q: Rows
+    number_QN: Rows
+    """Candidates, hardest first."""
+    too_close: int
+    """Candidates dropped for their score."""
+    random: int
+    """Negatives drawn at random because too few candidates were left."""
+
+
+class Miner:
+    """Mines a corpus block by block; every process calls the same and gets the same."""
+
+    def __init__(self, encoder: TextEncoder, corpus: Corpus, rule: Rule, encoding: Encoding) -> None:
+        self._encoder, self._corpus, self._rule, self._encoding = encoder, corpus, rule, encoding
+        keys = corpus.keys(np.arange(len(corpus)))
+        _, query_code = np.unique(keys.queries, return_inverse=True)
+        self._passages, passage_code = np.unique(keys.passages, return_inverse=True)
+        self._query_code = query_code
+        code, first = np.unique(query_code * len(self._passages) + passage_code, return_index=True)
+        self._known = code
+        """Every query and passage that the corpus pairs, as one number, ascending."""
+        complete = all(isinstance(corpus.rows(language), range) for language in corpus.languages)
+        self.rows: Rows = np.sort(first) if complete else np.arange(len(corpus))
+        """One row for each of them; all rows where they differ in their languages."""
+        self.candidates = Candidates(corpus, self.rows)
+        self._code_P = np.searchsorted(self._passages, self.candidates.key_P)
+
+    def prepare(self, folder: Path) -> None:
+        """Encode all candidates, into files in `folder`."""
+        self.candidates.encode(self._encoder, self._encoding, folder)
+
+    def blocks(self) -> Iterator[list[Mined]]:
+        """Yield the negatives of a block of rows, language by language.
+
+        Raises:
+            MiningError: the corpus has too few passages.
+        """
+        for start in range(0, len(self.rows), self._encoding.block_size):
+            block = self.rows[start : start + self._encoding.block_size]
+            held = ((language, rows_in(self._corpus, block, language)) for language in self._corpus.languages)
+            yield [self._mined(language, rows) for language, rows in held if len(rows)]
+
+    def _mined(self, language: str, row_Q: Rows) -> Mined:
+        languages = [language] * len(row_Q)
+        queries = [pair.query for pair in self._corpus.pairs(row_Q, languages, languages)]
+        query_QD = encode_together(self._encoder, queries, "query", self._encoding.token_budget).float()
+        own_Q = self.candidates.number_of(language, self._corpus.keys(row_Q).passages)
+        positive_Q = (query_QD * self.candidates.embeddings(own_Q, query_QD.device)).sum(dim=1).cpu().numpy()
+        search = TopK(query_QD, self._rule.depth)
+        searched = None if self._rule.multilingual else language
+        for passage_ND, number_N in self.candidates.blocks(searched, self._encoding.block_size):
+            search.add(passage_ND[:, None], number_N)
+        return self._chosen(language, row_Q, positive_Q, search.best())
+
+    def _chosen(self, language: str, row_Q: Rows, positive_Q: npt.NDArray[np.float32], hits: Hits) -> Mined:
+        found_QK = hits.key_QK >= 0
+        known_QK = self._answers(self._query_code[row_Q][:, None], np.maximum(hits.key_QK, 0))
+        close_QK = hits.score_QK > self._rule.share * positive_Q[:, None]
+        kept_QK = found_QK & ~known_QK & ~close_QK
+        best_QN = np.argsort(~kept_QK, axis=1, kind="stable")[:, : self._rule.negatives]
+        number_QN = np.take_along_axis(np.where(kept_QK, hits.key_QK, -1), best_QN, axis=1)
+        missing = self._rule.negatives - number_QN.shape[1]
+        number_QN = np.pad(number_QN, ((0, 0), (0, max(0, missing))), constant_values=-1)
+        lacking_QN = number_QN < 0
+        for place in np.flatnonzero(lacking_QN.any(axis=1)).tolist():
+            number_QN[place, lacking_QN[place]] = self._random(language, int(row_Q[place]), number_QN[place])
+        too_close = int((found_QK & ~known_QK & close_QK).sum())
+        return Mined(language, row_Q, number_QN, too_close, int(lacking_QN.sum()))
+
+    def _answers(self, query_code: Rows, numbers: Rows) -> npt.NDArray[np.bool_]:
+        """Return whether the corpus pairs queries with candidates anywhere."""
+        code = query_code * len(self._passages) + self._code_P[numbers]
+        place = np.searchsorted(self._known, code).clip(max=len(self._known) - 1)
+        answers: npt.NDArray[np.bool_] = self._known[place] == code
+        return answers
+
+    def _random(self, language: str, row: int, number_N: Rows) -> Rows:
+        """Return as many other passages that do not answer the row's query as `number_N` lacks; always the same."""
+        pool = self.candidates.numbers(None if self._rule.multilingual else language)
+        query_code = self._query_code[row]
+        first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
+        refused = (end - first) * len(self._corpus.languages) + self._rule.negatives
+        size = min(len(pool), self._rule.negatives + int(refused))
+        drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=size, replace=False)
+        fitting = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
+        wanted = int((number_N < 0).sum())
+        if len(fitting) < wanted:
+            raise MiningError(
+                f"corpus '{self._corpus.name}' has too few passages in '{language}' for {self._rule.negatives} "
+                "negatives a query: ask for fewer with --negatives"
+            )
+        return fitting[:wanted]

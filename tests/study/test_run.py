@@ -1,0 +1,169 @@
+"""The front door against real Ray: a study of three languages, small enough for a test, whole enough to fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+
+from study import results, storage
+from tasks.schema import Setting
+from tasks.scoring import metrics_of
+
+LANGUAGES = ["ar", "th", "zh"]
+FACTBOOK = {"name": "factbook", "languages": LANGUAGES}
+SPACE = {
+    "trial": {
+        "corpora": [FACTBOOK],
+        "benchmarks": [FACTBOOK],
+        "validation": {"benchmark": FACTBOOK | {"split": "dev"}, "every": 2},
+        "steps": 4,
+        "batch_size": 8,
+        "learning_rate": 3e-3,
+        "max_query_tokens": 48,
+        "max_passage_tokens": 64,
+        "resources": {"workers": 2},
+    },
+    "search": {
+        "sampler": "tpe",
+        "trials": 2,
+        "first": [{"alpha": 0.5}],
+        "space": {"alpha": {"type": "float", "low": 0, "high": 1}},
+    },
+}
+
+
+def run(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
+    return subprocess.run(
+        [sys.executable, "-m", "study.run", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=environment,
+    )
+
+
+def write_space(folder: Path, changes: dict[str, Any]) -> str:
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(SPACE | changes), "utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[subprocess.CompletedProcess[str]]]:
+    """The same study twice."""
+    folder = tmp_path_factory.mktemp("studies")
+    space = write_space(folder, {})
+    return folder, [run(space, "--storage", str(folder), "--name", name) for name in ("one", "two")]
+
+
+Studies = tuple[Path, list[subprocess.CompletedProcess[str]]]
+
+
+def test_a_study_ends_well_and_says_nothing_but_its_own_lines(studies: Studies) -> None:
+    _, ended = studies
+    for study in ended:
+        assert study.returncode == 0, study.stderr
+        assert study.stderr == ""
+        for word in ("Warning", "warning", "Traceback", "INFO", "pid="):
+            assert word not in study.stdout
+        assert "2 of 2 trials evaluated" in study.stdout
+        assert "hybrid" in study.stdout
+
+
+def test_the_same_seed_gives_the_same_metrics_to_the_last_digit(studies: Studies) -> None:
+    folder, _ = studies
+    one, two = (results.finished(str(folder / name)) for name in ("one", "two"))
+    assert [result["config"] for result in one] == [result["config"] for result in two]
+    for first, second in zip(one, two, strict=True):
+        assert first["metrics"] == second["metrics"]
+        assert first["benchmarks"] == second["benchmarks"]
+
+
+def test_every_trial_holds_all_settings_and_its_positions_give_the_same_metrics_again(studies: Studies) -> None:
+    folder, _ = studies
+    for result in results.finished(str(folder / "one")):
+        metrics = result["metrics"]
+        for setting in Setting:
+            for metric in ("map", "ndcg@10", "mrr", "recall@1", "recall@10", "recall@100"):
+                assert 0 < metrics[f"factbook/{setting}/{metric}"] <= 1
+        assert metrics["factbook/multilingual/rank_distance"] > 0
+        file = results.positions_file(results.trial_folder(str(folder / "one"), result["number"]), "factbook")
+        again = metrics_of(storage.read_table(file), "factbook", tuple(Setting), ("map", "mrr"))
+        assert {key: metrics[key] for key in again.metrics} == again.metrics
+        held = result["benchmarks"]["factbook"]
+        assert len(held["by_pair"]) == len(LANGUAGES) * (len(LANGUAGES) - 1)
+        assert held["queries"].keys() == set(LANGUAGES)
+
+
+def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(studies: Studies) -> None:
+    folder, _ = studies
+    study = optuna.load_study(study_name="one", storage=f"sqlite:///{folder}/one/optuna.db")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    for trial, result in zip(study.trials, results.finished(str(folder / "one")), strict=True):
+        assert trial.value == result["metrics"]["validation/multilingual/map"]
+        assert result["metrics"].items() <= trial.user_attrs.items()
+        assert set(trial.intermediate_values) == {2, 4}
+
+
+def test_the_folder_says_what_ran_with_which_versions(studies: Studies) -> None:
+    folder, _ = studies
+    study = json.loads((folder / "one" / "study.json").read_text("utf-8"))
+    assert study["search_space"]["search"] == SPACE["search"]
+    assert study["versions"]["torch"]
+    assert study["hardware"]["cores"] >= 1
+
+
+def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(studies: Studies) -> None:
+    folder, _ = studies
+    before = {path: path.stat().st_mtime_ns for path in (folder / "one" / "trials").rglob("*") if path.is_file()}
+    again = run("--resume", "--name", "one", "--storage", str(folder))
+    assert again.returncode == 0, again.stderr
+    assert "2 of 2 trials evaluated" in again.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "sentence"),
+    [
+        ({"trail": {}}, [], "trail"),
+        ({"trial": {"alhpa": 0.5}}, [], "alpha"),
+        ({"trial": {"temperature": -1}}, [], "-1 is out of range; allowed is above 0 to 10"),
+        ({"trial": {"backbone": "builtin/xlmr-tny"}}, [], "did you mean 'builtin/xlmr-tiny'?"),
+        ({"trial": {"backbone": "no/such-model"}}, [], "neither built in, nor a folder"),
+        ({"trial": {"corpora": ["factbok"]}}, [], "did you mean 'factbook'?"),
+        ({"trial": {"benchmarks": ["xquadr"]}}, [], "did you mean 'xquad_r'?"),
+        ({"trial": {"validation": {"metric": "multilingual/mapp"}}}, [], "did you mean 'map'?"),
+        ({"trial": {"resources": {"workers": 1000}, "batch_size": 1000}}, [], "more than this machine has"),
+        ({}, ["--name", "one"], "a study named 'one' exists"),
+        ({}, ["--resume", "--name", "oen"], "did you mean 'one'?"),
+    ],
+)
+def test_bad_input_gets_one_sentence_before_ray_starts(
+    studies: Studies, tmp_path: Path, changes: dict[str, Any], arguments: list[str], sentence: str
+) -> None:
+    folder, _ = studies
+    ended = run(write_space(tmp_path, changes), "--storage", str(folder), *arguments, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_dry_run_shows_the_trial_the_processors_and_the_negatives_and_starts_nothing(tmp_path: Path) -> None:
+    ended = run(write_space(tmp_path, {}), "--dry-run", "--storage", str(tmp_path / "none"), timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "alpha" in ended.stdout
+    assert "negatives per query: 7" in ended.stdout
+    assert "2 x (1 CPU, 0 GPU)" in ended.stdout
+    assert not (tmp_path / "none").exists()
