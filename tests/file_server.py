@@ -14,6 +14,8 @@ class FileServer:
         self.files: dict[str, bytes] = {}
         self.cut_off: dict[str, int] = {}
         self.ranges = True
+        self.lengths = True
+        """Whether answers tell their length; else they come as chunks."""
         self.requests: list[tuple[str, str | None]] = []
         """Path and Range header of every request, in order."""
         server = self
@@ -45,8 +47,11 @@ class FileServer:
             return
         rest = content[start:]
         request.send_response(HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
-        request.send_header("Content-Length", str(len(rest)))
+        length = ("Content-Length", str(len(rest))) if self.lengths else ("Transfer-Encoding", "chunked")
+        request.send_header(*length)
         request.end_headers()
+        if not self.lengths:
+            rest = b"%x\r\n%b\r\n0\r\n\r\n" % (len(rest), rest)
         breaks = self.cut_off.get(request.path, 0)
         if breaks:
             self.cut_off[request.path] = breaks - 1

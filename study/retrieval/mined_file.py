@@ -54,10 +54,10 @@ def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:
     for mined in block:
         languages = [mined.language] * len(mined.row_Q)
         pairs = corpus.pairs(mined.row_Q, languages, languages)
-        numbers, place = np.unique(mined.number_QN, return_inverse=True)
+        numbers, place_QN = np.unique(mined.number_QN, return_inverse=True)
         texts = miner.candidates.texts(numbers)
-        places: list[list[int]] = place.reshape(mined.number_QN.shape).tolist()
-        for row, pair, negatives in zip(mined.row_Q.tolist(), pairs, places, strict=True):
-            version = {"query": pair.query, "passage": pair.passage, "negatives": [texts[i] for i in negatives]}
+        places_of_row: Any = place_QN.reshape(mined.number_QN.shape).tolist()
+        for row, pair, places in zip(mined.row_Q.tolist(), pairs, places_of_row, strict=True):
+            version = {"query": pair.query, "passage": pair.passage, "negatives": [texts[i] for i in places]}
             rows.setdefault(row, {})[mined.language] = version
     return [json.dumps({"id": str(row), "pairs": pairs}, ensure_ascii=False) for row, pairs in sorted(rows.items())]

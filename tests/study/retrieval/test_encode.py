@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from study.retrieval.encode import batches_by_length, encode, encode_together, share
+from study.retrieval.encode import Encoding, batches_by_length, encode, encode_passages, encode_together, share
 from tests.hashing_encoder import HashingEncoder
 from tests.process_group import RunInGroup
 
@@ -69,7 +71,7 @@ def test_every_process_has_all_embeddings_and_encoded_its_share(run_in_group: Ru
 
 
 def dealt(texts: list[str]) -> list[int]:
-    return share(texts).tolist()
+    return [int(row) for row in share(texts)]
 
 
 def test_shares_are_disjoint_and_of_similar_length(run_in_group: RunInGroup) -> None:
@@ -78,3 +80,23 @@ def test_shares_are_disjoint_and_of_similar_length(run_in_group: RunInGroup) -> 
     assert sorted(row for rows in shares for row in rows) == list(range(500))
     weights = [sum(len(texts[row]) for row in rows) for rows in shares]
     assert max(weights) - min(weights) <= 200
+
+
+def windows_of_five(texts: Sequence[str]) -> list[list[list[int]]]:
+    return [[list(map(ord, text[i : i + 5])) for i in range(0, max(len(text) - 2, 1), 3)] for text in texts]
+
+
+def test_windows_of_a_passage_stay_together_in_groups_of_equal_number() -> None:
+    texts, encoder = [text for text in TEXTS if text], HashingEncoder()
+    groups = list(encode_passages(encoder, texts, Encoding(token_budget=40, windows=windows_of_five)))
+    assert sorted(i for group in groups for i in group.index_N.tolist()) == list(range(len(texts)))
+    assert len(groups) > 2
+    for index_N, passage_NVD in groups:
+        for i, passage_VD in zip(index_N, passage_NVD, strict=True):
+            assert torch.equal(passage_VD, encoder.embed(windows_of_five([texts[i]])[0]))
+
+
+def test_without_windows_a_passage_has_one_embedding() -> None:
+    [group] = encode_passages(HashingEncoder(), TEXTS, Encoding())
+    assert group.index_N.tolist() == list(range(len(TEXTS)))
+    assert torch.equal(group.passage_NVD[:, 0], encode(HashingEncoder(), TEXTS, "passage", 100))

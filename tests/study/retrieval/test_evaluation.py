@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from statistics import fmean
@@ -8,7 +9,7 @@ from statistics import fmean
 import ir_measures
 import pytest
 
-from study.retrieval.encode import encode
+from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Evaluation, evaluate
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
@@ -78,7 +79,7 @@ def test_counts_are_those_of_the_benchmark() -> None:
 
 
 def evaluated(benchmark: Benchmark, token_budget: int, block_size: int) -> Evaluation:
-    return evaluate(HashingEncoder(), benchmark, token_budget=token_budget, block_size=block_size)
+    return evaluate(HashingEncoder(), benchmark, Encoding(token_budget, block_size))
 
 
 def same(result: Evaluation, expected: Evaluation) -> bool:
@@ -104,7 +105,7 @@ def test_several_processes_all_give_the_result_of_one(
 
 def test_every_text_is_encoded_once_and_progress_ends_at_the_total() -> None:
     benchmark, encoder, seen = parallel_benchmark(), HashingEncoder(), []
-    evaluate(encoder, benchmark, block_size=1, progress=lambda done, total: seen.append((done, total)))
+    evaluate(encoder, benchmark, Encoding(block_size=1), progress=lambda done, total: seen.append((done, total)))
     queries = sum(map(len, benchmark.queries.values()))
     assert sum(map(len, encoder.embedded)) == queries + 3 * 45
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -121,7 +122,8 @@ def test_one_setting_gives_the_same_figures_as_all_together() -> None:
 def test_a_query_competes_only_in_the_pool_that_holds_its_passage() -> None:
     """Tatoeba's shape: one English pool for each query language."""
     copies = {"th": ["river", "moon"], "zh": ["moon", "river", "sea"]}
-    queries, pools, qrels = {}, [], {}
+    queries, pools = {}, []
+    qrels: dict[str, dict[str, int]] = {}
     for language, texts in copies.items():
         queries[language] = Texts.of(Query(f"{language}-{i}", text) for i, text in enumerate(texts))
         pools.append(
@@ -161,3 +163,28 @@ def test_an_unknown_metric_is_refused_before_anything_is_encoded() -> None:
     with pytest.raises(TaskError, match="unknown metric 'mpa'"):
         evaluate(encoder, replace(parallel_benchmark(), metrics=("mpa",)))
     assert not encoder.embedded
+
+
+def word_windows(texts: Sequence[str]) -> list[list[list[int]]]:
+    """One window a word, with the token ids of a query of that word."""
+    return [[[len("query"), *map(ord, word)] for word in text.split()] for text in texts]
+
+
+def evaluated_by_words(benchmark: Benchmark) -> Evaluation:
+    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=9, windows=word_windows))
+
+
+def test_with_windows_a_passage_scores_as_its_best_one_does(run_in_group: RunInGroup) -> None:
+    """A query that is a word of its passage ties with all passages that hold the word, and is ahead of all others."""
+    benchmark = parallel_benchmark((Setting.MONOLINGUAL,))
+    pool = benchmark.pools[1]
+    texts, ids = pool.passages.texts(), pool.passages.ids()
+    word = [text.split()[-1] for text in texts[20:]]
+    queries = Texts.of(Query(f"q{n}", word) for n, word in enumerate(word))
+    qrels = {f"q{n}": {ids[20 + n]: 1} for n in range(len(word))}
+    by_words = replace(benchmark, queries={"th": queries}, qrels=qrels)
+    result = evaluated_by_words(by_words)
+    expected = [1 + sum(word[n] in text.split() for text in texts[: 20 + n]) for n in range(len(word))]
+    assert result.positions["position_in_pool"].to_pylist() == expected
+    for shared in run_in_group(2, evaluated_by_words, by_words):
+        assert same(shared, result)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.distributed import rank, world_size
-from study.retrieval.positions import PADDING, PositionCounter, full_precision, relevant_scores
+from study.retrieval.positions import PADDING, PositionCounter, full_precision, pair_scores
 from tests.process_group import RunInGroup
 
 Integers = npt.NDArray[np.int64]
@@ -22,19 +22,19 @@ class Case(NamedTuple):
     """Embeddings, where each passage lies, and which passages (indices into N) each query looks for."""
 
     query_QD: Tensor
-    passage_ND: Tensor
+    passage_NVD: Tensor
     pool_N: Integers
     row_N: Integers
     index_QR: Integers
 
 
-def make_case(seed: int, queries: int, pool_sizes: tuple[int, ...], wanted: int) -> Case:
+def make_case(seed: int, queries: int, pool_sizes: tuple[int, ...], wanted: int, windows: int = 1) -> Case:
     """Embeddings on a coarse grid: dot products are exact in float32, and many of them equal."""
     random = np.random.default_rng(seed)
     count, width = sum(pool_sizes), random.integers(1, 5)
     index = random.permuted(np.tile(np.arange(count), (queries, 1)), axis=1)[:, :wanted]
     index = np.where(np.arange(index.shape[1]) < random.integers(1, wanted + 1, (queries, 1)), index, PADDING)
-    query, passage = (random.integers(-2, 3, (n, width)) / 8 for n in (queries, count))
+    query, passage = (random.integers(-2, 3, (*shape, width)) / 8 for shape in ((queries,), (count, windows)))
     return Case(
         torch.tensor(query, dtype=torch.float32),
         torch.tensor(passage, dtype=torch.float32),
@@ -46,7 +46,8 @@ def make_case(seed: int, queries: int, pool_sizes: tuple[int, ...], wanted: int)
 
 def sorted_positions(case: Case) -> tuple[Integers, Integers]:
     """Positions in the own pool and in the union, by sorting on (score, pool, row)."""
-    scores = np.round((case.query_QD.double() @ case.passage_ND.double().T).numpy(), 12)
+    products = torch.einsum("qd,nvd->qnv", case.query_QD.double(), case.passage_NVD.double())
+    scores = np.round(products.amax(dim=2).numpy(), 12)
     in_pool, in_union = np.zeros((2, *case.index_QR.shape), dtype=np.int64)
     for query, wanted in enumerate(case.index_QR):
         order = np.lexsort((case.row_N, case.pool_N, -scores[query]))
@@ -60,14 +61,15 @@ def sorted_positions(case: Case) -> tuple[Integers, Integers]:
 
 def counted_positions(case: Case, block_size: int, *, union: bool) -> tuple[Integers, Integers]:
     """Positions by counting this process's share, in blocks and in no particular order."""
-    index = torch.from_numpy(case.index_QR)
     places = [np.where(case.index_QR == PADDING, PADDING, held[case.index_QR]) for held in (case.pool_N, case.row_N)]
-    scores = relevant_scores(case.query_QD, case.passage_ND, index)
+    query, passage = np.repeat(np.arange(len(case.index_QR)), case.index_QR.shape[1]), case.index_QR.clip(0).ravel()
+    pairs = pair_scores(case.query_QD, torch.from_numpy(query), case.passage_NVD, torch.from_numpy(passage))
+    scores = pairs.view(case.index_QR.shape)
     counter = PositionCounter(case.query_QD, scores, *map(torch.from_numpy, places), union=union)
     mine = np.random.default_rng(0).permutation(len(case.row_N))[rank() :: world_size()]
     for pool in np.unique(case.pool_N):
         for block in torch.split(torch.from_numpy(mine[case.pool_N[mine] == pool]), block_size):
-            counter.add(case.passage_ND[block], int(pool), torch.from_numpy(case.row_N)[block])
+            counter.add(case.passage_NVD[block], int(pool), torch.from_numpy(case.row_N)[block])
     in_pool, in_union = counter.positions()
     return in_pool.numpy(), in_union.numpy()
 
@@ -78,6 +80,7 @@ cases = st.builds(
     queries=st.integers(1, 8),
     pool_sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4).map(tuple),
     wanted=st.integers(1, 5),
+    windows=st.integers(1, 3),
 )
 
 
@@ -110,7 +113,7 @@ def unit_case() -> Case:
     query, passage = (F.normalize(torch.randn((n, 384), generator=generator), dim=1) for n in (1300, 8))
     copies = torch.randint(0, 8, (2500,), generator=generator)
     index = torch.randint(0, 2500, (1300, 3), generator=generator).numpy()
-    return Case(query, passage[copies], np.repeat([0, 1], 1250), np.tile(np.arange(1250), 2), index)
+    return Case(query, passage[copies, None], np.repeat([0, 1], 1250), np.tile(np.arange(1250), 2), index)
 
 
 def test_copies_of_a_passage_tie_whatever_the_blocks() -> None:
@@ -150,14 +153,14 @@ def test_full_precision_is_left_again_after_an_error() -> None:
 
 def test_an_embedding_that_is_not_finite_is_refused() -> None:
     case = make_case(0, 2, (3,), 1)
-    case.passage_ND[1, 0] = torch.nan
+    case.passage_NVD[1, 0, 0] = torch.nan
     with pytest.raises(AssertionError, match="not finite"):
         counted_positions(case, 3, union=True)
 
 
-def test_more_than_one_tile_of_queries_has_the_scores_of_one_product() -> None:
+def test_pair_scores_are_those_of_one_product() -> None:
     case = unit_case()
-    scores = relevant_scores(case.query_QD, case.passage_ND, torch.from_numpy(case.index_QR))
-    product = case.query_QD.double() @ case.passage_ND.double().T
-    expected = product.gather(1, torch.from_numpy(case.index_QR))
-    torch.testing.assert_close(scores.double(), expected, atol=3e-7, rtol=0)
+    passage = torch.from_numpy(case.index_QR[:, 0])
+    scores = pair_scores(case.query_QD, torch.arange(1300), case.passage_NVD, passage)
+    product = case.query_QD.double() @ case.passage_NVD[:, 0].double().T
+    torch.testing.assert_close(scores.double(), product.gather(1, passage[:, None])[:, 0], atol=3e-7, rtol=0)

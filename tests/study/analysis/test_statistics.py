@@ -1,0 +1,133 @@
+"""Tests of differences against scipy's own tests, closed forms, and simulated trials without a difference."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from study.analysis.statistics import Difference, Floats, differences, holm
+
+LANGUAGES, QUESTIONS = 11, 100
+
+
+def simulated(seed: int, trials: int, ahead: float = 0.0) -> Floats:
+    """Return values of trials on the same questions; `seed` draws everything but the questions."""
+    shared, own = np.random.default_rng(0), np.random.default_rng(seed)
+    question_UQ = shared.normal(0.5, 0.2, QUESTIONS) + shared.normal(0, 0.15, (LANGUAGES, QUESTIONS))
+    of_seed_SU1 = own.normal(0, 0.02, (trials, 1, 1)) + own.normal(0, 0.01, (trials, LANGUAGES, 1))
+    of_both_SUQ = own.normal(0, 0.1, (trials, 1, QUESTIONS)) + own.normal(0, 0.15, (trials, LANGUAGES, QUESTIONS))
+    return np.asarray(question_UQ + ahead + of_seed_SU1 + of_both_SUQ)
+
+
+def answer(a_SUQ: Floats, b_SUQ: Floats, resamples: int = 10_000) -> Difference:
+    return differences(a_SUQ, b_SUQ, {"all": range(a_SUQ.shape[1])}, resamples)["all"]
+
+
+def test_one_trial_each_is_the_paired_permutation_test_of_scipy() -> None:
+    a_SUQ, b_SUQ = simulated(1, 1, 0.015), simulated(2, 1)
+    expected = stats.permutation_test(
+        (a_SUQ[0].mean(axis=0), b_SUQ[0].mean(axis=0)),
+        lambda a, b, axis: (a - b).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=10_000,
+        rng=np.random.default_rng(3),
+    )
+    found = answer(a_SUQ, b_SUQ)
+    assert 0.02 < expected.pvalue < 0.98
+    assert found.p == pytest.approx(expected.pvalue, abs=0.02)
+    assert (found.seeds, found.questions) == ((1, 1), QUESTIONS)
+
+
+def test_the_interval_of_one_trial_each_is_the_percentile_bootstrap_of_scipy() -> None:
+    a_SUQ, b_SUQ = simulated(1, 1, 0.015), simulated(2, 1)
+    difference_Q = (a_SUQ - b_SUQ)[0].mean(axis=0)
+    expected = stats.bootstrap(
+        (difference_Q,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(3)
+    ).confidence_interval
+    found = answer(a_SUQ, b_SUQ)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.001)
+
+
+def test_where_only_seeds_differ_it_is_students_t_test() -> None:
+    """Every question moves with its trial's seed alike: nothing but two small samples of figures is left."""
+    a_S, b_S = np.array([0.52, 0.50, 0.55]), np.array([0.47, 0.49])
+    question_UQ = np.random.default_rng(0).normal(0, 0.2, (LANGUAGES, QUESTIONS))
+    found = answer(a_S[:, None, None] + question_UQ, b_S[:, None, None] + question_UQ, 50_000)
+    expected = stats.ttest_ind(a_S, b_S)
+    interval = expected.confidence_interval(0.95)
+    assert found.p == pytest.approx(expected.pvalue, abs=0.005)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.003)
+
+
+def test_further_languages_that_say_the_same_add_no_certainty() -> None:
+    a_SUQ, b_SUQ = simulated(1, 2, 0.02)[:, :1], simulated(2, 2)[:, :1]
+    one, eleven = answer(a_SUQ, b_SUQ), answer(np.repeat(a_SUQ, 11, axis=1), np.repeat(b_SUQ, 11, axis=1))
+    assert (eleven.low, eleven.high, eleven.p) == pytest.approx((one.low, one.high, one.p))
+
+
+def test_the_figure_is_the_macro_average_also_where_languages_have_different_questions() -> None:
+    a_SUQ, b_SUQ = simulated(1, 2, 0.02), simulated(2, 3)
+    missing_UQ = np.random.default_rng(5).random((LANGUAGES, QUESTIONS)) < 0.6
+    missing_UQ[:, :2] = True, False
+    a_SUQ[:, missing_UQ] = b_SUQ[:, missing_UQ] = np.nan
+    macro_a, macro_b = (np.nanmean(values_SUQ, axis=2).mean() for values_SUQ in (a_SUQ, b_SUQ))
+    found = differences(a_SUQ, b_SUQ, {"all": range(LANGUAGES), "th": [7]}, 2_000)
+    assert found["all"].value == pytest.approx(macro_a - macro_b)
+    assert found["th"].value == pytest.approx(np.nanmean(a_SUQ[:, 7]) - np.nanmean(b_SUQ[:, 7]))
+    assert found["all"].questions == QUESTIONS - 1
+    assert found["th"].questions == np.count_nonzero(~missing_UQ[7])
+    assert found["all"].low < found["all"].value < found["all"].high
+
+
+def test_equal_trials_do_not_differ() -> None:
+    values_SUQ = simulated(1, 2)
+    assert answer(values_SUQ[:1], values_SUQ[:1], 500).p == 1
+    assert answer(values_SUQ, values_SUQ, 500).value == 0
+
+
+def test_the_same_trials_always_get_the_same_answer_and_mirrored_ones_its_mirror_image() -> None:
+    a_SUQ, b_SUQ = simulated(1, 2, 0.02), simulated(2, 2)
+    there, again, back = (answer(*pair, 2_000) for pair in ((a_SUQ, b_SUQ), (a_SUQ, b_SUQ), (b_SUQ, a_SUQ)))
+    assert there == again
+    assert back.value == pytest.approx(-there.value)
+    assert back.p == pytest.approx(there.p, abs=0.01)
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=0.01)
+
+
+def test_values_of_other_questions_are_refused() -> None:
+    a_SUQ, b_SUQ = simulated(1, 1), simulated(2, 1)
+    b_SUQ[0, 0, 0] = np.nan
+    with pytest.raises(AssertionError, match="other questions"):
+        answer(a_SUQ, b_SUQ)
+
+
+@pytest.mark.parametrize("trials", [(2, 2), (3, 3), (5, 5), (2, 3)])
+def test_trials_that_do_not_differ_are_told_apart_in_5_percent_of_cases(trials: tuple[int, int]) -> None:
+    runs, (a, b) = 400, trials
+    pairs = ((simulated(2 * i + 1, a), simulated(2 * i + 2, b)) for i in range(runs))
+    rejected = sum(answer(*pair, 1_000).p <= 0.05 for pair in pairs)
+    assert 0.03 <= rejected / runs <= 0.07
+
+
+def test_more_seeds_find_a_difference_that_two_cannot() -> None:
+    def found(trials: int) -> int:
+        pairs = ((simulated(2 * i + 1, trials, 0.04), simulated(2 * i + 2, trials)) for i in range(50))
+        return sum(answer(*pair, 1_000).p <= 0.05 for pair in pairs)
+
+    assert found(2) < 20
+    assert found(5) > 35
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
+    """Marcus, Peritz and Gabriel 1976: a hypothesis goes where every intersection that holds it goes."""
+    places = range(len(p_values))
+    subsets = [set(s) for size in range(1, len(p_values) + 1) for s in combinations(places, size)]
+    expected = [max(min(1.0, len(s) * min(p_values[j] for j in s)) for s in subsets if i in s) for i in places]
+    assert holm(p_values) == pytest.approx(expected)

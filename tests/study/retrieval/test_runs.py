@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import numpy as np
+import pytest
+
+from study.retrieval.encode import Encoding
+from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.runs import Runs, falling
+from tasks.plugins import TaskError
+from tasks.schema import Benchmark, Query, Setting, Texts
+from tests.hashing_encoder import HashingEncoder
+from tests.parallel_benchmark import parallel_benchmark
+from tests.process_group import RunInGroup
+
+
+def evaluated(benchmark: Benchmark, folder: Path, k: int) -> Evaluation:
+    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), runs=Runs(folder, k))
+
+
+def rescored(run: Path) -> dict[str, float]:
+    """What trec_eval makes of a run and the qrels beside it."""
+    measures = {"map": ir_measures.AP, "ndcg@10": ir_measures.nDCG @ 10, "recall@10": ir_measures.R @ 10}
+    tool: Any = ir_measures  # its readers are not annotated
+    qrels, hits = tool.read_trec_qrels(str(run.with_suffix(".qrels"))), tool.read_trec_run(str(run))
+    values = tool.calc_aggregate(list(measures.values()), qrels, hits)
+    return {name: values[measure] for name, measure in measures.items()}
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_independent_tool_gives_runs_the_figures_we_report(
+    run_in_group: RunInGroup, tmp_path: Path, world_size: int
+) -> None:
+    benchmark = parallel_benchmark()
+    if world_size == 1:
+        result = evaluated(benchmark, tmp_path, 135)
+    else:
+        result = run_in_group(2, evaluated, benchmark, tmp_path, 135)[1]
+    folder, languages = tmp_path / "parallel", benchmark.languages
+    assert len(list(folder.rglob("*.run"))) == len(list(folder.rglob("*.qrels"))) == 3 + 6 + 3
+    for a, b in product(languages, repeat=2):
+        setting = Setting.MONOLINGUAL if a == b else Setting.CROSSLINGUAL
+        ours = result.by_language[setting][a] if a == b else result.by_pair[f"{a}-{b}"]
+        values = rescored(folder / setting / f"{a}-{b}.run")
+        assert values == pytest.approx({name: ours[name] for name in values}, abs=1e-9), (a, b)
+    for language in languages:
+        values = rescored(folder / "multilingual" / f"{language}.run")
+        ours = result.by_language["multilingual"][language]
+        assert values == pytest.approx({name: ours[name] for name in values}, abs=1e-9)
+
+
+def test_a_run_holds_k_hits_a_query_in_falling_order(tmp_path: Path) -> None:
+    evaluated(parallel_benchmark((Setting.MULTILINGUAL,)), tmp_path, 20)
+    assert {path.parent.name for path in tmp_path.rglob("*.*")} == {"multilingual"}
+    lines = [line.split() for line in (tmp_path / "parallel/multilingual/th.run").read_text("utf-8").splitlines()]
+    by_query: dict[str, list[list[str]]] = {}
+    for line in lines:
+        by_query.setdefault(line[0], []).append(line)
+    for hits in by_query.values():
+        assert [int(hit[3]) for hit in hits] == list(range(1, 21))
+        scores = [np.float32(hit[4]) for hit in hits]
+        assert all(above > below for above, below in pairwise(scores))
+
+
+def test_falling_changes_no_score_that_falls_already() -> None:
+    scores = np.array([[0.5, 0.25, -1.0], [0.5, 0.5, 0.5]], dtype=np.float32)
+    lowered = falling(scores)
+    assert lowered[0].tolist() == [0.5, 0.25, -1.0]
+    assert 0.5 == lowered[1, 0] > lowered[1, 1] > lowered[1, 2] > 0.4999998
+
+
+def test_an_id_with_white_space_is_refused(tmp_path: Path) -> None:
+    benchmark = parallel_benchmark((Setting.MONOLINGUAL,))
+    queries = {"th": Texts.of([Query("คำถาม 1", "แม่น้ำ")])}
+    broken = replace(benchmark, queries=queries, qrels={"คำถาม 1": {"8-999": 1}})
+    with pytest.raises(TaskError, match="id 'คำถาม 1' has white space"):
+        evaluated(broken, tmp_path, 5)
