@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tasks.schema import Rows
 
 
-def length_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Group texts, longest first, so that rows x longest row stays within `token_budget` tokens.
+def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Rows]:
+    """Yield batches of row numbers, longest rows first, whose padded size is at most `token_budget` tokens.
 
-    Args:
-        lengths: tokens of each text.
-        token_budget: padded tokens a batch may hold; a text longer than that gets a batch of its own.
-
-    Returns:
-        Indices into `lengths`, each exactly once. The longest batch comes first: if memory is short, it shows at once.
+    Longest first, so that a batch that does not fit into memory fails at once and not at the end. A row longer than the
+    budget makes a batch of its own.
     """
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= token_budget:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, token_budget // lengths[order[start]])
+        yield order[start : start + size]
+        start += size

@@ -85,7 +85,7 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
             "there is nothing to compare: no backbone has both hybrid trials and a baseline; "
             "give --baseline a trial's number or a backbone"
         )
-    return pairs
+    return sorted(pairs, key=lambda pair: pair.group.backbone)
 
 
 def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int = RESAMPLES) -> list[Comparison]:

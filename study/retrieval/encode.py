@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from study.batching import batches_by_length
 from study.distributed import gather_rows, rank, world_size
 from tasks.schema import Rows
 
@@ -108,19 +109,6 @@ def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
     """Return which of `texts` a rank (default: this one) encodes: every W-th by length, so that shares weigh alike."""
     order = np.argsort([len(text) for text in texts], kind="stable").astype(np.int64)
     return order[rank() if of_rank is None else of_rank :: world_size()]
-
-
-def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Rows]:
-    """Yield batches of row numbers, longest rows first, whose padded size is at most `token_budget` tokens.
-
-    Longest first, so that a batch that does not fit into memory fails at once and not at the end.
-    """
-    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, token_budget // lengths[order[start]])
-        yield order[start : start + size]
-        start += size
 
 
 def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int) -> Tensor:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from study.batching import length_batches
+from study.batching import batches_by_length
 from study.distributed import rank, world_size
 from study.training.encoder import Encoder, Tokens
 from study.training.loss import Identities
@@ -59,9 +60,9 @@ class BatchMaker:
         token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
         passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
         token_ids += self._encoder.tokenize(passages, "passage")
-        groups = length_batches([len(ids) for ids in token_ids], self._token_budget)
+        groups = list(batches_by_length([len(ids) for ids in token_ids], self._token_budget))
         order = torch.empty(len(token_ids), dtype=torch.int64)
-        order[[index for group in groups for index in group]] = torch.arange(len(token_ids))
+        order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
         return Batch(plan.kind, micro_batches, order, len(pairs), Identities.of(pairs, corpus.keys(plan.rows)))
 

@@ -33,7 +33,6 @@ def _check_keys(corpus: Corpus) -> None:
 
 
 def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
-    keys = corpus.keys(np.arange(len(corpus)))
     for row, languages in enumerate(languages_of):
         count = len(languages)
         queries, passages = [la for la in languages for _ in languages], list(languages) * count
@@ -44,9 +43,3 @@ def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
             assert len({pair.query for pair in pairs[i * count : (i + 1) * count]}) == 1
             assert len({(pair.passage, pair.negatives) for pair in pairs[i::count]}) == 1
         assert not any(pair.passage in pair.negatives for pair in pairs)
-    for language in corpus.languages:
-        rows = np.asarray(corpus.rows(language))
-        for side, of_side in zip(("query", "passage"), keys, strict=True):
-            texts: dict[str, set[int]] = {}
-            for pair, key in zip(corpus.pairs(rows, [language] * len(rows), [language] * len(rows)), of_side[rows], strict=True):
-                texts.setdefault(getattr(pair, side), set()).add(int(key))
