@@ -6,10 +6,9 @@ import logging
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from study import doors
 from tasks.cache import cache_folder
-from tasks.errors import UserError
 from tasks.plugins import (
     TaskError,
     benchmark_names,
@@ -22,11 +21,8 @@ from tasks.plugins import (
 )
 from tasks.relevance import relevance
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
-def fetch(
+def main(
     names: Annotated[list[str], typer.Argument(help="Benchmarks or corpora, by the names of a search space.")],
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=[th, zh]'.")
@@ -34,23 +30,13 @@ def fetch(
 ) -> None:
     """Download and check data once; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        options = _options(option or [])
+    with doors.refusals():
+        options = doors.key_values(option or [])
         for name in names:
             _check(name, options)
         for name in names:
             typer.echo(f"{name}: {_prepare(name, options)}")
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"ready in {cache_folder()}")
-
-
-def _options(texts: list[str]) -> dict[str, Any]:
-    for text in texts:
-        if "=" not in text:
-            raise TaskError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
-    return {key: yaml.safe_load(value) for key, value in (text.split("=", 1) for text in texts)}
 
 
 def _check(name: str, options: dict[str, Any]) -> None:
@@ -76,4 +62,4 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    doors.open_door(main)

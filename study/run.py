@@ -9,16 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from study import plan, results, search_space, storage, summary
+from study import doors, plan, results, search_space, storage, summary
 from study.search_space import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
 
 DEFAULT_SPACE = "quickstart"
-LOG_WIDTH = 140
-"""Columns of a log file, where there is no terminal to measure."""
 DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 
 
@@ -36,18 +33,13 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,
 ) -> None:
     """Fine-tune and evaluate multilingual retrievers over a search space, and compare them."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = LOG_WIDTH
-    try:
+    console = doors.console()
+    with doors.refusals():
         if dry_run:
             plan.show(search_space.load(space or DEFAULT_SPACE), console)
             return
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
         _run(config, folder, console)
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(2)
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
@@ -107,8 +99,5 @@ def _resume_command(folder: str) -> str:
     return f"python -m study.run --resume --name {shlex.quote(name)} --storage {shlex.quote(under)}"
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(main)
-
 if __name__ == "__main__":
-    app()
+    doors.open_door(main)

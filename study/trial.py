@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -10,7 +12,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from study import results, storage
-from study.config import VALIDATION, TrialConfig
+from study.config import VALIDATION, ResourcesConfig, TrialConfig
 from study.tuning.selection import better
 
 KEPT_CHECKPOINTS = 2
@@ -42,6 +44,27 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
         tune.report({"step": step, "final": True, **result["metrics"]})
 
 
+def measure_on_workers(config: TrialConfig, runs: Path | None) -> dict[str, Any]:
+    """Return what the workers of a trial without training steps measure; `study.evaluate` with several processes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        message = {"trial": config.model_dump(mode="json"), "runs": str(runs.resolve()) if runs else None}
+        trainer = TorchTrainer(
+            _measure,
+            train_loop_config=message,
+            torch_config=_backend(config.resources),
+            scaling_config=_scaling(config.resources),
+            run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
+        )
+        measured: dict[str, Any] = trainer.fit().return_value
+        return measured
+
+
+def _measure(message: dict[str, Any]) -> dict[str, Any]:
+    from study.worker import measure_worker  # noqa: PLC0415
+
+    return measure_worker(message)
+
+
 def _train(message: dict[str, Any]) -> None:
     # Imported in the workers alone: torch and transformers would cost the trial's driver and controller seconds.
     from study.worker import train_worker  # noqa: PLC0415
@@ -49,19 +72,26 @@ def _train(message: dict[str, Any]) -> None:
     train_worker(message)
 
 
+def _backend(resources: ResourcesConfig) -> TorchConfig:
+    return TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo")
+
+
+def _scaling(resources: ResourcesConfig) -> ray.train.ScalingConfig:
+    gpus = {"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}
+    return ray.train.ScalingConfig(
+        num_workers=resources.workers,
+        use_gpu=resources.gpus_per_worker > 0,
+        resources_per_worker={"CPU": resources.cpus_per_worker} | gpus,
+    )
+
+
 def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -> TorchTrainer:
-    resources = config.resources
     metric = config.validation.metric
     return TorchTrainer(
         _train,
         train_loop_config={"number": number, "trial": config.model_dump(mode="json"), "folder": folder},
-        torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=resources.workers,
-            use_gpu=resources.gpus_per_worker > 0,
-            resources_per_worker={"CPU": resources.cpus_per_worker}
-            | ({"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}),
-        ),
+        torch_config=_backend(config.resources),
+        scaling_config=_scaling(config.resources),
         run_config=ray.train.RunConfig(
             name=f"{number:04d}",
             storage_path=storage.join(study_folder, results.TRIALS),

@@ -12,20 +12,20 @@ from typing import Any
 
 import ray.train
 import ray.train.torch
-import torch
 
 from study import distributed, results, storage
-from study.config import VALIDATION, BenchmarkConfig, Precision, TrialConfig, value_at
+from study.config import VALIDATION, TrialConfig, value_at
+from study.measurement import describe, load, measure, measure_backbone, uses_bf16
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.question_loss import question_loss
 from study.training import checkpoint
-from study.training.backbone import load_encoder, resolve
+from study.training.backbone import load_encoder
 from study.training.encoder import Encoder
 from study.training.optimization import DivergedError
 from study.training.training import Training
 from study.tuning.selection import better
-from tasks.plugins import load_benchmark, load_corpus
-from tasks.schema import Benchmark, Corpus
+from tasks.plugins import load_corpus
+from tasks.schema import Benchmark
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def train_worker(message: dict[str, Any]) -> None:
     config = TrialConfig.model_validate(message["trial"])
     device = ray.train.torch.get_device()
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
-    development = _load(config.validation.benchmark)
+    development = load(config.validation.benchmark)
     progress = checkpoint.Progress()
     corpora = [load_corpus(corpus.name, corpus.options) for corpus in config.corpora] if config.steps else []
     if config.steps:
@@ -48,25 +48,33 @@ def train_worker(message: dict[str, Any]) -> None:
         try:
             _train(training, development)
         except DivergedError as error:
-            _write(message, config, {"training": asdict(training.progress), "diverged": str(error)})
+            why = {"training": asdict(training.progress), "diverged": str(error)}
+            _write(message, describe(config, device, []) | why)
             return
         progress = training.progress
         _restore_best(training)
     else:
         progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
-    evaluations = [evaluate(encoder, _load(benchmark)) for benchmark in config.benchmarks]
-    _write(message, config, _result(config, corpora, progress, evaluations), evaluations)
+    evaluations = measure(encoder, config)
+    result = describe(config, device, evaluations)
+    result["metrics"] = progress.best_metrics | result["metrics"]
+    training_languages = sorted({language for corpus in corpora for language in corpus.languages})
+    about = {
+        "training": asdict(progress),
+        "training_languages": training_languages,
+        "corpora": {corpus.name: corpus.revision for corpus in corpora},
+    }
+    _write(message, about | result, evaluations)
 
 
-def uses_bf16(precision: Precision, device: torch.device) -> bool:
-    """Return whether the transformer runs in bfloat16 on this device."""
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return precision == "bf16"
+def measure_worker(message: dict[str, Any]) -> dict[str, Any]:
+    """Measure a backbone as it is on this rank; every rank returns the same.
 
-
-def _load(benchmark: BenchmarkConfig) -> Benchmark:
-    return load_benchmark(benchmark.name, benchmark.options)
+    Args:
+        message: `trial` (a TrialConfig as plain data) and `runs` (a folder for run files, or None).
+    """
+    runs = Path(message["runs"]) if message["runs"] else None
+    return measure_backbone(TrialConfig.model_validate(message["trial"]), ray.train.torch.get_device(), runs=runs)
 
 
 def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
@@ -122,31 +130,11 @@ def _restore_best(training: Training) -> None:
         checkpoint.restore_weights(Path(folder), training.encoder)
 
 
-def _result(
-    config: TrialConfig, corpora: list[Corpus], progress: checkpoint.Progress, evaluations: list[Evaluation]
-) -> dict[str, Any]:
-    metrics = dict(progress.best_metrics)
-    for evaluation in evaluations:
-        metrics |= evaluation.metrics
-    return {
-        "backbone": resolve(config).describe(),
-        "training": asdict(progress),
-        "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
-        "corpora": {corpus.name: corpus.revision for corpus in corpora},
-        "metrics": metrics,
-        "benchmarks": {evaluation.benchmark: evaluation.describe() for evaluation in evaluations},
-    }
-
-
-def _write(
-    message: dict[str, Any], config: TrialConfig, result: dict[str, Any], evaluations: Sequence[Evaluation] = ()
-) -> None:
+def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequence[Evaluation] = ()) -> None:
     """Write the trial's files, the result last: where it is, everything is."""
     if distributed.rank() != 0:
         return
     folder: str = message["folder"]
     for evaluation in evaluations:
         storage.write_table(results.positions_file(folder, evaluation.benchmark), evaluation.positions)
-    about = {"number": message["number"], "config": config.model_dump(mode="json")}
-    made = {"versions": results.versions(), "hardware": results.hardware()}
-    storage.write_json(storage.join(folder, results.RESULT), about | result | made)
+    storage.write_json(storage.join(folder, results.RESULT), {"number": message["number"]} | result)

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from study.analysis.leaderboard import Result, number, sampling_of
 from tasks.metrics import higher_is_better
+from tasks.schema import Setting
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ class Group:
         """Return a figure's mean over seeds; None where a trial has none."""
         values = [result["metrics"].get(metric) for result in self.results]
         return None if None in values else fmean(values)
+
+    def by_language(self, benchmark: str, setting: Setting, metric: str) -> dict[str, float]:
+        """Return a figure's mean over seeds by query language, for the languages that all trials have it in."""
+        tables = [result["benchmarks"][benchmark]["by_language"].get(setting, {}) for result in self.results]
+        return {
+            language: fmean(table[language][metric] for table in tables)
+            for language in tables[0]
+            if all(metric in table.get(language, {}) for table in tables)
+        }
 
 
 def groups_of(results: Iterable[Result]) -> tuple[Group, ...]:

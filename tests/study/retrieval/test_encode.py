@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from study.retrieval.encode import Encoding, batches_by_length, encode, encode_passages, encode_together, share
+from study.batching import batches_by_length
+from study.retrieval.encode import Encoding, encode, encode_passages, encode_together, share
 from tests.hashing_encoder import HashingEncoder
 from tests.process_group import RunInGroup
 

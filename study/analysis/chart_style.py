@@ -1,0 +1,66 @@
+"""How all charts of the report look: colours are the page's CSS variables, so that they follow light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from study.analysis.leaderboard import SAMPLINGS, ZERO_SHOT
+from tasks.schema import Setting
+
+Row = dict[str, Any]
+Spec = dict[str, Any]
+KINDS = (*(sampling.name for sampling in SAMPLINGS), ZERO_SHOT)
+KIND_COLOR = alt.Scale(domain=KINDS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
+KIND_SHAPE = alt.Scale(domain=KINDS, range=["square", "triangle-up", "circle", "cross"])
+"""Shape as well as colour, for those who see no difference between the colours."""
+SETTING_COLOR = alt.Scale(domain=list(Setting), range=["var(--mono)", "var(--cross)", "var(--multi)"])
+SETTING_DASH = alt.Scale(domain=list(Setting), range=[[1, 0], [7, 3], [2, 2]])
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+_CONFIG = {
+    "background": "transparent",
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "titleFontWeight": "normal",
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titlePadding": 8,
+    },
+    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "symbolStrokeWidth": 2},
+    "title": {"color": "var(--ink)", "fontSize": 13, "fontWeight": 600, "anchor": "start", "offset": 10},
+}
+
+
+def data(rows: Sequence[Row]) -> alt.InlineData:
+    """Return rows as a chart's data."""
+    return alt.InlineData(values=list(rows))
+
+
+def legend() -> alt.Legend:
+    """Return a legend above the chart, as narrow as its words."""
+    return alt.Legend(title=None, orient="top", direction="horizontal", offset=4)
+
+
+def tooltip(*names: str) -> list[alt.Tooltip]:
+    """Return what a pointer shows; numbers in four digits at most."""
+    return [alt.Tooltip(f"{name}:N") for name in names]
+
+
+def rounded(value: float) -> float:
+    """Return a figure with as many digits as a chart can show: the page stays small."""
+    return float(f"{value:.5g}")
+
+
+def spec(chart: alt.Chart | alt.LayerChart, title: str, height: int = 240) -> Spec:
+    """Return a chart as wide as its place on the page."""
+    drawn = chart.properties(title=title, width="container", height=height)
+    made: Spec = drawn.to_dict(context={"pre_transform": False})
+    return made | {"config": _CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -1,0 +1,103 @@
+"""`python -m study.evaluate MODEL`: any encoder on any benchmark, measured as at the end of a trial.
+
+One process measures on its own; several are the workers of a trial without training steps, on Ray.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from study import doors, storage
+from study.analysis.measurement import languages_table, settings_table
+from study.config import BenchmarkConfig, TrialConfig
+from tasks.plugins import check_benchmark
+
+
+def main(  # noqa: PLR0913, PLR0917 - one a command-line option
+    model: Annotated[str, typer.Argument(help="A folder, a hub id, or builtin/...")],
+    benchmarks: Annotated[str, typer.Option(help="Names, with commas between.")] = "factbook",
+    data: Annotated[Path | None, typer.Option(help="Where local copies of the benchmarks lie.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE for all benchmarks, as in YAML: context=sentence.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of a trial, as in YAML: precision=bf16, query_prefix='query: '.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="Where the result goes as JSON.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
+) -> None:
+    """Evaluate an encoder: every language, every pair, the pool of all languages, and language bias."""
+    console = doors.console()
+    with doors.refusals():
+        options = doors.key_values(option or [])
+        config = doors.trial_config(
+            doors.key_values(setting or [])
+            | {
+                "backbone": model,
+                "steps": 0,
+                "benchmarks": [_benchmark(name.strip(), data, options) for name in benchmarks.split(",")],
+                "resources": {"workers": workers},
+            }
+        )
+        result = _alone(config, runs, console) if workers == 1 else _together(config, runs)
+    if output:
+        storage.write_json(storage.absolute(str(output)), result)
+    for name, measured in result["benchmarks"].items():
+        console.print(settings_table(name, measured), "", languages_table(measured), "", sep="\n")
+    about = ", ".join(f"{key} {value!r}" for key, value in result["backbone"].items())
+    console.print(f"{model}: {about}" + (f"; written: {output}" if output else ""), soft_wrap=True)
+
+
+def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> BenchmarkConfig:
+    """Return a benchmark with the options it knows; `data` is the `path` of those that can be read from one."""
+    check_benchmark(name, {})
+    known = inspect.signature(import_module(f"tasks.benchmarks.{name}").load).parameters
+    path = {"path": str(data.expanduser().resolve())} if data and "path" in known else {}
+    check_benchmark(name, path | options)
+    return BenchmarkConfig(name=name, options=path | options)
+
+
+def _alone(config: TrialConfig, runs: Path | None, console: Console) -> dict[str, Any]:
+    """Measure in this process, with all its threads or its GPU, under a progress bar."""
+    import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
+
+    from study.measurement import measure_backbone  # noqa: PLC0415
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("texts"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done)
+
+        return measure_backbone(config, device, runs=runs, progress=advance)
+
+
+def _together(config: TrialConfig, runs: Path | None) -> dict[str, Any]:
+    """Measure with the workers of a trial."""
+    from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
+    from study.trial import measure_on_workers  # noqa: PLC0415
+
+    cluster.start()
+    return measure_on_workers(config, runs)
+
+
+if __name__ == "__main__":
+    doors.open_door(main)
