@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from study import storage
+from study import doors, storage
 from study.analysis.comparison import choose_pairs, compare, leading_figures
 from study.analysis.study import read_study
 from study.analysis.tables import escape_markdown, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence
-from tasks.errors import UserError
 
 COMPARISON = "compare"
 
@@ -30,12 +28,8 @@ def main(
     ] = None,
 ) -> None:
     """Compare groups of trials: differences, intervals and p-values, by setting and language."""
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        _compare(study, baseline or [], metric, console)
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(2)
+    with doors.refusals():
+        _compare(study, baseline or [], metric, doors.console())
 
 
 def _compare(folder: str, baselines: list[str], metric: str | None, console: Console) -> None:
@@ -48,7 +42,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         sentences = [sentence(comparison, figure) for comparison in comparisons]
         tables = [differences_table(comparison) for comparison in comparisons]
         tables += [languages_table(comparison, figure) for comparison in comparisons]
-        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), sep="\n")
+        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), sep="\n", soft_wrap=True)
         console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
         parts += [table.markdown() for table in tables]
@@ -57,8 +51,8 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
     )
     storage.write_text(storage.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
-    console.print(f"written: {storage.join(study.folder, COMPARISON)}.md and .json")
+    console.print(f"written: {storage.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    doors.open_door(main)

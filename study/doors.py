@@ -39,11 +39,11 @@ def refusals() -> Iterator[None]:
         sys.exit(2)
 
 
-def open_door(command: Callable[..., None]) -> None:
-    """Run a command with the arguments of this process."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
-    app()
+def door(command: Callable[..., None]) -> typer.Typer:
+    """Return a command as a program; calling it runs the command with the arguments of this process."""
+    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    made.command()(command)
+    return made
 
 
 def key_values(texts: Sequence[str]) -> dict[str, Any]:

@@ -100,4 +100,4 @@ def _together(config: TrialConfig, runs: Path | None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    doors.open_door(main)
+    doors.door(main)()

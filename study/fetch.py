@@ -62,4 +62,4 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    doors.open_door(main)
+    doors.door(main)()

@@ -100,4 +100,4 @@ def _resume_command(folder: str) -> str:
 
 
 if __name__ == "__main__":
-    doors.open_door(main)
+    doors.door(main)()

@@ -9,10 +9,11 @@ Which rows is decided here alone, by the corpus and a number, so the trainer, wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.plugins import TaskError
 from tasks.records import combined_digest
@@ -44,17 +45,22 @@ def split(corpus: Corpus, rows: int) -> Split:
             f"corpus '{corpus.name}', held_out {rows}: choose from 1 to {len(corpus) - 1}, less than its rows"
         )
     drawn = corpus.keys(np.random.default_rng(SEED).choice(len(corpus), size=rows, replace=False))
-    excluded, held_out = [], []
-    for start in range(0, len(corpus), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(corpus)))
-        keys = corpus.keys(block)
-        asked = np.isin(keys.queries, drawn.queries)
-        held_out.append(block[asked])
-        excluded.append(block[asked | np.isin(keys.passages, drawn.passages)])
-    training = Remaining(corpus, np.concatenate(excluded))
+    held_out = _rows_where(corpus, lambda keys: np.isin(keys.queries, drawn.queries))
+    own = corpus.keys(held_out)
+    shared = _rows_where(corpus, lambda k: np.isin(k.queries, own.queries) | np.isin(k.passages, own.passages))
+    training = Remaining(corpus, shared)
     if not len(training):
         raise TaskError(f"corpus '{corpus.name}', held_out {rows}: no row is left to train on; hold out fewer")
-    return Split(training, np.concatenate(held_out))
+    return Split(training, held_out)
+
+
+def _rows_where(corpus: Corpus, holds: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
+    """Return the rows, ascending, whose keys meet a condition; keys are read a block at a time."""
+    found = []
+    for start in range(0, len(corpus), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(corpus)))
+        found.append(block[holds(corpus.keys(block))])
+    return np.concatenate(found)
 
 
 class Remaining:

@@ -95,7 +95,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int 
         StudyError: trials of a pair were measured on different questions.
     """
     comparisons = [Comparison(pair, benchmark) for pair in pairs if _measured(pair, benchmark)]
-    trials = {result["number"]: result for pair in pairs for group in pair for result in group.results}
+    trials = {result["number"]: result for one in comparisons for group in one.pair for result in group.results}
     for setting, metrics in headline(list(trials.values()), benchmark).items():
         numbers = {number for one in comparisons for group in one.pair for number in group.numbers}
         values = {n: query_values(study.positions(n, benchmark), setting, metrics) for n in sorted(numbers)}
@@ -116,7 +116,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int 
 
 def headline(results: Sequence[Result], benchmark: str) -> dict[Setting, tuple[str, ...]]:
     """Return the metrics worth testing, by setting, of those that all these trials have on a benchmark."""
-    held = set.intersection(*(set(result["metrics"]) for result in results))
+    held = set.intersection(*(set(result["metrics"]) for result in results)) if results else set()
     chosen = {}
     for setting in Setting:
         prefix = f"{benchmark}/{setting}/"

@@ -20,6 +20,11 @@ class Cell(NamedTuple):
     """The text itself where none is given."""
     strong: bool = False
 
+    @property
+    def key(self) -> float | str:
+        """What the cell is sorted by; empty where there is nothing to sort."""
+        return self.value if self.value is not None else self.text.replace(NOTHING, "")
+
 
 @dataclass(frozen=True)
 class Table:

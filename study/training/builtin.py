@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +28,9 @@ VERSION = "1"
 SEED = 20240810
 VOCABULARY = 8_000
 WIDTH, LAYERS, HEADS, POSITIONS = 128, 1, 4, 258
+XLMR_SPREAD, LABSE_SPREAD = 0.02, 0.08
+"""Standard deviation of the initial weights. BERT's 0.02 leaves the first token, all that the LaBSE shape passes on,
+nearly blind to the others; at 0.08 it learns (monolingual dev mAP after 400 steps at 3e-3: 0.02 and 0.14)."""
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 SPECIAL_NAMES = ("bos", "pad", "eos", "unk")
 
@@ -50,10 +52,12 @@ def _write(name: str, target: Path) -> None:
         torch.manual_seed(SEED)
         if name == "builtin/xlmr-tiny":
             XLMRobertaModel(
-                XLMRobertaConfig.from_dict(_shape(len(tokenizer))), add_pooling_layer=False
+                XLMRobertaConfig.from_dict(_shape(len(tokenizer), XLMR_SPREAD)), add_pooling_layer=False
             ).save_pretrained(target)
         else:
-            BertModel(BertConfig.from_dict(_shape(len(tokenizer))), add_pooling_layer=False).save_pretrained(target)
+            BertModel(
+                BertConfig.from_dict(_shape(len(tokenizer), LABSE_SPREAD)), add_pooling_layer=False
+            ).save_pretrained(target)
             _write_sentence_transformers_files(target)
 
 
@@ -111,7 +115,7 @@ def _pieces(texts: Iterator[str]) -> list[tuple[str, float]]:
     return [(held.id_to_piece(index), held.get_score(index)) for index in range(held.get_piece_size())]
 
 
-def _shape(vocabulary: int) -> dict[str, int | float]:
+def _shape(vocabulary: int, spread: float) -> dict[str, int | float]:
     return {
         "vocab_size": vocabulary,
         "type_vocab_size": 1,
@@ -121,7 +125,7 @@ def _shape(vocabulary: int) -> dict[str, int | float]:
         "intermediate_size": 2 * WIDTH,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
-        "initializer_range": float(os.environ.get("INIT", "0.02")),
+        "initializer_range": spread,
         "max_position_embeddings": POSITIONS,
         "bos_token_id": SPECIAL.index("<s>"),
         "pad_token_id": SPECIAL.index("<pad>"),

@@ -63,9 +63,9 @@ def write_study(
     alphas: Sequence[float] = ALPHAS,
     seeds: int = 2,
     backbones: Sequence[str] = BACKBONES,
-    attachments: bool = True,
+    examples: bool = True,
 ) -> str:
-    """Write a study and return its folder; `attachments` are learning curves and examples."""
+    """Write a study and return its folder."""
     data = benchmark(questions, questions // 2)
     found = relevance(data)
     description = {
@@ -84,8 +84,7 @@ def write_study(
         scores = _scores(data, backbone, alpha, number)
         trial = results.trial_folder(str(folder), number)
         _write_trial(trial, number, config, data, positions(data, found, scores))
-        if attachments:
-            storage.write_json(storage.join(trial, "history.json"), list(_history(config, number)))
+        if examples:
             storage.write_json(storage.join(trial, "examples.json"), {"xquad_r": list(_examples(data, scores))})
     return str(folder)
 
@@ -128,8 +127,16 @@ def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, 
     result = {
         "number": number,
         "config": config.model_dump(mode="json"),
-        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
-        "training": {"step": 400, "best_step": 400, "best_score": validation, "best_metrics": {}, "seconds": 61.5},
+        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: ", "precision": "fp32"},
+        "training": {
+            "step": 400,
+            "best_step": 400,
+            "best_score": validation,
+            "best_metrics": {OBJECTIVE: validation},
+            "history": list(_history(number)),
+            "seconds": 61.5,
+        },
+        "corpora": {"factbook": "synthetic"},
         "training_languages": [language for language in LANGUAGES if language not in UNSEEN],
         "metrics": {OBJECTIVE: validation, **scores.metrics},
         "benchmarks": {
@@ -145,12 +152,12 @@ def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, 
             }
         },
         "versions": {"python": "3.11.7", "torch": "2.13.0", "ray": "2.60.0"},
-        "hardware": {"processor": "synthetic", "cores": 2},
+        "hardware": {"processor": "synthetic", "cores": 2, "device": "cpu", "workers": 1},
     }
     storage.write_json(storage.join(trial, results.RESULT), result)
 
 
-def _history(config: TrialConfig, number: int) -> Iterator[dict[str, float]]:
+def _history(number: int) -> Iterator[dict[str, float]]:
     random = np.random.default_rng(number)
     for step in range(40, 401, 40):
         report = {"step": step, "loss": 4.2 * float(np.exp(-step / 150)) + 0.2 + 0.03 * random.normal()}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from study.fetch import app
+from study.doors import door
+from study.fetch import main
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def tatoeba(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    return CliRunner().invoke(door(main), arguments)
 
 
 def test_it_says_what_is_there_now_and_where(cache: Path, tatoeba: Path) -> None:

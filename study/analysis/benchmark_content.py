@@ -1,0 +1,145 @@
+"""What a report says about one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.analysis import figures
+from study.analysis.chart_style import Spec
+from study.analysis.comparison import Comparison, leading_figures
+from study.analysis.groups import Group
+from study.analysis.languages import (
+    benchmark_languages,
+    heat_maps,
+    heat_table,
+    language_name,
+    rank_distance_table,
+    trial_label,
+    unseen_languages,
+)
+from study.analysis.leaderboard import Result, ranked, trials_table
+from study.analysis.published import published_table
+from study.analysis.study import Study
+from study.analysis.tables import Table
+from study.analysis.verdict import LEVEL, differences_table, languages_table, sentence
+
+METRICS = ("map", "ndcg@10", "mrr")
+EXAMPLES = "examples.json"
+_EXAMPLES_EACH, _RETRIEVED, _CHARACTERS = 12, 8, 300
+"""How much of the examples is shown, so that the page stays small."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A sentence about a lead, and whether it is beyond noise."""
+
+    text: str
+    beyond: bool
+
+
+@dataclass(frozen=True)
+class BenchmarkContent:
+    """Everything about one benchmark."""
+
+    name: str
+    facts: dict[str, str]
+    leaderboard: Table
+    verdicts: tuple[Verdict, ...]
+    differences: tuple[Table, ...]
+    by_language: tuple[Table, ...]
+    rank_distance: Table
+    heat: Table | None
+    """Of the best trial."""
+    heat_maps: dict[str, Any] | None
+    published: tuple[Table, ...]
+    charts: dict[str, list[Spec]]
+    """By section; `alpha/map` and the like where there is one for each metric."""
+    unseen: tuple[str, ...]
+    languages: dict[str, str]
+    """Code -> name, with a mark where unseen."""
+    examples: list[dict[str, Any]]
+    """Trials, each with its `label` and its `queries`."""
+
+    def charts_by_metric(self, section: str) -> dict[str, list[Spec]]:
+        """Return the charts of a section that has some for each metric."""
+        found = {key.partition("/"): specs for key, specs in self.charts.items()}
+        return {metric: specs for (name, _, metric), specs in found.items() if name == section}
+
+
+def read_benchmark(
+    study: Study, name: str, groups: Sequence[Group], comparisons: Sequence[Comparison]
+) -> BenchmarkContent:
+    """Compute what a report says about one benchmark.
+
+    Args:
+        study: whose trials.
+        name: of the benchmark.
+        groups: those that stand for their kind, all measured on the benchmark.
+        comparisons: on the benchmark.
+    """
+    results = [result for result in study.results if name in result["benchmarks"]]
+    unseen = unseen_languages(results, name)
+    languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
+    figure = leading_figures({name: comparisons}).get(name)
+    led = [one for one in comparisons if figure in one.overall] if figure else []
+    best = ranked(results, study.objective) or results
+    heat = heat_maps(results, name, METRICS)
+    return BenchmarkContent(
+        name=name,
+        facts=_benchmark_facts(best[0]["benchmarks"][name]),
+        leaderboard=trials_table(results, study.objective, name),
+        verdicts=tuple(Verdict(sentence(one, figure), one.overall[figure].p < LEVEL) for one in led if figure),
+        differences=tuple(differences_table(one) for one in comparisons),
+        by_language=tuple(languages_table(one, figure) for one in led if figure),
+        rank_distance=rank_distance_table(groups, name, unseen),
+        heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
+        heat_maps=heat,
+        published=tuple(t for by in (False, True) if (t := published_table(groups, name, by_language=by)).rows),
+        charts=_charts(results, groups, comparisons, name, languages),
+        unseen=tuple(sorted(unseen)),
+        languages=languages,
+        examples=list(_examples(study, groups, name)),
+    )
+
+
+def _benchmark_facts(measured: dict[str, Any]) -> dict[str, str]:
+    return {
+        "queries": f"{sum(measured['queries'].values()):,}",
+        "passages": f"{sum(measured['passages'].values()):,}",
+        "query languages": str(len(measured["queries"])),
+        **measured["details"],
+        "revision": str(measured["revision"])[:12],
+    }
+
+
+def _charts(
+    results: list[Result], groups: list[Group], comparisons: list[Comparison], name: str, languages: dict[str, str]
+) -> dict[str, list[Spec]]:
+    charts = {f"alpha/{metric}": figures.alpha_charts(results, name, metric) for metric in METRICS}
+    tradeoff = {metric: figures.tradeoff_chart(results, name, metric) for metric in METRICS}
+    return {
+        **{key: made for key, made in charts.items() if made},
+        **{f"tradeoff/{metric}": [made] for metric, made in tradeoff.items() if made},
+        "forest": figures.forest_charts(comparisons),
+        "rank": figures.rank_distance_charts(groups, name, languages),
+    }
+
+
+def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:
+    """Yield what the first trial of each group retrieved, cut to what a page can hold."""
+    for group in groups:
+        first = group.results[0]
+        queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])[:_EXAMPLES_EACH]
+        if queries:
+            cut = [
+                query | {"retrieved": [_cut(passage) for passage in query["retrieved"][:_RETRIEVED]]}
+                for query in queries
+            ]
+            yield {"number": first["number"], "label": trial_label(first), "queries": cut}
+
+
+def _cut(passage: dict[str, Any]) -> dict[str, Any]:
+    text = passage["text"]
+    return passage | {"text": text if len(text) <= _CHARACTERS else text[:_CHARACTERS].rstrip() + "…"}

@@ -1,0 +1,78 @@
+"""The report as one HTML file that needs nothing else, and as Markdown with the same tables.
+
+The page forbids itself the network, and every script but its own two, by a content security policy: what a data set's
+text may hold is escaped, and would not run if it were not.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from study.analysis.benchmark_content import BenchmarkContent
+from study.analysis.content import Content
+from study.analysis.tables import escape_markdown, paragraphs
+from study.analysis.verdict import metric_name
+
+VEGA_LITE = "6.4"
+"""As Altair 6 writes it."""
+_DRAW = """
+window.drawChart = (element, spec) => vegaEmbed(element, spec, {
+  mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: { theme: "custom" },
+});
+"""
+"""`ast`: expressions are interpreted, because the content security policy forbids to compile them."""
+
+
+def html(content: Content) -> str:
+    """Return the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("study.analysis"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
+    library = vl_convert.javascript_bundle(_DRAW, vl_version=VEGA_LITE)
+    script, css = (_template_file(name) for name in ("report.js", "report.css"))
+    assert "</script" not in (library + script).lower(), "would end the script before its end"
+    return environment.get_template("report.html").render(
+        c=content,
+        metric_name=metric_name,
+        hashes=Markup(" ".join(_hash(text) for text in (library, script))),  # noqa: S704 - base64
+        **{name: Markup(text) for name, text in {"library": library, "script": script, "css": css}.items()},  # noqa: S704 - ours
+    )
+
+
+def markdown(content: Content) -> str:
+    """Return the report's tables and sentences as Markdown."""
+    facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
+    parts = [f"# {escape_markdown(content.name)}", escape_markdown(facts)]
+    for benchmark in content.benchmarks:
+        parts += _benchmark(benchmark)
+    configuration = content.configuration.replace("```", "` ` `")
+    parts += ["## Configuration and origins", f"```yaml\n{configuration}```"]
+    return paragraphs([*parts, *(table.markdown() for table in content.origins)])
+
+
+def _benchmark(content: BenchmarkContent) -> list[str]:
+    facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
+    parts = [f"## {escape_markdown(content.name)}", escape_markdown(facts)]
+    parts += ["\n".join(f"- {escape_markdown(verdict.text)}" for verdict in content.verdicts)]
+    if content.unseen:
+        parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
+    tables = [content.leaderboard, *content.differences, *content.by_language, content.rank_distance]
+    tables += [content.heat] if content.heat else []
+    tables += content.published
+    return [*parts, *(table.markdown() for table in tables if table.rows)]
+
+
+def _template_file(name: str) -> str:
+    return resources.files("study.analysis").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """Return a script's name in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

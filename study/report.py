@@ -1,0 +1,40 @@
+"""One page about a study, from its result files: `python -m study.report STUDY`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from study import doors, storage
+from study.analysis import page
+from study.analysis.content import read_content
+from study.analysis.study import read_study
+
+REPORT = "report"
+
+
+def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")]) -> None:
+    """Write report.html, which needs nothing but a browser, and report.md into the study's folder."""
+    with doors.refusals():
+        for path in write(study):
+            doors.console().print(f"written: {path}", soft_wrap=True)
+
+
+def write(folder: str) -> tuple[str, str]:
+    """Write both reports and return where they are.
+
+    Raises:
+        StudyError: there is no study, or no trial of it has finished.
+    """
+    study = read_study(folder)
+    content = read_content(study)
+    pages = {"html": page.html(content), "md": page.markdown(content)}
+    paths = {suffix: storage.join(study.folder, f"{REPORT}.{suffix}") for suffix in pages}
+    for suffix, text in pages.items():
+        storage.write_text(paths[suffix], text)
+    return paths["html"], paths["md"]
+
+
+if __name__ == "__main__":
+    doors.open_door(main)

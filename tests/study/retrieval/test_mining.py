@@ -1,0 +1,164 @@
+"""Hard negatives against a plain loop over every query and passage; over processes; and as a corpus that trains."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from study.distributed import rank
+from study.retrieval.encode import Encoding, encode
+from study.retrieval.mined_file import Summary, write
+from study.retrieval.mining import Miner, MiningError, Rule
+from study.training.batch import BatchMaker
+from study.training.sampler import HybridSampler
+from tasks.corpora import parallel_jsonl
+from tasks.schema import Corpus
+from tests.hashing_encoder import HashingEncoder
+from tests.process_group import RunInGroup
+from tests.toy_encoder import toy_encoder
+
+WORDS = {
+    "th": ["แม่น้ำ", "ภูเขา", "เมือง", "ทะเล", "บ้าน", "ปี", "ถนน", "คืน"],
+    "zh": ["河", "山", "城", "海", "家", "年", "路", "夜"],
+}
+ENCODING = Encoding(token_budget=4096, block_size=7)
+RULE = Rule(negatives=3, depth=40, share=0.97)
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Make rows of which some lack a language, some share a query, and some share a passage."""
+    rng = np.random.default_rng(0)
+    topics = rng.integers(0, 8, (count, 4))
+    made = []
+    for row in range(count):
+        passage = topics[row - 1] if row % 5 == 1 else topics[row]
+        query = passage[:3] if row % 7 else topics[0][:3]
+        made.append(
+            {
+                language: {
+                    "query": " ".join(words[i] for i in query) + f" {row if row % 7 else 0}",
+                    "passage": " ".join(words[i] for i in passage) + f" {row - (row % 5 == 1)}",
+                }
+                for language, words in WORDS.items()
+                if language == "th" or row % 4
+            }
+        )
+    return made
+
+
+def corpus_of(file: Path, made: list[dict[str, Any]]) -> Corpus:
+    file.write_text("".join(json.dumps({"pairs": pairs}) + "\n" for pairs in made), encoding="utf-8")
+    return parallel_jsonl.load(path=file)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    return corpus_of(tmp_path / "train.jsonl", rows(40))
+
+
+def mined(corpus: Corpus, rule: Rule, file: Path) -> tuple[list[dict[str, Any]], Summary]:
+    miner = Miner(HashingEncoder(), corpus, rule, ENCODING)
+    miner.prepare(file.parent)
+    summary = write(miner, corpus, file)
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()], summary
+
+
+def plainly(made: list[dict[str, Any]], row: int, language: str, rule: Rule) -> list[str]:
+    """Return every passage that may be a negative, hardest first."""
+    pair = made[row][language]
+    answers = {
+        text["passage"]
+        for other in made
+        if any(other[la]["query"] == made[row][la]["query"] for la in other.keys() & made[row].keys())
+        for text in other.values()
+    }
+    pools = WORDS if rule.multilingual else [language]
+    passages = list(dict.fromkeys(other[la]["passage"] for la in pools for other in made if la in other))
+    encoder = HashingEncoder()
+    query_1D = encode(encoder, [pair["query"]], "query", 4096)
+    scores = (encode(encoder, [pair["passage"], *passages], "passage", 4096) @ query_1D.T).squeeze(1).tolist()
+    kept = [
+        (score, text)
+        for score, text in zip(scores[1:], passages, strict=True)
+        if text not in answers and score <= rule.share * scores[0]
+    ]
+    return [text for _, text in sorted(kept, key=lambda one: -one[0])]
+
+
+@pytest.mark.parametrize("multilingual", [False, True])
+def test_negatives_are_the_best_passages_that_do_not_answer_and_do_not_score_too_high(
+    corpus: Corpus, tmp_path: Path, multilingual: bool
+) -> None:
+    rule, made = replace(RULE, multilingual=multilingual), rows(40)
+    lines, summary = mined(corpus, rule, tmp_path / "out.jsonl")
+    assert [int(line["id"]) for line in lines] == list(range(40))
+    compared = 0
+    for row, line in enumerate(lines):
+        assert line["pairs"].keys() == made[row].keys()
+        for language, version in line["pairs"].items():
+            assert (version["query"], version["passage"]) == tuple(made[row][language].values())
+            expected = plainly(made, row, language, rule)
+            held = min(len(expected), rule.negatives)
+            assert version["negatives"][:held] == expected[:held]
+            assert len(set(version["negatives"])) == rule.negatives
+            compared += held
+    assert summary.too_close > 0
+    assert compared == summary.negatives - summary.random
+
+
+def test_what_is_missing_is_drawn_at_random_from_passages_that_do_not_answer(corpus: Corpus, tmp_path: Path) -> None:
+    rule, made = replace(RULE, share=0.0), rows(40)
+    lines, summary = mined(corpus, rule, tmp_path / "out.jsonl")
+    assert summary.random > summary.negatives / 2
+    for row, line in enumerate(lines):
+        for language, version in line["pairs"].items():
+            allowed = plainly(made, row, language, replace(rule, share=np.inf))
+            assert set(version["negatives"]) <= set(allowed)
+            assert len(set(version["negatives"])) == rule.negatives
+
+
+def in_a_group(file: Path, folder: Path) -> bytes:
+    corpus = parallel_jsonl.load(path=file)
+    miner = Miner(HashingEncoder(), corpus, RULE, ENCODING)
+    miner.prepare(folder)
+    write(miner, corpus, folder / "out.jsonl")
+    return (folder / "out.jsonl").read_bytes() if rank() == 0 else b""
+
+
+def test_several_processes_write_what_one_does(run_in_group: RunInGroup, corpus: Corpus, tmp_path: Path) -> None:
+    mined(corpus, RULE, tmp_path / "one.jsonl")
+    (tmp_path / "group").mkdir()
+    whole = run_in_group(2, in_a_group, tmp_path / "train.jsonl", tmp_path / "group")[0]
+    assert whole == (tmp_path / "one.jsonl").read_bytes()
+
+
+def test_the_file_is_a_corpus_that_trains_with_its_hard_negatives(corpus: Corpus, tmp_path: Path) -> None:
+    mined(corpus, RULE, tmp_path / "out.jsonl")
+    harder: Corpus = parallel_jsonl.load(path=tmp_path / "out.jsonl")
+    assert harder.languages == corpus.languages
+    assert len(harder) == len(corpus)
+    sampler = HybridSampler([harder], [None], alpha=0.5, batch_size=4, steps=4, seed=0)
+    batches = BatchMaker([harder], sampler, toy_encoder(), hard_negatives=3, token_budget=4096)
+    assert len(batches.make(0).order) == 4 + 4 * (1 + 3)
+
+
+def test_rows_that_repeat_a_query_and_its_passage_are_mined_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [{"th": {"query": f"ถาม {row % 5}", "passage": f"ตอบ {row % 5}"}} for row in range(15)]
+    lines, _ = mined(corpus_of(tmp_path / "train.jsonl", made), replace(RULE, negatives=2), tmp_path / "out.jsonl")
+    assert [line["pairs"]["th"]["query"] for line in lines] == [f"ถาม {row}" for row in range(5)]
+
+
+def test_a_corpus_with_too_few_passages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [{"th": {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(3)]
+    with pytest.raises(MiningError, match="too few passages in 'th' for 3 negatives"):
+        mined(corpus_of(tmp_path / "train.jsonl", made), RULE, tmp_path / "out.jsonl")

@@ -1,0 +1,133 @@
+"""`study.export`: a study's folder in, a model's folder out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from study import results, storage
+from study.config import TrialConfig
+from study.export import main
+from study.training import checkpoint
+from study.training.backbone import load_encoder
+from study.training.encoder import Encoder
+from study.training.optimization import make_optimizer
+
+OBJECTIVE = "validation/multilingual/map"
+QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
+CONFIG = TrialConfig(steps=20, max_passage_tokens=64)
+APP = Typer()
+APP.command()(main)
+
+
+def trained(seed: int) -> Encoder:
+    """Return a built-in backbone that training has moved somewhere."""
+    encoder = load_encoder(CONFIG, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return encoder
+
+
+def write_trial(study: str, number: int, score: float) -> Tensor:
+    """Write a trial whose best step is 10 of 20, and return its model's embeddings of the queries."""
+    folder = results.trial_folder(study, number)
+    result: dict[str, Any] = {
+        "number": number,
+        "config": CONFIG.model_dump(mode="json"),
+        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
+        "training": {"step": 20, "best_step": 10},
+        "training_languages": ["th", "zh"],
+        "corpora": {"factbook": "0123456789ab"},
+        "metrics": {OBJECTIVE: score},
+        "benchmarks": {},
+        "versions": results.versions(),
+        "hardware": results.hardware(),
+    }
+    storage.write_json(storage.join(folder, results.RESULT), result)
+    for step in (10, 20):
+        encoder = trained(seed=100 * number + step)
+        held = Path(folder, f"step-{step:08d}")
+        held.mkdir()
+        checkpoint.save(held, encoder, make_optimizer(encoder, CONFIG), checkpoint.Progress(step=step))
+    best = trained(seed=100 * number + 10).eval()
+    with torch.no_grad():
+        return best.embed(best.tokenize(QUERIES, "query"))
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    folder = str(tmp_path / "my-study")
+    space = {"search": {"sampler": "random", "trials": 3, "space": {"seed": {"type": "int", "low": 0, "high": 9}}}}
+    storage.write_json(storage.join(folder, results.STUDY), {"name": "toy", "search_space": space})
+    return folder
+
+
+def export(*arguments: str) -> Result:
+    return CliRunner().invoke(APP, list(arguments))
+
+
+def test_the_best_trial_s_best_checkpoint_is_exported_unless_another_trial_is_named(study: str, tmp_path: Path) -> None:
+    embeddings = [write_trial(study, number, score) for number, score in enumerate((0.3, 0.6, 0.5))]
+    for arguments, number, folder in (
+        ([], 1, tmp_path / "my-study-0001"),
+        (["--trial", "2", "--output", "deep/mine"], 2, tmp_path / "deep" / "mine"),
+    ):
+        outcome = export(study, *arguments)
+        assert outcome.exit_code == 0, outcome.output
+        assert str(folder) in outcome.output
+        theirs = SentenceTransformer(str(folder), device="cpu").encode_query(QUERIES)
+        torch.testing.assert_close(torch.from_numpy(theirs), embeddings[number], atol=1e-5, rtol=0)
+
+
+def test_a_trial_without_steps_is_exported_as_its_backbone(study: str, tmp_path: Path) -> None:
+    write_trial(study, 0, 0.5)
+    file = storage.join(results.trial_folder(study, 0), results.RESULT)
+    result = storage.read_json(file)
+    result["config"]["steps"] = result["training"]["best_step"] = 0
+    storage.write_json(file, result)
+    assert export(study, "--output", "plain").exit_code == 0
+    backbone = load_encoder(CONFIG, torch.device("cpu")).eval()
+    with torch.no_grad():
+        ours = backbone.embed(backbone.tokenize(QUERIES, "query"))
+    theirs = SentenceTransformer(str(tmp_path / "plain"), device="cpu").encode_query(QUERIES)
+    torch.testing.assert_close(torch.from_numpy(theirs), ours, atol=1e-5, rtol=0)
+
+
+def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: Path) -> None:
+    write_trial(study, 0, 0.5)
+    (tmp_path / "there").mkdir()
+    for arguments, message in (
+        ([str(tmp_path)], "there is no study in"),
+        ([study, "--trial", "7"], "trial 7 of .* has no result: there are 0"),
+        ([study, "--output", "there"], "there exists: choose another --output"),
+    ):
+        outcome = export(*arguments)
+        assert outcome.exit_code == 2
+        assert outcome.stderr.startswith("error: ")
+        assert re.search(message, outcome.stderr)
+
+
+def test_a_checkpoint_that_is_gone_or_damaged_is_reported_with_its_trial(study: str) -> None:
+    write_trial(study, 0, 0.5)
+    weights = Path(results.trial_folder(study, 0), "step-00000010", checkpoint.WEIGHTS)
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:100])
+    assert "trial 0: checkpoint" in export(study).stderr
+    weights.unlink()
+    assert "trial 0: " in export(study).stderr
+    assert not Path("my-study-0000").exists()
+    weights.write_bytes(whole)
+    assert export(study).exit_code == 0
+    assert json.loads(Path("my-study-0000", "modules.json").read_text("utf-8"))

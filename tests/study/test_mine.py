@@ -1,0 +1,89 @@
+"""`study.mine`: a model and a corpus in, a corpus with hard negatives out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from study.mine import main
+
+APP = Typer()
+APP.command()(main)
+MODEL = "builtin/xlmr-tiny"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def corpus(folder: Path) -> str:
+    file = folder / "train.jsonl"
+    lines = [
+        {
+            la: {"query": f"{word} {row}?", "passage": f"{word} {row * 7}."}
+            for la, word in (("th", "ภูเขา"), ("zh", "山"))
+        }
+        for row in range(20)
+    ]
+    file.write_text("".join(json.dumps({"pairs": pairs}) + "\n" for pairs in lines), encoding="utf-8")
+    return str(file)
+
+
+def mine(*arguments: str) -> Result:
+    return CliRunner().invoke(APP, list(arguments))
+
+
+def test_every_row_comes_out_in_every_language_with_its_negatives(corpus: str, folder: Path) -> None:
+    outcome = mine(MODEL, corpus, "--negatives", "3")
+    assert outcome.exit_code == 0, outcome.output
+    assert "20 rows with 120 negatives" in outcome.output
+    lines = (folder / "train-negatives.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line)["pairs"] for line in lines]
+    assert len(rows) == 20
+    for pairs in rows:
+        assert pairs.keys() == {"th", "zh"}
+        for language, version in pairs.items():
+            assert len(set(version["negatives"]) - {version["passage"]}) == 3
+            assert all(text.startswith("ภูเขา" if language == "th" else "山") for text in version["negatives"])
+    assert sorted(path.name for path in folder.iterdir()) == ["train-negatives.jsonl", "train.jsonl"]
+
+
+def test_the_multilingual_pool_gives_negatives_in_other_languages_too(corpus: str, folder: Path) -> None:
+    outcome = mine(MODEL, corpus, "--pool", "multilingual", "--output", "deep/mined.jsonl")
+    assert outcome.exit_code == 0, outcome.output
+    rows = [json.loads(line)["pairs"] for line in (folder / "deep/mined.jsonl").read_text("utf-8").splitlines()]
+    assert any(text.startswith("山") for pairs in rows for text in pairs["th"]["negatives"])
+
+
+def test_a_corpus_is_named_as_in_a_search_space(folder: Path) -> None:
+    outcome = mine(MODEL, "{name: factbook, languages: [th]}", "--negatives", "1", "--share", "1")
+    assert outcome.exit_code == 0, outcome.output
+    first = json.loads((folder / "factbook-negatives.jsonl").read_text("utf-8").splitlines()[0])
+    assert first["pairs"].keys() == {"th"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([MODEL, "nowhere.jsonl"], r"corpus 'parallel_jsonl', option 'path': there is no file nowhere\.jsonl"),
+        ([MODEL, "mmarc"], "unknown corpus 'mmarc': did you mean 'mmarco'"),
+        ([MODEL, "{name: factbook, language: th}"], "corpus 'factbook' has no option 'language': did you mean"),
+        (["builtin/xlmr-tinx", "factbook"], "there is no built-in backbone 'builtin/xlmr-tinx': did you mean"),
+        ([MODEL, "factbook", "--output", "there"], "there exists: choose another --output"),
+        ([MODEL, "factbook", "--pool", "crosslingual"], "--pool crosslingual is refused: allowed are monolingual and"),
+    ],
+)
+def test_what_cannot_be_mined_is_said_in_one_sentence(folder: Path, arguments: list[str], message: str) -> None:
+    (folder / "there").touch()
+    outcome = mine(*arguments)
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith("error: ")
+    assert re.search(message, outcome.stderr)
