@@ -55,4 +55,4 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
 
 
 if __name__ == "__main__":
-    doors.open_door(main)
+    doors.door(main)()

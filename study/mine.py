@@ -68,7 +68,7 @@ def main(
 
 def _corpus(text: str) -> CorpusConfig:
     value = {"name": "parallel_jsonl", "path": text} if text.endswith(".jsonl") else yaml.safe_load(text)
-    config = checked(CorpusConfig, value, "CORPUS")
+    config = checked(CorpusConfig, {"name": value} if isinstance(value, str) else value, "CORPUS")
     check_corpus(config.name, config.options)
     return config
 

@@ -91,7 +91,7 @@ class Progress(Callback):
         row.state = "evaluating" if row.step >= row.config["steps"] else "running"
         if "final" in result:
             row.state = "done"
-        if "diverged" in result:
+        if "failed" in result:
             row.state = "failed"
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

@@ -37,4 +37,4 @@ def write(folder: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    doors.open_door(main)
+    doors.door(main)()

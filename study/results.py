@@ -40,7 +40,7 @@ def finished(study_folder: str) -> list[dict[str, Any]]:
     numbers = [int(name) for name in storage.folders(storage.join(study_folder, TRIALS)) if name.isdigit()]
     files = [storage.join(trial_folder(study_folder, number), RESULT) for number in numbers]
     held = [storage.read_json(file) for file in files if storage.exists(file)]
-    return [result for result in held if "diverged" not in result]
+    return [result for result in held if "failed" not in result]
 
 
 def versions() -> dict[str, str]:

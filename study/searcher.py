@@ -28,7 +28,7 @@ FINAL = "final"
 """True in a trial's last report, the one with the figures of all benchmarks."""
 TRAINED = "trained"
 """True in the report after which training ends before its last step, out of patience."""
-DIVERGED = "diverged"
+FAILED = "failed"
 """In a trial's last report: why its training cannot go on."""
 
 
@@ -91,8 +91,8 @@ class StudySearcher(Searcher):
         number = self._number_of[trial_id]
         if self._record.trial(number).state != TrialState.RUNNING:
             return False  # the final report, repeated by a driver that was started again
-        if result.get(DIVERGED):
-            self._record.fail(number, str(result[DIVERGED]))
+        if result.get(FAILED):
+            self._record.fail(number, str(result[FAILED]))
             return True
         if result.get(FINAL):
             self._finish(number, result)

@@ -37,11 +37,10 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     if not storage.exists(result_file):
         _trainer(config, number, folder, study_folder).fit()
     result = storage.read_json(result_file)
-    step = result["training"]["step"]
-    if "diverged" in result:
-        tune.report({"step": step, "diverged": result["diverged"]})
+    if "failed" in result:
+        tune.report({"failed": result["failed"]})
     else:
-        tune.report({"step": step, "final": True, **result["metrics"]})
+        tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
 
 
 def measure_on_workers(config: TrialConfig, runs: Path | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import ray.train
 import ray.train.torch
+import torch
 
 from study import distributed, results, storage
 from study.config import VALIDATION, TrialConfig, value_at
@@ -24,6 +25,7 @@ from study.training.encoder import Encoder
 from study.training.optimization import DivergedError
 from study.training.training import Training
 from study.tuning.selection import better
+from tasks.errors import UserError
 from tasks.plugins import load_corpus
 from tasks.schema import Benchmark
 
@@ -38,19 +40,25 @@ def train_worker(message: dict[str, Any]) -> None:
     """
     config = TrialConfig.model_validate(message["trial"])
     device = ray.train.torch.get_device()
+    try:
+        result, evaluations = _run(config, device)
+    except (DivergedError, UserError) as error:
+        # Nothing that running it again would mend: on record as failed, and the study goes on.
+        result, evaluations = {"config": message["trial"], "failed": str(error)}, []
+    except torch.OutOfMemoryError:
+        reason = "out of GPU memory: lower micro_batch_tokens and set gradient_caching, or lower max_passage_tokens"
+        result, evaluations = {"config": message["trial"], "failed": reason}, []
+    _write(message, result, evaluations)
+
+
+def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
-    progress = checkpoint.Progress()
     corpora = [load_corpus(corpus.name, corpus.options) for corpus in config.corpora] if config.steps else []
     if config.steps:
         training = Training(config, encoder, corpora)
         _restore(training)
-        try:
-            _train(training, development)
-        except DivergedError as error:
-            why = {"training": asdict(training.progress), "diverged": str(error)}
-            _write(message, describe(config, device, []) | why)
-            return
+        _train(training, development)
         progress = training.progress
         _restore_best(training)
     else:
@@ -58,13 +66,12 @@ def train_worker(message: dict[str, Any]) -> None:
     evaluations = measure(encoder, config)
     result = describe(config, device, evaluations)
     result["metrics"] = progress.best_metrics | result["metrics"]
-    training_languages = sorted({language for corpus in corpora for language in corpus.languages})
     about = {
         "training": asdict(progress),
-        "training_languages": training_languages,
+        "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
         "corpora": {corpus.name: corpus.revision for corpus in corpora},
     }
-    _write(message, about | result, evaluations)
+    return about | result, evaluations
 
 
 def measure_worker(message: dict[str, Any]) -> dict[str, Any]:

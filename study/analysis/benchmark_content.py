@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from study.analysis.languages import (
     unseen_languages,
 )
 from study.analysis.leaderboard import Result, ranked, trials_table
-from study.analysis.published import published_table
+from study.analysis.published import published_tables
 from study.analysis.study import Study
 from study.analysis.tables import Table
 from study.analysis.verdict import LEVEL, differences_table, languages_table, sentence
@@ -54,6 +54,7 @@ class BenchmarkContent:
     """Of the best trial."""
     heat_maps: dict[str, Any] | None
     published: tuple[Table, ...]
+    published_languages: tuple[Table, ...]
     charts: dict[str, list[Spec]]
     """By section; `alpha/map` and the like where there is one for each metric."""
     unseen: tuple[str, ...]
@@ -96,7 +97,8 @@ def read_benchmark(
         rank_distance=rank_distance_table(groups, name, unseen),
         heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
         heat_maps=heat,
-        published=tuple(t for by in (False, True) if (t := published_table(groups, name, by_language=by)).rows),
+        published=published_tables(groups, name),
+        published_languages=published_tables(groups, name, by_language=True),
         charts=_charts(results, groups, comparisons, name, languages),
         unseen=tuple(sorted(unseen)),
         languages=languages,
@@ -115,7 +117,11 @@ def _benchmark_facts(measured: dict[str, Any]) -> dict[str, str]:
 
 
 def _charts(
-    results: list[Result], groups: list[Group], comparisons: list[Comparison], name: str, languages: dict[str, str]
+    results: Sequence[Result],
+    groups: Sequence[Group],
+    comparisons: Sequence[Comparison],
+    name: str,
+    languages: Mapping[str, str],
 ) -> dict[str, list[Spec]]:
     charts = {f"alpha/{metric}": figures.alpha_charts(results, name, metric) for metric in METRICS}
     tradeoff = {metric: figures.tradeoff_chart(results, name, metric) for metric in METRICS}
@@ -129,8 +135,8 @@ def _charts(
 
 def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:
     """Yield what the first trial of each group retrieved, cut to what a page can hold."""
-    for group in groups:
-        first = group.results[0]
+    firsts = ranked((group.results[0] for group in groups), study.objective)
+    for first in firsts:
         queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])[:_EXAMPLES_EACH]
         if queries:
             cut = [

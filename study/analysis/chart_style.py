@@ -1,4 +1,7 @@
-"""How all charts of the report look: colours are the page's CSS variables, so that they follow light and dark."""
+"""How all charts of the report look: colours are the page's CSS variables, so that they follow light and dark.
+
+The page has the legends, too.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ from typing import Any
 
 import altair as alt
 
-from study.analysis.leaderboard import SAMPLINGS, ZERO_SHOT
+from study.analysis.leaderboard import KINDS
 from tasks.schema import Setting
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
-KINDS = (*(sampling.name for sampling in SAMPLINGS), ZERO_SHOT)
 KIND_COLOR = alt.Scale(domain=KINDS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
 KIND_SHAPE = alt.Scale(domain=KINDS, range=["square", "triangle-up", "circle", "cross"])
 """Shape as well as colour, for those who see no difference between the colours."""
@@ -34,7 +36,6 @@ _CONFIG = {
         "titleFontSize": 11,
         "titlePadding": 8,
     },
-    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "symbolStrokeWidth": 2},
     "title": {"color": "var(--ink)", "fontSize": 13, "fontWeight": 600, "anchor": "start", "offset": 10},
 }
 
@@ -42,11 +43,6 @@ _CONFIG = {
 def data(rows: Sequence[Row]) -> alt.InlineData:
     """Return rows as a chart's data."""
     return alt.InlineData(values=list(rows))
-
-
-def legend() -> alt.Legend:
-    """Return a legend above the chart, as narrow as its words."""
-    return alt.Legend(title=None, orient="top", direction="horizontal", offset=4)
 
 
 def tooltip(*names: str) -> list[alt.Tooltip]:

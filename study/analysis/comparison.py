@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from study.analysis.groups import Group, groups_of, representatives
-from study.analysis.leaderboard import SAMPLINGS, ZERO_SHOT, Result
+from study.analysis.leaderboard import KINDS, Result
 from study.analysis.query_values import QueryValues, query_values
 from study.analysis.statistics import RESAMPLES, Difference, Floats, differences, holm
 from study.analysis.study import Study, StudyError
@@ -66,7 +66,7 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
     """
     groups = groups_of(study.results)
     best = representatives(groups, study.objective)
-    samplings = (*(sampling.name for sampling in SAMPLINGS if sampling.name != HYBRID), ZERO_SHOT)
+    samplings = tuple(kind for kind in KINDS if kind != HYBRID)
     backbones = sorted({backbone for backbone, _ in best})
     pairs: list[Pair] = []
     for baseline in baselines or samplings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -13,10 +14,10 @@ from study.analysis.chart_style import Spec
 from study.analysis.comparison import choose_pairs, compare
 from study.analysis.groups import groups_of, representatives
 from study.analysis.languages import trial_label
-from study.analysis.leaderboard import Result, ranked
+from study.analysis.leaderboard import KINDS, Result, ranked, sampling_of
 from study.analysis.published import source
 from study.analysis.study import Study, StudyError
-from study.analysis.tables import Table, words
+from study.analysis.tables import Cell, Table, words
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,14 @@ class Content:
     objective: str
     benchmarks: tuple[BenchmarkContent, ...]
     learning: list[Spec]
-    configuration: str
-    """The search space, as YAML."""
+    kinds: tuple[str, ...]
+    """Of batches, such as X-Y."""
+    shared: str
+    """The settings that all trials have alike, as YAML."""
+    settings: Table
+    """The settings in which trials differ."""
+    search_space: str
+    """As YAML."""
     origins: tuple[Table, ...]
     """Versions and hardware."""
     trials: dict[int, str]
@@ -48,7 +55,10 @@ def read_content(study: Study) -> Content:
         objective=study.objective,
         benchmarks=tuple(_benchmarks(study)),
         learning=figures.learning_charts(results, histories, study.objective),
-        configuration=yaml.safe_dump(description["search_space"], sort_keys=False, allow_unicode=True),
+        kinds=tuple(sorted({sampling_of(result) for result in results})),
+        shared=_yaml(_shared(results)),
+        settings=_settings(results),
+        search_space=_yaml(description["search_space"]),
         origins=(_origins("Versions", results, "versions"), _origins("Hardware", results, "hardware")),
         trials={result["number"]: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
         source=source(),
@@ -74,10 +84,35 @@ def _benchmarks(study: Study) -> Iterator[BenchmarkContent]:
     except StudyError:
         pairs = []  # nothing but zero-shot trials, say: the rest of the report stands
     found = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
-    standing = list(representatives(groups_of(study.results), study.objective).values())
+    best = representatives(groups_of(study.results), study.objective)
+    standing = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], KINDS.index(item[0][1])))]
     for benchmark, comparisons in found.items():
         groups = [group for group in standing if all(benchmark in result["benchmarks"] for result in group.results)]
         yield read_benchmark(study, benchmark, groups, comparisons)
+
+
+def _shared(results: Sequence[Result]) -> dict[str, Any]:
+    """Return the top-level settings that are the same in all trials."""
+    first = results[0]["config"]
+    return {key: value for key, value in first.items() if all(r["config"].get(key) == value for r in results)}
+
+
+def _settings(results: Sequence[Result]) -> Table:
+    """Return the settings in which trials differ: a row a trial."""
+    shared = _shared(results)
+    keys = [key for key in results[0]["config"] if key not in shared]
+    rows = [
+        (
+            Cell(str(result["number"]), result["number"]),
+            *words(*(_yaml(result["config"].get(key)).removesuffix("...\n").strip() for key in keys)),
+        )
+        for result in results
+    ]
+    return Table("Settings in which trials differ", ("trial", *keys), tuple(rows), frozenset(keys))
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 def _origins(title: str, results: Sequence[Result], key: str) -> Table:

@@ -10,10 +10,12 @@ from study.analysis import chart_style as style
 from study.analysis.chart_style import Row, Spec
 from study.analysis.comparison import Comparison
 from study.analysis.groups import Group
-from study.analysis.leaderboard import Result, number, sampling_of
-from study.analysis.verdict import LEVEL, metric_name
+from study.analysis.leaderboard import Result, metric_name, number, sampling_of
+from study.analysis.verdict import LEVEL
 from tasks.metrics import RANK_DISTANCE
 from tasks.schema import Setting
+
+_QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 
 
 def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list[Spec]:
@@ -21,19 +23,19 @@ def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list
     charts = []
     for backbone, trials in _by_backbone(results).items():
         rows = [
-            {"alpha": result["config"]["alpha"], "setting": setting, "value": style.rounded(value), **_named(result)}
+            _named(result) | {"alpha": result["config"]["alpha"], "setting": setting, "value": style.rounded(value)}
             for result in trials
             if result["config"]["steps"] and not isinstance(result["config"]["alpha"], dict)
             for setting in Setting
             if (value := result["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
         ]
         base = alt.Chart(style.data(rows)).encode(
-            x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("setting:N", scale=style.SETTING_COLOR, sort=list(Setting), legend=style.legend()),
+            x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_QUARTERS)),
+            color=alt.Color("setting:N", scale=style.SETTING_COLOR, sort=list(Setting), legend=None),
         )
         line = base.mark_line(strokeWidth=2).encode(
             y=alt.Y("mean(value):Q", title=metric_name(metric), scale=alt.Scale(zero=False)),
-            strokeDash=alt.StrokeDash("setting:N", scale=style.SETTING_DASH, sort=list(Setting), legend=style.legend()),
+            strokeDash=alt.StrokeDash("setting:N", scale=style.SETTING_DASH, sort=list(Setting), legend=None),
         )
         shown = style.tooltip("trial", "seed", "alpha", "setting", "value")
         points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
@@ -60,7 +62,7 @@ def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
         scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
         base = alt.Chart(style.data(rows)).encode(
             y=alt.Y("figure:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
-            color=alt.Color("difference is:N", scale=scale, legend=style.legend()),
+            color=alt.Color("difference is:N", scale=scale, legend=None),
             tooltip=style.tooltip("figure", "difference", "low", "high", "p"),
         )
         x = alt.X("low:Q", title=f"{one.pair.group.label} minus {one.pair.baseline.label}")
@@ -92,8 +94,8 @@ def rank_distance_charts(groups: Sequence[Group], benchmark: str, names: Mapping
             .encode(
                 x=alt.X("rank distance:Q", title="rank distance, lower is better", scale=alt.Scale(zero=True)),
                 y=alt.Y("language:N", axis=alt.Axis(title=None, grid=True, ticks=False, domain=False)),
-                color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=style.legend()),
-                shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=style.legend()),
+                color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+                shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
                 tooltip=style.tooltip("language", "trials", "rank distance"),
             )
         )
@@ -126,8 +128,8 @@ def tradeoff_chart(results: Sequence[Result], benchmark: str, metric: str) -> Sp
         .encode(
             x=x,
             y=y,
-            color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=style.legend()),
-            shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=style.legend()),
+            color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+            shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
             tooltip=style.tooltip("trial", "backbone", "alpha", "seed", "monolingual", "multilingual"),
         )
     )
@@ -166,7 +168,7 @@ def learning_charts(results: Sequence[Result], histories: Mapping[int, Sequence[
                 .encode(
                     x=alt.X("step:Q", title="step"),
                     y=alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False)),
-                    color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=style.legend()),
+                    color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
                     detail="trial:N",
                     tooltip=style.tooltip("trial", "alpha", "seed", "step", "value"),
                 )
@@ -185,6 +187,6 @@ def _named(result: Result) -> Row:
     return {
         "trial": result["number"],
         "backbone": config["backbone"],
-        "alpha": number(config["alpha"]) if isinstance(config["alpha"], dict) else config["alpha"],
+        "alpha": number(config["alpha"]),
         "seed": config["seed"],
     }

@@ -9,9 +9,8 @@ from babel import Locale
 
 from study.analysis.chart_style import rounded
 from study.analysis.groups import Group
-from study.analysis.leaderboard import Result, sampling_of
+from study.analysis.leaderboard import Result, metric_name, sampling_of
 from study.analysis.tables import Cell, Table, figure
-from study.analysis.verdict import metric_name
 from tasks.metrics import RANK_DISTANCE
 from tasks.schema import Setting
 

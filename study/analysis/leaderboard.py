@@ -21,6 +21,7 @@ COLUMNS = (
 SHORT = {Setting.MONOLINGUAL: "mono", Setting.CROSSLINGUAL: "cross", Setting.MULTILINGUAL: "multi"}
 ZERO_SHOT = "zero-shot"
 _WORDS = frozenset({"backbone", "batches"})
+_NAMES = {"map": "mAP", "mrr": "MRR", RANK_DISTANCE: "rank distance"}
 
 
 class Sampling(NamedTuple):
@@ -39,6 +40,8 @@ class Sampling(NamedTuple):
 
 SAMPLINGS = (Sampling("X-X-mono", 1, 1), Sampling("X-Y", 0, 0), Sampling("hybrid", 1e-9, 1 - 1e-9))
 """arXiv 2408.10536's names: monolingual batches only, cross-lingual only, both."""
+KINDS = (*(sampling.name for sampling in SAMPLINGS), ZERO_SHOT)
+"""Every way to make batches; zero-shot is to make none."""
 
 
 def sampling_of(result: Result) -> str:
@@ -56,7 +59,7 @@ def ranked(results: Iterable[Result], objective: str) -> list[Result]:
 def trials_table(results: Sequence[Result], objective: str, benchmark: str) -> Table:
     """Return all trials, best first by the objective, with one benchmark's figures."""
     shown = _shown(benchmark, results)
-    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", objective.partition("/")[2])
+    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", objective.replace("/", " "))
     rows = []
     for place, result in enumerate(ranked(results, objective)):
         config = result["config"]
@@ -78,7 +81,7 @@ def samplings_table(results: Sequence[Result], objective: str, benchmark: str) -
     shown = _shown(benchmark, results)
     rows = []
     for backbone in sorted({result["config"]["backbone"] for result in results}):
-        for sampling in (*(sampling.name for sampling in SAMPLINGS), ZERO_SHOT):
+        for sampling in KINDS:
             of_kind = [r for r in results if r["config"]["backbone"] == backbone and sampling_of(r) == sampling]
             for best in ranked(of_kind, objective)[:1]:
                 cells = (
@@ -108,12 +111,18 @@ def _shown(benchmark: str, results: Sequence[Result]) -> list[tuple[Setting, str
 
 
 def _metric_headings(shown: Sequence[tuple[Setting, str]]) -> list[str]:
-    return [f"{SHORT[setting]} {metric.replace('_', ' ')}" for setting, metric in shown]
+    return [f"{SHORT[setting]} {metric_name(metric)}" for setting, metric in shown]
 
 
 def _figures(result: Result, benchmark: str, shown: Sequence[tuple[Setting, str]]) -> list[Cell]:
     values = ((metric, result["metrics"].get(f"{benchmark}/{setting}/{metric}")) for setting, metric in shown)
     return [figure(value, decimals(metric)) for metric, value in values]
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric as papers write it."""
+    name, at, k = metric.partition("@")
+    return _NAMES.get(name, name.replace("ndcg", "nDCG").capitalize() if name != "ndcg" else "nDCG") + at + k
 
 
 def decimals(metric: str) -> int:

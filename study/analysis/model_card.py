@@ -14,9 +14,9 @@ from tasks.schema import Setting
 
 _HIDDEN = {"validation", "benchmarks", "resources", "corpora"}
 """Settings with a place of their own in the card, or of no concern to its reader."""
-_ABOUT = """\
-A multilingual dense retriever: {origin}, batches: {sampling}, alpha {alpha}, temperature {temperature} \
-([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
+_TRAINED = """\
+A multilingual dense retriever: {backbone}, fine-tuned for {steps} steps on {sampling} batches, alpha {alpha}, \
+temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
 _CODE = """\
 ```python
 from sentence_transformers import SentenceTransformer
@@ -43,15 +43,9 @@ def model_card(result: Result, name: str) -> str:
         name: of the model.
     """
     config = result["config"]
-    about = _ABOUT.format(
-        origin=escape_markdown(_origin(result)),
-        sampling=sampling_of(result),
-        alpha=_shown(config["alpha"]),
-        temperature=_shown(config["temperature"]),
-    )
     prompts = _PROMPTS.format(**{**config, **result["backbone"]})
     parts = [
-        *(_front_matter(result), f"# {escape_markdown(name)}", about),
+        *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
         *("## Use", _CODE, prompts),
         *_measured(result),
         *_data(result),
@@ -73,10 +67,17 @@ def _front_matter(result: Result) -> str:
     return f"---\n{text}---"
 
 
-def _origin(result: Result) -> str:
-    steps = result["training"]["best_step"] or 0
-    backbone = result["config"]["backbone"]
-    return f"{backbone} fine-tuned for {steps} steps" if steps else f"{backbone} as it is"
+def _about(result: Result) -> str:
+    config, backbone = result["config"], escape_markdown(result["config"]["backbone"])
+    if not result["training"]["best_step"]:
+        return f"A multilingual dense retriever: {backbone} as it is, without training."
+    return _TRAINED.format(
+        backbone=backbone,
+        steps=result["training"]["best_step"],
+        sampling=sampling_of(result),
+        alpha=_shown(config["alpha"]),
+        temperature=_shown(config["temperature"]),
+    )
 
 
 def _measured(result: Result) -> list[str]:
@@ -125,7 +126,9 @@ def _data(result: Result) -> list[str]:
         + "".join(f", {key} {value}" for key, value in corpus["options"].items())
         for corpus in result["config"]["corpora"]
     ]
-    return ["## Data and licence", "\n".join(f"- {escape_markdown(corpus)}" for corpus in corpora), _LICENCE]
+    languages = f"Languages: {', '.join(result['training_languages'])}."
+    lines = "\n".join(f"- {escape_markdown(corpus)}" for corpus in corpora)
+    return ["## Data and licence", lines, languages, _LICENCE]
 
 
 def _settings(result: Result) -> Table:
@@ -133,7 +136,10 @@ def _settings(result: Result) -> Table:
     shown |= {"steps taken": str(result["training"]["step"]), "best step": str(result["training"]["best_step"])}
     shown |= {key: str(value) for key, value in (result["versions"] | result["hardware"]).items()}
     return Table(
-        "", ("setting", "value"), tuple(words(*pair) for pair in shown.items()), frozenset({"setting", "value"})
+        "As trained",
+        ("setting", "value"),
+        tuple(words(*pair) for pair in shown.items()),
+        frozenset({"setting", "value"}),
     )
 
 

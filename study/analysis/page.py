@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from study.analysis.benchmark_content import BenchmarkContent
 from study.analysis.content import Content
+from study.analysis.leaderboard import metric_name
 from study.analysis.tables import escape_markdown, paragraphs
-from study.analysis.verdict import metric_name
 
 VEGA_LITE = "6.4"
 """As Altair 6 writes it."""
@@ -52,9 +52,14 @@ def markdown(content: Content) -> str:
     parts = [f"# {escape_markdown(content.name)}", escape_markdown(facts)]
     for benchmark in content.benchmarks:
         parts += _benchmark(benchmark)
-    configuration = content.configuration.replace("```", "` ` `")
-    parts += ["## Configuration and origins", f"```yaml\n{configuration}```"]
+    parts += ["## Configuration and origins", "What all trials share:", _code(content.shared)]
+    parts += [content.settings.markdown(), "The search space:", _code(content.search_space)]
     return paragraphs([*parts, *(table.markdown() for table in content.origins)])
+
+
+def _code(text: str) -> str:
+    """Return text as indented code, which nothing in it can end."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def _benchmark(content: BenchmarkContent) -> list[str]:
@@ -65,7 +70,7 @@ def _benchmark(content: BenchmarkContent) -> list[str]:
         parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
     tables = [content.leaderboard, *content.differences, *content.by_language, content.rank_distance]
     tables += [content.heat] if content.heat else []
-    tables += content.published
+    tables += [*content.published, *content.published_languages]
     return [*parts, *(table.markdown() for table in tables if table.rows)]
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from study.analysis.groups import Group
-from study.analysis.leaderboard import decimals
-from study.analysis.tables import Cell, Table, figure, words
-from study.analysis.verdict import metric_name
+from study.analysis.leaderboard import decimals, metric_name
+from study.analysis.tables import NOTHING, Cell, Table, figure
 from tasks.metrics import RANK_DISTANCE
 from tasks.published import Published, read_published
 from tasks.schema import Setting
@@ -19,7 +18,8 @@ MIRACL = "miracl"
 _PROTOCOLS = {"xquad_r": ("context", "sentence"), "mlqa_r": ("context", "sentence"), MIRACL: ("variant", "full")}
 """The switch that has to stand where the paper had it."""
 MEAN = "mean"
-_HEADINGS = ("backbone", "batches", "figure", "ours", "published", "difference")
+_Name = tuple[Setting, str, str]
+"""Setting, metric, and language or `mean`."""
 
 
 class Value(NamedTuple):
@@ -31,21 +31,48 @@ class Value(NamedTuple):
     by_sampling: Mapping[str, float]
 
 
-def published_table(groups: Sequence[Group], benchmark: str, *, by_language: bool = False) -> Table:
-    """Return our groups' macro averages (or languages) beside the paper's; without rows where nothing matches."""
-    rows = []
-    for group in groups:
-        for value in _matching(group, benchmark):
-            ours, theirs = _ours(group, benchmark, value), value.by_sampling.get(group.sampling)
-            if ours is None or theirs is None or by_language != (value.language != MEAN):
-                continue
-            places = decimals(value.metric)
-            gap = Cell(f"{ours - theirs:+.{places}f}".replace("-", "−"), ours - theirs)
-            name = f"{value.setting} {metric_name(value.metric)}" + f", {value.language}" * by_language
-            cells = (*words(group.backbone, group.label, name), figure(ours, places), figure(theirs, places), gap)
-            rows.append(cells)
-    title = f"{benchmark}: ours beside {source()}" + ", by query language" * by_language
-    return Table(title, _HEADINGS, tuple(rows), frozenset(_HEADINGS[:3]))
+def published_tables(groups: Sequence[Group], benchmark: str, *, by_language: bool = False) -> tuple[Table, ...]:
+    """Return, per backbone that matches, our macro averages (or languages) beside the paper's; a row a figure."""
+    tables = []
+    for backbone in dict.fromkeys(group.backbone for group in groups):
+        columns = {group.label: _pairs(group, benchmark, by_language) for group in groups if group.backbone == backbone}
+        columns = {label: pairs for label, pairs in columns.items() if pairs}
+        names = sorted({name for pairs in columns.values() for name in pairs}, key=_order)
+        rows = tuple(
+            (Cell(f"{name[0]} {metric_name(name[1])}" + f", {name[2]}" * by_language), *_cells(columns, name))
+            for name in names
+        )
+        headings = (f"{label} {what}" for label in columns for what in ("ours", "published", "difference"))
+        title = f"{backbone} on {benchmark}, beside {source()}"
+        tables += [Table(title, ("figure", *headings), rows, frozenset({"figure"}))] if rows else []
+    return tuple(tables)
+
+
+def _pairs(group: Group, benchmark: str, by_language: bool) -> dict[_Name, tuple[float, float]]:
+    """Return ours and theirs of every figure that both have."""
+    pairs = {}
+    for value in _matching(group, benchmark):
+        ours, theirs = _ours(group, benchmark, value), value.by_sampling.get(group.sampling)
+        if ours is not None and theirs is not None and by_language == (value.language != MEAN):
+            pairs[value.setting, value.metric, value.language] = (ours, theirs)
+    return pairs
+
+
+def _cells(columns: Mapping[str, Mapping[_Name, tuple[float, float]]], name: _Name) -> Iterator[Cell]:
+    places = decimals(name[1])
+    for pairs in columns.values():
+        if name not in pairs:
+            yield from (Cell(NOTHING),) * 3
+            continue
+        ours, theirs = pairs[name]
+        yield from (figure(ours, places), figure(theirs, places))
+        yield Cell(f"{ours - theirs:+.{places}f}".replace("-", "−"), ours - theirs)
+
+
+def _order(name: _Name) -> tuple[bool, str, int, str]:
+    """Order figures by metric, mAP first and rank distance last, then by setting and language."""
+    setting, metric, language = name
+    return metric == RANK_DISTANCE, metric, list(Setting).index(setting), language
 
 
 def source() -> str:

@@ -6,14 +6,13 @@ from typing import Any
 
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.groups import Group
-from study.analysis.leaderboard import decimals
+from study.analysis.leaderboard import decimals, metric_name
 from study.analysis.statistics import Difference
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 
 LEVEL = 0.05
 _HEADINGS = ("difference", "95 % interval")
-_NAMES = {"map": "mAP", "mrr": "MRR", "rank_distance": "rank distance"}
 
 
 def sentence(comparison: Comparison, figure: Figure) -> str:
@@ -32,12 +31,6 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
         .replace("[-", "[−")
         .replace(", -", ", −")
     )
-
-
-def metric_name(metric: str) -> str:
-    """Return a metric as papers write it."""
-    name, at, k = metric.partition("@")
-    return _NAMES.get(name, name.replace("ndcg", "nDCG").capitalize() if name != "ndcg" else "nDCG") + at + k
 
 
 def p_text(p: float) -> str:

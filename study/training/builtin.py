@@ -17,7 +17,14 @@ from safetensors.torch import save_file
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from study.config import BUILTIN, BUILTIN_BACKBONES
 from tasks.cache import cache_folder, once
@@ -51,14 +58,19 @@ def _write(name: str, target: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         if name == "builtin/xlmr-tiny":
-            XLMRobertaModel(
-                XLMRobertaConfig.from_dict(_shape(len(tokenizer), XLMR_SPREAD)), add_pooling_layer=False
-            ).save_pretrained(target)
+            shape = _shape(len(tokenizer), XLMR_SPREAD)
+            _write_model(XLMRobertaModel(XLMRobertaConfig.from_dict(shape), add_pooling_layer=False), target)
         else:
-            BertModel(
-                BertConfig.from_dict(_shape(len(tokenizer), LABSE_SPREAD)), add_pooling_layer=False
-            ).save_pretrained(target)
+            shape = _shape(len(tokenizer), LABSE_SPREAD)
+            _write_model(BertModel(BertConfig.from_dict(shape), add_pooling_layer=False), target)
             _write_sentence_transformers_files(target)
+
+
+def _write_model(model: PreTrainedModel, target: Path) -> None:
+    # Not `save_pretrained`: in a process group it writes on rank 0 alone, and here whoever comes first writes.
+    model.config.architectures = [type(model).__name__]
+    (target / "config.json").write_text(model.config.to_json_string(), "utf-8")
+    save_file(model.state_dict(), target / "model.safetensors", metadata={"format": "pt"})
 
 
 def _texts() -> Iterator[str]:

@@ -116,8 +116,8 @@ def started(folder: Path, **search: Any) -> Tune:
 
 def test_a_diverged_trial_stops_is_recorded_as_failed_with_its_reason_and_never_runs_again(folder: Path) -> None:
     tune = started(folder)
-    assert tune.searcher.observe("a", {"step": 10, "diverged": "the loss is NaN at step 10"})
-    tune.searcher.on_trial_complete("a", {"step": 10, "diverged": "the loss is NaN at step 10"})
+    assert tune.searcher.observe("a", {"step": 10, "failed": "the loss is NaN at step 10"})
+    tune.searcher.on_trial_complete("a", {"step": 10, "failed": "the loss is NaN at step 10"})
     trial = tune.record.trial(0)
     assert (trial.state, trial.user_attrs["error"]) == (TrialState.FAIL, "the loss is NaN at step 10")
     again = Tune(study_of("random"), folder)

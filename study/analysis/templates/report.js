@@ -61,7 +61,6 @@
     const share = signed ? Math.abs(value) / high : (value - low) / (high - low || 1);
     const strong = signed ? (value < 0 ? "var(--minus)" : "var(--plus)") : "var(--high)";
     cell.style.setProperty("--cell", `color-mix(in oklab, ${strong} ${(100 * share).toFixed(1)}%, var(--low))`);
-    if (share > 0.55) cell.style.setProperty("--cell-ink", "var(--paper)");
   };
   const drawHeat = (root, { rows, columns, values, names }) => {
     const chosen = (part) => root.querySelector(`[data-part="${part}"]`).value;
@@ -78,7 +77,8 @@
     const table = element("table", "");
     const head = table.createTHead().insertRow();
     head.append(element("th", "query ↓ passages →", { scope: "col", class: "start" }));
-    columns.forEach((code) => head.append(element("th", code, { scope: "col", title: names[code] ?? code })));
+    const short = (code) => code + ((names[code] ?? "").endsWith("†") ? "†" : "");
+    columns.forEach((code) => head.append(element("th", short(code), { scope: "col", title: names[code] ?? code })));
     const body = table.createTBody();
     rows.forEach((code, i) => {
       const row = body.insertRow();

@@ -69,7 +69,8 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     held = result(corpora=corpora, alpha={"start": 0.2, "end": 0.8}, temperature=0.03)
     card = model_card(held, "x").replace("\\", "")
     assert "alpha 0.2→0.8, temperature 0.03" in card
-    assert "batches: hybrid" in card
+    assert "fine-tuned for 80 steps on hybrid batches" in card
+    assert "Languages: ar, zh." in card
     assert "- mmarco, revision 0123456789ab, languages ['ar', 'zh']" in card
     assert "- parallel_jsonl, revision 0123456789ab, path t.jsonl" in card
     assert "the licences of all of them apply" in card
