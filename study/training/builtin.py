@@ -134,7 +134,7 @@ def _shape(vocabulary: int, spread: float) -> dict[str, int | float]:
         "hidden_size": WIDTH,
         "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS,
-        "intermediate_size": 2 * WIDTH,
+        "intermediate_size": WIDTH,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "initializer_range": spread,

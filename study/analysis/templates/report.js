@@ -55,7 +55,7 @@
   };
   const format = (value, signed) => {
     const text = Math.abs(value).toFixed(2).replace(/^0/, "");
-    return signed ? (value < 0 ? "−" : "+") + text : text;
+    return signed && text !== ".00" ? (value < 0 ? "−" : "+") + text : text;
   };
   const paint = (cell, value, low, high, signed) => {
     const share = signed ? Math.abs(value) / high : (value - low) / (high - low || 1);

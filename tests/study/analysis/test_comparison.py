@@ -1,0 +1,99 @@
+"""Comparisons on a study's folder: which pairs, and figures that agree with the reported ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from study import results, storage
+from study.analysis.comparison import Comparison, Figure, choose_pairs, compare, leading_figures
+from study.analysis.study import Study, StudyError, read_study
+from tasks.schema import Setting
+from tests.study.synthetic_study import BACKBONES, UNSEEN
+
+XLMR, LABSE = BACKBONES
+
+
+@pytest.fixture(scope="module")
+def comparisons(synthetic_study: Study) -> list[Comparison]:
+    return compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r", 200)
+
+
+def named(study: Study, *baselines: str) -> list[tuple[str, str, str, str]]:
+    pairs = choose_pairs(study, baselines)
+    return [(g.backbone, g.label, other.backbone, other.label) for g, other in pairs]
+
+
+def test_without_a_baseline_hybrid_meets_both_ends_of_each_backbone(synthetic_study: Study) -> None:
+    hybrid = "hybrid (alpha 0.5)"
+    expected = [(name, hybrid, name, end) for name in (XLMR, LABSE) for end in ("X-X-mono", "X-Y")]
+    assert named(synthetic_study) == expected
+
+
+def test_a_baseline_may_be_an_end_a_trial_or_a_backbone(synthetic_study: Study) -> None:
+    assert {(a, b) for *_, a, b in named(synthetic_study, "X-Y")} == {(XLMR, "X-Y"), (LABSE, "X-Y")}
+    against_trial = named(synthetic_study, "2")
+    assert len(against_trial) == 5  # six kinds of trials, one of which is trial 2's own
+    assert {tuple(pair[2:]) for pair in against_trial} == {(XLMR, "hybrid (alpha 0.5)")}
+    assert {(pair[0], pair[1]) for pair in named(synthetic_study, LABSE)} == {
+        (XLMR, label) for label in ("X-X-mono", "X-Y", "hybrid (alpha 0.5)")
+    }
+
+
+def test_an_unknown_baseline_is_answered_with_the_nearest(synthetic_study: Study) -> None:
+    with pytest.raises(StudyError, match="unknown baseline 'X-y': did you mean 'X-Y'"):
+        choose_pairs(synthetic_study, ["X-y"])
+    with pytest.raises(StudyError, match="nothing to compare"):
+        choose_pairs(synthetic_study, ["zero-shot"])
+
+
+def test_every_difference_is_that_of_the_reported_figures(
+    synthetic_study: Study, comparisons: list[Comparison]
+) -> None:
+    assert len(comparisons) == 4
+    for one in comparisons:
+        assert {figure.setting for figure in one.overall} == set(Setting)
+        for figure, found in one.overall.items():
+            key = f"xquad_r/{figure.setting}/{figure.metric}"
+            means = [group.mean(key) for group in one.pair]
+            assert None not in means
+            assert found.value == pytest.approx(means[0] - means[1])  # type: ignore[operator]  # checked above
+            assert (found.seeds, found.questions) == ((2, 2), 40)
+
+
+def test_every_language_has_its_own_difference(comparisons: list[Comparison]) -> None:
+    one, figure = comparisons[0], Figure(Setting.CROSSLINGUAL, "map")
+    by_group = [group.by_language("xquad_r", Setting.CROSSLINGUAL, "map") for group in one.pair]
+    found = one.by_language[figure]
+    assert len(found) == 11
+    assert set(UNSEEN) < set(found)
+    for language, difference in found.items():
+        assert difference.value == pytest.approx(by_group[0][language] - by_group[1][language])
+    assert all(one.adjusted(figure)[language] >= difference.p for language, difference in found.items())
+
+
+def test_sentences_are_about_multilingual_map_unless_told_otherwise(comparisons: list[Comparison]) -> None:
+    found = {"xquad_r": comparisons, "empty": []}
+    assert leading_figures(found) == {"xquad_r": Figure(Setting.MULTILINGUAL, "map")}
+    assert leading_figures(found, "monolingual/mrr") == {"xquad_r": Figure(Setting.MONOLINGUAL, "mrr")}
+    with pytest.raises(StudyError, match="did you mean 'monolingual/mrr'"):
+        leading_figures(found, "monolingual/mr")
+
+
+def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, tmp_path: Path) -> None:
+    folder = shutil.copytree(synthetic_study.folder, tmp_path / "study")
+    path = results.positions_file(results.trial_folder(str(folder), 3), "xquad_r")
+    storage.write_table(path, storage.read_table(path).slice(11))
+    changed = read_study(str(folder))
+    with pytest.raises(StudyError, match="trials 2 and 3 were not measured on the same questions of xquad_r"):
+        compare(changed, choose_pairs(changed), "xquad_r", 10)
+
+
+def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"has no study\.json"):
+        read_study(str(tmp_path))
+    storage.write_json(str(tmp_path / results.STUDY), {})
+    with pytest.raises(StudyError, match="no finished trial"):
+        read_study(str(tmp_path))

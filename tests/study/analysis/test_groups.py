@@ -1,0 +1,64 @@
+"""Groups: trials that differ only by seed, and which of them stand for their kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.analysis.groups import Group, groups_of, representatives
+from study.config import TrialConfig
+
+OBJECTIVE = "validation/multilingual/map"
+
+
+def trial(number: int, score: float = 0.5, **config: Any) -> dict[str, Any]:
+    """Return what is read of a trial's result."""
+    settings = TrialConfig.model_validate(config).model_dump(mode="json")
+    return {"number": number, "config": settings, "metrics": {OBJECTIVE: score}}
+
+
+def numbers(groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
+    return [group.numbers for group in groups]
+
+
+def test_trials_that_differ_only_by_seed_are_one_group() -> None:
+    results = [trial(0, seed=0), trial(1, alpha=0.3), trial(2, seed=1), trial(3, seed=1, batch_size=64)]
+    assert numbers(groups_of(results)) == [(0, 2), (1,), (3,)]
+
+
+def test_a_group_is_labelled_by_how_it_makes_batches() -> None:
+    settings: tuple[dict[str, Any], ...] = (
+        {"alpha": 1},
+        {"alpha": 0},
+        {"alpha": 0.3},
+        {"alpha": {"start": 1, "end": 0.2}},
+        {"steps": 0},
+    )
+    labels = [Group((trial(0, **config),)).label for config in settings]
+    assert labels == ["X-X-mono", "X-Y", "hybrid (alpha 0.3)", "hybrid (alpha 1→0.2)", "zero-shot"]
+
+
+def test_most_seeds_come_before_the_best_score_and_the_best_mean_before_others() -> None:
+    results = [
+        *(trial(0, 0.9, alpha=0.1), trial(1, 0.5, alpha=0.2), trial(2, 0.7, alpha=0.2, seed=1)),
+        *(trial(3, 0.8, alpha=0.3), trial(4, 0.3, alpha=0.3, seed=1), trial(5, 0.1, alpha=1)),
+    ]
+    standing = representatives(groups_of(results), OBJECTIVE)
+    backbone = TrialConfig().backbone
+    assert {key: group.numbers for key, group in standing.items()} == {
+        (backbone, "hybrid"): (1, 2),
+        (backbone, "X-X-mono"): (5,),
+    }
+
+
+def test_where_less_is_better_the_lowest_stands_for_its_kind() -> None:
+    results = [trial(0, 0.5, alpha=0.2), trial(1, 0.2, alpha=0.4)]
+    for result in results:
+        result["metrics"] = {"validation/multilingual/rank_distance": result["metrics"][OBJECTIVE]}
+    (group,) = representatives(groups_of(results), "validation/multilingual/rank_distance").values()
+    assert group.numbers == (1,)
+
+
+def test_the_mean_is_over_seeds_and_missing_where_a_trial_has_no_figure() -> None:
+    group = Group((trial(0, 0.25), trial(1, 0.75, seed=1)))
+    assert group.mean(OBJECTIVE) == 0.5
+    assert group.mean("xquad_r/multilingual/map") is None

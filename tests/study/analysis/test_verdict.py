@@ -1,0 +1,90 @@
+"""The sentence a comparison comes to, and its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from study.analysis.comparison import Comparison, Figure, Pair
+from study.analysis.groups import Group
+from study.analysis.statistics import Difference
+from study.analysis.verdict import as_data, differences_table, languages_table, sentence
+from study.config import TrialConfig
+from tasks.schema import Setting
+
+MAP, DISTANCE = Figure(Setting.MULTILINGUAL, "map"), Figure(Setting.MULTILINGUAL, "rank_distance")
+
+
+def group(**config: Any) -> Group:
+    return Group(({"number": 3, "config": TrialConfig.model_validate(config).model_dump(mode="json"), "metrics": {}},))
+
+
+def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:
+    by_language = {figure: {"th": found, "zh": Difference(0, -1, 1, 0.9, (1, 1), 390)}}
+    return Comparison(Pair(group(alpha=0.5), group(**baseline)), "factbook", {figure: found}, by_language)
+
+
+def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Difference:
+    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (
+            difference(0.031, 0.004),
+            (
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p = 0.004: "
+                "beyond noise over 2 seeds and 390 questions."
+            ),
+        ),
+        (
+            difference(-0.004, 0.62, (2, 3)),
+            (
+                "hybrid (alpha 0.5) trails X-Y on multilingual mAP by 0.004 [−0.015, 0.023], p = 0.620: "
+                "within noise over 2 and 3 seeds and 390 questions."
+            ),
+        ),
+        (
+            difference(0.031, 0.0001, (1, 1)),
+            (
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
+                "beyond noise over 390 questions (one seed each: noise between seeds is not covered)."
+            ),
+        ),
+    ],
+)
+def test_the_sentence_says_who_leads_by_how_much_and_over_what_noise(found: Difference, expected: str) -> None:
+    assert sentence(comparison(found, alpha=0), MAP) == f"builtin/xlmr-tiny: {expected}"
+
+
+def test_a_smaller_rank_distance_leads() -> None:
+    found = Difference(-12.3, -20.0, -4.6, 0.02, (2, 2), 390)
+    assert "leads X-X-mono on multilingual rank distance by 12.3 [4.6, 20.0]" in sentence(
+        comparison(found, DISTANCE, alpha=1), DISTANCE
+    )
+
+
+def test_another_backbone_is_named() -> None:
+    other = comparison(difference(0.031, 0.004), backbone="builtin/labse-tiny", alpha=0.5)
+    assert "leads builtin/labse-tiny, hybrid (alpha 0.5) on" in sentence(other, MAP)
+
+
+def test_what_is_beyond_noise_is_bold_in_the_tables_by_language_after_holm() -> None:
+    found = comparison(difference(0.031, 0.03), alpha=0)
+    (overall,) = differences_table(found).rows
+    thai, chinese = languages_table(found, MAP).rows
+    assert [cell.text for cell in overall] == ["multilingual mAP", "+0.031", "[+0.012, +0.050]", "0.030"]
+    assert overall[1].strong
+    assert [cell.text for cell in thai] == ["th", "+0.031", "[+0.012, +0.050]", "0.060"]
+    assert not thai[1].strong
+    assert not chinese[1].strong
+
+
+def test_as_data_it_holds_every_figure_and_language() -> None:
+    data = as_data(comparison(difference(0.031, 0.03), alpha=0))
+    assert data["group"] == {"backbone": "builtin/xlmr-tiny", "sampling": "hybrid", "alpha": 0.5, "trials": [3]}
+    (figure,) = data["figures"]
+    assert (figure["setting"], figure["metric"], figure["p"], figure["seeds"]) == ("multilingual", "map", 0.03, (2, 2))
+    assert figure["languages"]["th"]["p_holm"] == 0.06
