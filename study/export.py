@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pyarrow import fs
-from rich.console import Console
 from rich.text import Text
 
-from study import results, storage
+from study import doors, results, storage
 from study.analysis.leaderboard import ranked
 from study.analysis.model_card import model_card
 from study.analysis.study import Study, StudyError, read_study
 from study.config import TrialConfig
-from tasks.errors import UserError
 
 
 def main(
@@ -28,16 +25,14 @@ def main(
     ] = None,
 ) -> None:
     """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
-    console = Console(highlight=False, soft_wrap=True)
-    try:
+    console = doors.console()
+    with doors.refusals():
         found = read_study(study)
         result = _chosen(found, trial)
         folder = (output or Path(f"{found.name}-{result['number']:04d}")).expanduser().resolve()
         _export(found, result, folder)
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(2)
-    console.print(Text(f"trial {result['number']} is in {folder}; load it with SentenceTransformer('{folder}')"))
+    text = f"trial {result['number']} is in {folder}; load it with SentenceTransformer('{folder}')"
+    console.print(Text(text), soft_wrap=True)
 
 
 def _chosen(study: Study, number: int | None) -> dict[str, Any]:
@@ -81,4 +76,4 @@ def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    doors.door(main)()

@@ -7,7 +7,6 @@ torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (shared b
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
-from rich.console import Console
 from rich.text import Text
 
+from study import doors
 from study.config import CorpusConfig, TrialConfig
 from study.tuning.strict_yaml import checked
-from tasks.errors import UserError
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
@@ -47,9 +45,9 @@ def main(
     pool: Annotated[Setting, typer.Option(help="Search one's own language, or all.")] = Setting.MONOLINGUAL,
 ) -> None:
     """Mine hard negatives for a training corpus from its own passages."""
-    try:
-        chosen = _corpus(corpus)
-        config = checked(TrialConfig, {"backbone": model}, "MODEL")
+    console = doors.console()
+    with doors.refusals():
+        chosen, config = _corpus(corpus), doors.trial_config({"backbone": model})
         file = (output or Path(f"{_name(chosen)}-negatives.jsonl")).expanduser().resolve()
         if file.exists():
             raise TaskError(f"{file} exists: choose another --output, or remove it")
@@ -59,11 +57,8 @@ def main(
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
-        sys.exit(2)
     if os.environ.get("RANK", "0") == "0":
-        Console(highlight=False, soft_wrap=True).print(Text(_report(summary, file)))
+        console.print(Text(_report(summary, file)), soft_wrap=True)
 
 
 def _corpus(text: str) -> CorpusConfig:
@@ -78,6 +73,7 @@ def _name(corpus: CorpusConfig) -> str:
 
 
 def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
+    from study.measurement import uses_bf16  # noqa: PLC0415
     from study.retrieval.encode import Encoding  # noqa: PLC0415
     from study.retrieval.mined_file import write  # noqa: PLC0415
     from study.retrieval.mining import Miner  # noqa: PLC0415
@@ -85,7 +81,7 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
-        encoder = load_encoder(config, device, bf16=device.type == "cuda")
+        encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
         miner.prepare(Path(scratch))
         return write(miner, corpus, file)
@@ -119,4 +115,4 @@ def _process_group() -> Iterator[torch.device]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    doors.door(main)()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
-from study import results
+from study import report, results
 from study.analysis.leaderboard import samplings_table, trials_table
 from study.search_space import StudyConfig
 
@@ -19,4 +21,8 @@ def show(config: StudyConfig, folder: str, console: Console, seconds: float) -> 
         console.print()
         console.print(samplings_table(held, objective, benchmark))
         console.print()
+    if held:
+        page, _ = report.write(folder)
+        console.print(f"report: {page}", soft_wrap=True)
     console.print(f"everything lies in {folder}", soft_wrap=True)
+    console.print(f"next: python -m study.compare {shlex.quote(folder)}", soft_wrap=True)

@@ -1,13 +1,15 @@
 """Files mapped into memory: any size, read at random, and given back to the system after reading.
 
-Pages of a mapped file count as a process's memory until the system takes them back, and reading one row brings sixteen
-pages. `release` gives them back at once; they stay in the system's cache, from where the next read has them again in
-microseconds. So a process holds what it reads now and not what it ever read.
+Pages of a mapped file count as a process's memory until the system takes them back, and reading one row may bring two
+megabytes of them. `release` gives them back at once; they stay in the system's cache, from where the next read has them
+again in microseconds. So a process that releases after every few reads (`slices`) holds what it reads now, and not what
+it ever read.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.schema import Rows
+
+TEXTS_AT_ONCE, NUMBERS_AT_ONCE = 32, 4096
+"""Rows that are read between two releases; numbers lie closer together."""
 _BATCHES_AT_ONCE = 256
+
+
+def slices(rows: Rows, size: int = TEXTS_AT_ONCE) -> Iterator[Rows]:
+    """Yield `rows` in parts that are small enough to be read before a release."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _mapped(file: Path) -> mmap.mmap:
@@ -31,6 +43,14 @@ class MappedArray:
         values = np.frombuffer(self._file or b"", dtype=dtype)
         self.values: npt.NDArray[Any] = values if columns is None else values.reshape(-1, columns)
         """A view of the file, read-only."""
+
+    def take(self, rows: Rows) -> npt.NDArray[Any]:
+        """Return the values of `rows`, releasing as it goes."""
+        taken = [self.values[:0]]
+        for part in slices(rows, NUMBERS_AT_ONCE):
+            taken.append(self.values[part])
+            self.release()
+        return np.concatenate(taken)
 
     def release(self) -> None:
         """Give back the pages read so far; views of the array stay valid."""

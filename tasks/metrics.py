@@ -23,6 +23,7 @@ Values = npt.NDArray[np.float64]
 Metric = Callable[[Positions, Grades], Values]
 
 RANK_DISTANCE = "rank_distance"
+ACCURACY = "accuracy"
 
 
 def average_precision(positions_QR: Positions, grades_QR: Grades, k: int | None = None) -> Values:
@@ -90,11 +91,11 @@ _FAMILIES = {
     "ndcg": _Family(ndcg, bare=True, cutoff=True),
     "mrr": _Family(reciprocal_rank, bare=True, cutoff=True),
     "recall": _Family(recall, bare=False, cutoff=True),
-    "accuracy": _Family(accuracy, bare=True, cutoff=False),
+    ACCURACY: _Family(accuracy, bare=True, cutoff=False),
     RANK_DISTANCE: _Family(rank_distance, bare=True, cutoff=False),
 }
 COMMON = (
-    "map", "map@20", "ndcg@10", "mrr", "mrr@10", "recall@1", "recall@10", "recall@100", "accuracy", RANK_DISTANCE,
+    "map", "map@20", "ndcg@10", "mrr", "mrr@10", "recall@1", "recall@10", "recall@100", ACCURACY, RANK_DISTANCE,
 )  # fmt: skip
 """The names most used, offered where a name is not understood; any other cut-off works too."""
 

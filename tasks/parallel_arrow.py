@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.conversion import conversion
-from tasks.mapped import MappedArray, MappedTable
+from tasks.mapped import MappedArray, MappedTable, slices
 from tasks.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
 from tasks.schema import Keys, Pair, Rows
 
@@ -88,22 +88,25 @@ class ParallelArrow:
 
     def keys(self, rows: Rows) -> Keys:
         """Return the identities of the rows' queries and passages: the first row that holds the same text."""
-        queries, passages = (keys.values[rows] for keys in self._keys)
+        queries, passages = (keys.take(rows) for keys in self._keys)
         return Keys(queries, passages)
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
         """Return one pair a row; its negatives are those given for the passage's language."""
-        read = [
-            Pair(
-                self._value("query", row, query),
-                self._value("passage", row, passage),
-                tuple(self._value("negatives", row, passage)),
-            )
-            for row, query, passage in zip(rows.tolist(), query_languages, passage_languages, strict=True)
-        ]
-        for file in self._files:
-            file.release()
+        read = []
+        languages = iter(zip(query_languages, passage_languages, strict=True))
+        for part in slices(rows):
+            read += [self._pair(row, *next(languages)) for row in part.tolist()]
+            for file in self._files:
+                file.release()
         return read
+
+    def _pair(self, row: int, query_language: str, passage_language: str) -> Pair:
+        return Pair(
+            self._value("query", row, query_language),
+            self._value("passage", row, passage_language),
+            tuple(self._value("negatives", row, passage_language)),
+        )
 
     def _value(self, column: str, row: int, language: str) -> Any:
         listed = self._rows[language]

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.metrics import RANK_DISTANCE, metric
+from tasks.metrics import ACCURACY, RANK_DISTANCE, metric
 from tasks.relevance import Relevance, slots
 from tasks.schema import Benchmark, Rows, Setting
 
@@ -75,8 +75,11 @@ def positions_table(benchmark: Benchmark, found: Relevance, in_pool_T: Rows, in_
 
 
 def metric_key(benchmark: str, setting: Setting, name: str) -> str:
-    """Return a figure's name everywhere outside this module, such as `xquad_r/multilingual/ndcg@10`."""
-    return f"{benchmark}/{setting}/{name}"
+    """Return a figure's name everywhere outside this module, such as `xquad_r/multilingual/ndcg@10`.
+
+    Accuracy has no setting in its name, `tatoeba/accuracy`: a sentence has one translation, in one pool.
+    """
+    return f"{benchmark}/{name}" if name == ACCURACY else f"{benchmark}/{setting}/{name}"
 
 
 def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting], metrics: Sequence[str]) -> Scores:

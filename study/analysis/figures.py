@@ -30,7 +30,9 @@ def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list
             if (value := result["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
         ]
         base = alt.Chart(style.data(rows)).encode(
-            x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_QUARTERS, format=".2~f")),
+            x=alt.X(
+                "alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_QUARTERS, format=".2~f")
+            ),
             color=alt.Color("setting:N", scale=style.SETTING_COLOR, sort=list(Setting), legend=None),
         )
         line = base.mark_line(strokeWidth=2).encode(

@@ -22,7 +22,8 @@ def settings_table(name: str, measured: Mapping[str, Any]) -> Table:
     table = _table(f"{name}: {queries:,} queries, {passages:,} passages, revision {measured['revision']}{details}")
     figures: dict[str, dict[str, float]] = {}
     for key, value in measured["metrics"].items():
-        *_, setting, metric = key.split("/")
+        _, *settings, metric = key.split("/")
+        setting = settings[0] if settings else next(iter(measured["by_language"]))
         figures.setdefault(setting, {})[metric] = value
     metrics = list(dict.fromkeys(metric for held in figures.values() for metric in held))
     table.add_column("setting")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from study.analysis.statistics import Floats
@@ -44,21 +45,27 @@ class QueryValues:
 def query_values(positions: pa.Table, setting: Setting, metrics: Sequence[str]) -> QueryValues:
     """Lay out the metrics of every list by unit and question; units and questions are sorted."""
     scores = query_scores(positions, setting, metrics)
-    across = ["query_language"] if setting is Setting.MULTILINGUAL else ["query_language", "passage_language"]
-    names_T = list(zip(*(scores[name].to_pylist() for name in across), strict=True))
-    ids_T = scores["query_id"].to_pylist()
-    places, questions = sorted(set(names_T)), sorted(set(ids_T))
-    place = {name: number for number, name in enumerate(places)}
-    row = {name: number for number, name in enumerate(questions)}
-    entry = ([place[name] for name in names_T], [row[name] for name in ids_T])
-    assert len(set(zip(*entry, strict=True))) == len(ids_T), "a question has one list in each unit"
+    several = setting is Setting.CROSSLINGUAL
+    queries, query_T = _encoded(scores["query_language"])
+    passages, passage_T = _encoded(scores["passage_language"]) if several else ([None], np.zeros_like(query_T))
+    questions, question_T = _encoded(scores["query_id"])
+    places, place_T = np.unique(query_T * len(passages) + passage_T, return_inverse=True)
+    entry = (place_T, question_T)
+    assert len(np.unique(place_T * len(questions) + question_T)) == len(place_T), "a question has one list in each unit"
     values_MUQ = np.full((len(metrics), len(places), len(questions)), np.nan)
     for number, metric in enumerate(metrics):
         values_MUQ[number][entry] = scores[metric].to_numpy()
-    several = setting is Setting.CROSSLINGUAL
-    units = [Unit(metric, name[0], name[1] if several else None) for metric in metrics for name in places]
+    pairs = [(queries[place // len(passages)], passages[place % len(passages)]) for place in places]
+    units = [Unit(metric, *pair) for metric in metrics for pair in pairs]
     values_UQ = values_MUQ.reshape(len(units), len(questions))
     known_U = ~np.isnan(values_UQ).all(axis=1)  # rank distance has no value where answers are single
-    return QueryValues(
-        tuple(unit for unit, known in zip(units, known_U, strict=True) if known), tuple(questions), values_UQ[known_U]
-    )
+    kept = tuple(unit for unit, known in zip(units, known_U, strict=True) if known)
+    return QueryValues(kept, tuple(questions), values_UQ[known_U])
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Return a column's distinct texts, sorted, and the place of each row's text among them."""
+    encoded = column.combine_chunks().cast(pa.string()).dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    place = {name: number for number, name in enumerate(sorted(names))}
+    return sorted(names), np.array([place[name] for name in names], dtype=np.int64)[encoded.indices.to_numpy()]

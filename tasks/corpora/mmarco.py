@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks import hub
-from tasks.mapped import MappedArray
+from tasks.mapped import MappedArray, slices
 from tasks.options import required_file, selected_languages
 from tasks.records import combined_digest
 from tasks.schema import Keys, Pair, Rows
@@ -102,22 +102,25 @@ class MmarcoCorpus:
 
     def keys(self, rows: Rows) -> Keys:
         """Return MS MARCO's own ids."""
-        ids = self._rows.values[rows].astype(np.int64)
+        ids = self._rows.take(rows).astype(np.int64)
         return Keys(ids[:, 0], ids[:, 1])
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
         """Return one pair a row, with one negative, in the passage's language."""
         read = []
-        for ids, query, passage in zip(
-            self._rows.values[rows].tolist(), query_languages, passage_languages, strict=True
-        ):
-            passages = self._texts[passage].passages
-            read.append(Pair(self._texts[query].queries.text(ids[0]), passages.text(ids[1]), (passages.text(ids[2]),)))
-        self._rows.release()
-        for language in self._texts.values():
-            language.queries.release()
-            language.passages.release()
+        languages = iter(zip(query_languages, passage_languages, strict=True))
+        for part in slices(rows):
+            read += [self._pair(ids, *next(languages)) for ids in self._rows.take(part).tolist()]
+            for language in self._texts.values():
+                language.queries.release()
+                language.passages.release()
         return read
+
+    def _pair(self, ids: Sequence[int], query_language: str, passage_language: str) -> Pair:
+        query, answering, other = ids
+        passages = self._texts[passage_language].passages
+        text = self._texts[query_language].queries.text(query)
+        return Pair(text, passages.text(answering), (passages.text(other),))
 
 
 def _fetched(language: str) -> Path:

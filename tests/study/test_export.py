@@ -11,11 +11,11 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
-from typer import Typer
 from typer.testing import CliRunner, Result
 
 from study import results, storage
 from study.config import TrialConfig
+from study.doors import door
 from study.export import main
 from study.training import checkpoint
 from study.training.backbone import load_encoder
@@ -25,8 +25,7 @@ from study.training.optimization import make_optimizer
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
 CONFIG = TrialConfig(steps=20, max_passage_tokens=64)
-APP = Typer()
-APP.command()(main)
+APP = door(main)
 
 
 def trained(seed: int) -> Encoder:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer import Typer
 from typer.testing import CliRunner, Result
 
+from study.doors import door
 from study.mine import main
 
-APP = Typer()
-APP.command()(main)
+APP = door(main)
 MODEL = "builtin/xlmr-tiny"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,15 @@ def write_space(folder: Path, changes: dict[str, Any]) -> str:
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(SPACE | changes), "utf-8")
     return str(path)
+
+
+def wait_for(file: Path, process: subprocess.Popen[bytes], timeout: float = 180) -> None:
+    """Return once `file` is there; fail where the process ends before."""
+    deadline = time.monotonic() + timeout
+    while not file.exists():
+        assert process.poll() is None, f"ended with {process.returncode} before {file} was there"
+        assert time.monotonic() < deadline, f"no {file} after {timeout} s"
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +141,32 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials evaluated" in again.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_study_killed_in_the_middle_and_resumed_ends_with_the_same_trials_and_numbers(
+    studies: Studies, tmp_path: Path
+) -> None:
+    folder, _ = studies
+    command = [
+        sys.executable,
+        "-m",
+        "study.run",
+        write_space(tmp_path, {}),
+        "--storage",
+        str(tmp_path),
+        "--name",
+        "killed",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        wait_for(tmp_path / "killed" / "trials" / "0000" / "step-00000002" / "progress.json", driver)
+        driver.send_signal(signal.SIGKILL)
+    resumed = run("--resume", "--name", "killed", "--storage", str(tmp_path))
+    assert resumed.returncode == 0, resumed.stderr
+    undisturbed, killed = results.finished(str(folder / "one")), results.finished(str(tmp_path / "killed"))
+    assert [result["metrics"] for result in killed] == [result["metrics"] for result in undisturbed]
+    assert [result["config"] for result in killed] == [result["config"] for result in undisturbed]
+    study = optuna.load_study(study_name="killed", storage=f"sqlite:///{tmp_path}/killed/optuna.db")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 @pytest.mark.parametrize(

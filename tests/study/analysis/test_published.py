@@ -1,0 +1,75 @@
+"""Ours beside the paper's: only what was measured alike."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from study.analysis.groups import Group, groups_of
+from study.analysis.published import published_tables
+from study.analysis.study import Study
+from tasks.published import read_published
+from tests.study.synthetic_study import BACKBONES
+
+XLMR, LABSE = BACKBONES
+
+
+@pytest.fixture
+def groups(synthetic_study: Study) -> tuple[Group, ...]:
+    return groups_of(copy.deepcopy(synthetic_study.results))
+
+
+def rows(groups: tuple[Group, ...], **options: Any) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the cells of the hybrid columns by backbone and figure."""
+    found = {}
+    for table in published_tables(groups, "xquad_r", **options):
+        first = table.headings.index("hybrid (alpha 0.5) ours")
+        for row in table.rows:
+            found[table.title.split()[0], row[0].text] = tuple(cell.text for cell in row[first : first + 3])
+    return found
+
+
+def test_a_row_holds_ours_theirs_and_the_difference(groups: tuple[Group, ...]) -> None:
+    theirs = read_published().map["LaBSE"]["XQuAD-R"]["mean"]["multilingual"]["hybrid"]
+    (hybrid,) = (group for group in groups if (group.backbone, group.sampling) == (LABSE, "hybrid"))
+    ours = hybrid.mean("xquad_r/multilingual/map")
+    assert ours is not None
+    expected = (f"{ours:.3f}", f"{theirs:.3f}", f"{ours - theirs:+.3f}".replace("-", "−"))
+    assert rows(groups)[LABSE, "multilingual mAP"] == expected
+
+
+def test_the_figures_are_those_that_the_paper_reports(groups: tuple[Group, ...]) -> None:
+    figures = [figure for backbone, figure in rows(groups) if backbone == XLMR]
+    assert figures == [
+        *("monolingual mAP", "crosslingual mAP", "multilingual mAP"),
+        *("monolingual Recall@1", "crosslingual Recall@1", "multilingual Recall@10", "multilingual rank distance"),
+    ]
+
+
+def test_languages_stand_beside_the_papers(groups: tuple[Group, ...]) -> None:
+    theirs = read_published().map["XLM-R"]["XQuAD-R"]["th"]["monolingual"]["hybrid"]
+    assert rows(groups, by_language=True)[XLMR, "monolingual mAP, th"][1] == f"{theirs:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("details", {"context": "sentence+paragraph"}),
+        ("queries", {"th": 40, "zh": 40}),
+    ],
+)
+def test_another_protocol_or_other_languages_are_not_compared(
+    groups: tuple[Group, ...], key: str, value: dict[str, Any]
+) -> None:
+    for group in groups:
+        group.results[0]["benchmarks"]["xquad_r"][key] = value
+    assert published_tables(groups, "xquad_r") == ()
+
+
+def test_another_backbone_or_benchmark_is_not_compared(groups: tuple[Group, ...]) -> None:
+    assert published_tables(groups, "factbook") == ()
+    for group in groups:
+        group.results[0]["config"]["backbone"] = "builtin/xlmr-tiny"
+    assert published_tables(groups, "xquad_r") == ()

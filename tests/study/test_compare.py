@@ -1,0 +1,69 @@
+"""The door that compares: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from study import compare, doors
+from study.analysis.study import Study
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def folder(synthetic_study: Study, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
+
+
+def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: Path) -> None:
+    done = RUNNER.invoke(doors.door(compare.main), [str(folder)])
+    assert done.exit_code == 0, done.output
+    sentences = [
+        line for line in done.output.splitlines() if "beyond noise over" in line or "within noise over" in line
+    ]
+    assert len(sentences) == 4
+    markdown = (folder / "compare.md").read_text("utf-8")
+    assert all(line.replace("[", "\\[").replace("]", "\\]") in markdown for line in sentences)
+    written = json.loads((folder / "compare.json").read_text("utf-8"))
+    assert [(one["group"]["backbone"], one["baseline"]["sampling"]) for one in written] == [
+        ("FacebookAI/xlm-roberta-base", "X-X-mono"),
+        ("FacebookAI/xlm-roberta-base", "X-Y"),
+        ("sentence-transformers/LaBSE", "X-X-mono"),
+        ("sentence-transformers/LaBSE", "X-Y"),
+    ]
+    assert all(len(figure["languages"]) == 11 for one in written for figure in one["figures"])
+
+
+def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
+    arguments = [str(folder), "--baseline", "X-Y", "--metric", "monolingual/ndcg@10"]
+    done = RUNNER.invoke(doors.door(compare.main), arguments)
+    assert "X-Y on monolingual nDCG@10 by" in done.output
+    assert "X-X-mono" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--baseline", "X-x-mono"], "did you mean 'X-X-mono'?"),
+        (["--metric", "multilingual/mapp"], "did you mean 'multilingual/map'?"),
+    ],
+)
+def test_a_wrong_word_is_answered_in_one_sentence(folder: Path, arguments: list[str], message: str) -> None:
+    done = RUNNER.invoke(doors.door(compare.main), [str(folder), *arguments])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("door", ["compare", "report"])
+def test_reading_results_needs_neither_torch_nor_ray(door: str) -> None:
+    code = f"import study.{door}, sys; print({{'torch', 'ray', 'transformers'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

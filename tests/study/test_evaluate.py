@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.study.test_run import LANGUAGES
+
+
+def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "study.evaluate", "builtin/xlmr-tiny", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("evaluate")
+    languages = f"languages={LANGUAGES}"
+    ended = evaluate("--option", languages, "--output", str(folder / "result.json"), "--runs", str(folder / "runs"))
+    assert ended.returncode == 0, ended.stderr
+    return ended, json.loads((folder / "result.json").read_text("utf-8")), folder
+
+
+Measured = tuple[subprocess.CompletedProcess[str], dict[str, Any], Path]
+
+
+def test_it_prints_what_it_measured_and_how(measured: Measured) -> None:
+    ended, _, _ = measured
+    for word in ("monolingual", "crosslingual", "multilingual", "rank distance", "'Query: '", "'fp32'", *LANGUAGES):
+        assert word in ended.stdout
+    assert ended.stderr == ""
+
+
+def test_the_result_says_with_which_data_versions_and_precision(measured: Measured) -> None:
+    _, result, _ = measured
+    assert result["benchmarks"]["factbook"]["revision"]
+    assert result["benchmarks"]["factbook"]["details"] == {"split": "test"}
+    assert result["backbone"]["precision"] == "fp32"
+    assert result["versions"]["torch"]
+    assert len(result["benchmarks"]["factbook"]["by_pair"]) == 6
+
+
+def test_run_files_lie_beside_their_qrels(measured: Measured) -> None:
+    _, _, folder = measured
+    runs = sorted(path.relative_to(folder / "runs").as_posix() for path in (folder / "runs").rglob("*.run"))
+    assert len(runs) == len(LANGUAGES) + len(LANGUAGES) * (len(LANGUAGES) - 1) + len(LANGUAGES)
+    assert all((folder / "runs" / run).with_suffix(".qrels").is_file() for run in runs)
+
+
+def test_two_workers_measure_what_one_process_measures(measured: Measured, tmp_path: Path) -> None:
+    _, alone, _ = measured
+    ended = evaluate("--option", f"languages={LANGUAGES}", "--workers", "2", "--output", str(tmp_path / "two.json"))
+    assert ended.returncode == 0, ended.stderr
+    together = json.loads((tmp_path / "two.json").read_text("utf-8"))
+    assert together["hardware"]["workers"] == 2
+    assert together["metrics"] == pytest.approx(alone["metrics"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--benchmarks", "xquadr"], "did you mean 'xquad_r'?"),
+        (["--option", "langages=[th]"], "did you mean 'languages'?"),
+        (["--setting", "precision=bf17"], "bf17"),
+        (["--benchmarks", "xquad_r", "--data", "/nowhere"], "no folder"),
+    ],
+)
+def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> None:
+    ended = evaluate(*arguments)
+    assert ended.returncode == 2
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1
