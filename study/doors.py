@@ -17,7 +17,7 @@ from study.config import TrialConfig
 from study.tuning.strict_yaml import explain
 from tasks.errors import UserError
 
-LOG_WIDTH = 140
+LOG_WIDTH = 160
 """Columns of a log file, where there is no terminal to measure."""
 
 

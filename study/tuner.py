@@ -39,6 +39,7 @@ def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> flo
         return 0.0
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # Tune's newer console prints a banner even at verbosity 0
     os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # a failed trial is a line of ours, its trace is in its folder
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends the study at once: all that counts is on record
     progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once)
     tuner = tune.Tuner(
         tune.with_resources(partial(run_trial, study_folder=folder), PlacementGroupFactory([DRIVER])),

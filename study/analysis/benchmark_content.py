@@ -23,7 +23,7 @@ from study.analysis.leaderboard import Result, ranked, trials_table
 from study.analysis.published import published_tables
 from study.analysis.study import Study
 from study.analysis.tables import Table
-from study.analysis.verdict import LEVEL, differences_table, languages_table, sentence
+from study.analysis.verdict import badge, differences_table, languages_table, sentence
 
 METRICS = ("map", "ndcg@10", "mrr")
 EXAMPLES = "examples.json"
@@ -33,10 +33,10 @@ _EXAMPLES_EACH, _RETRIEVED, _CHARACTERS = 12, 8, 300
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence about a lead, and whether it is beyond noise."""
+    """A sentence about a lead, and its judgement in two words."""
 
     text: str
-    beyond: bool
+    badge: str
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read_benchmark(
         name=name,
         facts=_benchmark_facts(best[0]["benchmarks"][name]),
         leaderboard=trials_table(results, study.objective, name),
-        verdicts=tuple(Verdict(sentence(one, figure), one.overall[figure].p < LEVEL) for one in led if figure),
+        verdicts=tuple(Verdict(sentence(one, figure), badge(one.overall[figure])) for one in led if figure),
         differences=tuple(differences_table(one) for one in comparisons),
         by_language=tuple(languages_table(one, figure) for one in led if figure),
         rank_distance=rank_distance_table(groups, name, unseen),

@@ -15,7 +15,7 @@ from study.analysis.verdict import LEVEL
 from tasks.metrics import RANK_DISTANCE
 from tasks.schema import Setting
 
-_QUARTERS = [0, 0.25, 0.5, 0.75, 1]
+_QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
 def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list[Spec]:
@@ -30,9 +30,7 @@ def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list
             if (value := result["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
         ]
         base = alt.Chart(style.data(rows)).encode(
-            x=alt.X(
-                "alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=_QUARTERS, format=".2~f")
-            ),
+            x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
             color=alt.Color("setting:N", scale=style.SETTING_COLOR, sort=list(Setting), legend=None),
         )
         line = base.mark_line(strokeWidth=2).encode(

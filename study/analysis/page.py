@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 
 import jinja2
@@ -35,7 +36,7 @@ def html(content: Content) -> str:
         loader=jinja2.PackageLoader("study.analysis"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
-    library = vl_convert.javascript_bundle(_DRAW, vl_version=VEGA_LITE)
+    library = _library()
     script, css = (_template_file(name) for name in ("report.js", "report.css"))
     assert "</script" not in (library + script).lower(), "would end the script before its end"
     return environment.get_template("report.html").render(
@@ -72,6 +73,13 @@ def _benchmark(content: BenchmarkContent) -> list[str]:
     tables += [content.heat] if content.heat else []
     tables += [*content.published, *content.published_languages]
     return [*parts, *(table.markdown() for table in tables if table.rows)]
+
+
+@cache
+def _library() -> str:
+    """Return Vega, Vega-Lite and what draws with them as one script; the package brings it, not the network."""
+    bundle: str = vl_convert.javascript_bundle(_DRAW, vl_version=VEGA_LITE)
+    return bundle
 
 
 def _template_file(name: str) -> str:

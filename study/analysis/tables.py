@@ -44,7 +44,11 @@ class Table:
         """Return the table as `rich` prints it."""
         table = RichTable(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for heading in self.headings:
-            table.add_column(Text(heading), justify="left" if heading in self.left else "right")
+            table.add_column(
+                Text(heading),
+                justify="left" if heading in self.left else "right",
+                no_wrap=heading in self.left,
+            )
         for row in self.rows:
             table.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
         return table

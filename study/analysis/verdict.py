@@ -26,11 +26,16 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
         (
             f"{group.backbone}: {group.label} {'leads' if ahead else 'trails'} {other} on {figure.setting} "
             f"{metric_name(figure.metric)} by {abs(found.value):.{places}f} [{low:.{places}f}, {high:.{places}f}], "
-            f"{p_text(found.p)}: {'beyond' if found.p < LEVEL else 'within'} noise over {_scope(found)}."
+            f"{p_text(found.p)}: {_judgement(found)}."
         )
         .replace("[-", "[−")
         .replace(", -", ", −")
     )
+
+
+def badge(found: Difference) -> str:
+    """Return the judgement in two words."""
+    return "one seed" if found.seeds == (1, 1) else "beyond noise" if found.p < LEVEL else "within noise"
 
 
 def p_text(p: float) -> str:
@@ -102,12 +107,11 @@ def _group_data(group: Group) -> dict[str, Any]:
     }
 
 
-def _scope(found: Difference) -> str:
-    a, b = found.seeds
-    questions = f"{found.questions} questions"
+def _judgement(found: Difference) -> str:
+    side, (a, b) = "beyond" if found.p < LEVEL else "within", found.seeds
     if a == b == 1:
-        return f"{questions} (one seed each: noise between seeds is not covered)"
-    return f"{a} seeds and {questions}" if a == b else f"{a} and {b} seeds and {questions}"
+        return f"{side} the noise of {found.questions} questions; one seed each, so noise between seeds is not covered"
+    return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {found.questions} questions"
 
 
 def _signed(value: float, places: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from study.analysis.comparison import Comparison, Figure, Pair
 from study.analysis.groups import Group
 from study.analysis.statistics import Difference
-from study.analysis.verdict import as_data, differences_table, languages_table, sentence
+from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
 from study.config import TrialConfig
 from tasks.schema import Setting
 
@@ -50,13 +50,18 @@ def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Diffe
             difference(0.031, 0.0001, (1, 1)),
             (
                 "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
-                "beyond noise over 390 questions (one seed each: noise between seeds is not covered)."
+                "beyond the noise of 390 questions; one seed each, so noise between seeds is not covered."
             ),
         ),
     ],
 )
 def test_the_sentence_says_who_leads_by_how_much_and_over_what_noise(found: Difference, expected: str) -> None:
     assert sentence(comparison(found, alpha=0), MAP) == f"builtin/xlmr-tiny: {expected}"
+
+
+def test_one_seed_each_is_no_answer() -> None:
+    judged = [badge(difference(0.03, p, seeds)) for seeds in ((1, 1), (2, 2)) for p in (0.01, 0.2)]
+    assert judged == ["one seed", "one seed", "beyond noise", "within noise"]
 
 
 def test_a_smaller_rank_distance_leads() -> None:
