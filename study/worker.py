@@ -21,12 +21,12 @@ from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.question_loss import question_loss
 from study.training import checkpoint
 from study.training.backbone import load_encoder
+from study.training.corpora import load_for_training
 from study.training.encoder import Encoder
 from study.training.optimization import DivergedError
 from study.training.training import Training
 from study.tuning.selection import better
 from tasks.errors import UserError
-from tasks.plugins import load_corpus
 from tasks.schema import Benchmark
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def train_worker(message: dict[str, Any]) -> None:
 def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
-    corpora = [load_corpus(corpus.name, corpus.options) for corpus in config.corpora] if config.steps else []
+    corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
     if config.steps:
         training = Training(config, encoder, corpora)
         _restore(training)
@@ -69,7 +69,7 @@ def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], lis
     about = {
         "training": asdict(progress),
         "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
-        "corpora": {corpus.name: corpus.revision for corpus in corpora},
+        "corpora": [{"name": c.name, "revision": c.revision, "rows": len(c)} for c in corpora],
     }
     return about | result, evaluations
 

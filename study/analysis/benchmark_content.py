@@ -27,6 +27,8 @@ from study.analysis.verdict import badge, differences_table, languages_table, se
 
 METRICS = ("map", "ndcg@10", "mrr")
 EXAMPLES = "examples.json"
+MOST_TRIALS = 100
+"""Of which heat maps and learning curves are shown, the best by the objective: they take most of the page's size."""
 _EXAMPLES_EACH, _RETRIEVED, _CHARACTERS = 12, 8, 300
 """How much of the examples is shown, so that the page stays small."""
 
@@ -86,7 +88,7 @@ def read_benchmark(
     figure = leading_figures({name: comparisons}).get(name)
     led = [one for one in comparisons if figure in one.overall] if figure else []
     best = ranked(results, study.objective) or results
-    heat = heat_maps(results, name, METRICS)
+    heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
     return BenchmarkContent(
         name=name,
         facts=_benchmark_facts(best[0]["benchmarks"][name]),

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from study.analysis import figures
-from study.analysis.benchmark_content import BenchmarkContent, read_benchmark
+from study.analysis.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.analysis.chart_style import Spec
 from study.analysis.comparison import choose_pairs, compare
 from study.analysis.groups import groups_of, representatives
@@ -54,7 +54,7 @@ def read_content(study: Study) -> Content:
         facts=_facts(study),
         objective=study.objective,
         benchmarks=tuple(_benchmarks(study)),
-        learning=figures.learning_charts(results, histories, study.objective),
+        learning=figures.learning_charts(best[:MOST_TRIALS], histories, study.objective),
         kinds=tuple(sorted({sampling_of(result) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results),

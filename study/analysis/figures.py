@@ -111,6 +111,7 @@ def tradeoff_chart(results: Sequence[Result], benchmark: str, metric: str) -> Sp
             "monolingual": style.rounded(result["metrics"][keys[0]]),
             "multilingual": style.rounded(result["metrics"][keys[1]]),
             "batches": sampling_of(result),
+            "backbone": result["config"]["backbone"],
             **_named(result),
         }
         for result in results
@@ -184,9 +185,4 @@ def _by_backbone(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def _named(result: Result) -> Row:
     config = result["config"]
-    return {
-        "trial": result["number"],
-        "backbone": config["backbone"],
-        "alpha": number(config["alpha"]),
-        "seed": config["seed"],
-    }
+    return {"trial": result["number"], "alpha": number(config["alpha"]), "seed": config["seed"]}

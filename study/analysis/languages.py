@@ -7,7 +7,6 @@ from typing import Any
 
 from babel import Locale
 
-from study.analysis.chart_style import rounded
 from study.analysis.groups import Group
 from study.analysis.leaderboard import Result, metric_name, sampling_of
 from study.analysis.tables import Cell, Table, figure
@@ -98,4 +97,4 @@ def _pairs(measured: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def _held(value: float | None) -> float | None:
-    return None if value is None else rounded(value)
+    return None if value is None else round(value, 4)

@@ -122,9 +122,9 @@ def _data(result: Result) -> list[str]:
     if not result["config"]["steps"]:
         return []
     corpora = [
-        f"{corpus['name']}, revision {result['corpora'][corpus['name']]}"
+        f"{held['name']}, {held['rows']:,} rows, revision {held['revision']}"
         + "".join(f", {key} {value}" for key, value in corpus["options"].items())
-        for corpus in result["config"]["corpora"]
+        for corpus, held in zip(result["config"]["corpora"], result["corpora"], strict=True)
     ]
     languages = f"Languages: {', '.join(result['training_languages'])}."
     lines = "\n".join(f"- {escape_markdown(corpus)}" for corpus in corpora)

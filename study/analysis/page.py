@@ -15,7 +15,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from study.analysis.benchmark_content import BenchmarkContent
+from study.analysis.benchmark_content import MOST_TRIALS, BenchmarkContent
 from study.analysis.content import Content
 from study.analysis.leaderboard import metric_name
 from study.analysis.tables import escape_markdown, paragraphs
@@ -42,6 +42,7 @@ def html(content: Content) -> str:
     return environment.get_template("report.html").render(
         c=content,
         metric_name=metric_name,
+        most_trials=MOST_TRIALS,
         hashes=Markup(" ".join(_hash(text) for text in (library, script))),  # noqa: S704 - base64
         **{name: Markup(text) for name, text in {"library": library, "script": script, "css": css}.items()},  # noqa: S704 - ours
     )

@@ -23,6 +23,8 @@ class Cell(NamedTuple):
     @property
     def key(self) -> float | str:
         """What the cell is sorted by; empty where there is nothing to sort."""
+        if isinstance(self.value, float):
+            return float(f"{self.value:.6g}")
         return self.value if self.value is not None else self.text.replace(NOTHING, "")
 
 

@@ -69,7 +69,7 @@ class HybridSampler:
         shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
         self._monolingual_shares = np.array(shares, dtype=float)
         self._crosslingual_shares = np.array(
-            [share if len(c.languages) > 1 else 0 for c, share in zip(corpora, shares, strict=True)], dtype=float
+            [share if len(c.rows()) else 0 for c, share in zip(corpora, shares, strict=True)], dtype=float
         )
         self._check()
 
@@ -127,7 +127,7 @@ class HybridSampler:
         if self._may_be_crosslingual() and not self._crosslingual_shares.any():
             names = ", ".join(f"'{corpus.name}'" for corpus in self._corpora)
             raise TaskError(
-                f"alpha {self._alpha} asks for cross-lingual batches, but {names} has one language only; "
+                f"alpha {self._alpha} asks for cross-lingual batches, but {names} has no row in two languages; "
                 "add a parallel corpus or set alpha to 1"
             )
 

@@ -136,7 +136,7 @@ def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, 
             "history": list(_history(number)),
             "seconds": 61.5,
         },
-        "corpora": {"factbook": "synthetic"},
+        "corpora": [{"name": "factbook", "revision": "synthetic", "rows": 1364}],
         "training_languages": [language for language in LANGUAGES if language not in UNSEEN],
         "metrics": {OBJECTIVE: validation, **scores.metrics},
         "benchmarks": {

@@ -47,7 +47,7 @@ def write_trial(study: str, number: int, score: float) -> Tensor:
         "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
         "training": {"step": 20, "best_step": 10},
         "training_languages": ["th", "zh"],
-        "corpora": {"factbook": "0123456789ab"},
+        "corpora": [{"name": "factbook", "revision": "0123456789ab", "rows": 9}],
         "metrics": {OBJECTIVE: score},
         "benchmarks": {},
         "versions": results.versions(),

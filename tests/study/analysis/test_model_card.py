@@ -25,7 +25,7 @@ def result(**settings: Any) -> dict[str, Any]:
         "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
         "training": {"step": 100, "best_step": 80 if config.steps else 0},
         "training_languages": ["ar", "zh"] if config.steps else [],
-        "corpora": {corpus.name: "0123456789ab" for corpus in config.corpora},
+        "corpora": [{"name": corpus.name, "revision": "0123456789ab", "rows": 9} for corpus in config.corpora],
         "metrics": evaluation.metrics,
         "benchmarks": {"parallel": evaluation.describe()},
         "versions": results.versions(),

@@ -136,6 +136,13 @@ def test_a_corpus_of_one_language_serves_monolingual_batches_only() -> None:
     assert {plan.corpus for plan in plans if plan.kind == "monolingual"} == {0, 1}
 
 
+def test_a_corpus_of_several_languages_without_parallel_rows_serves_monolingual_batches_only() -> None:
+    separate = ToyCorpus("separate", [("ar",)] * 50 + [("th",)] * 50, range(100))
+    plans = batches(sampler(0.5, separate, ToyCorpus.parallel(100, LANGUAGES)), 300)
+    assert {plan.corpus for plan in plans if plan.kind == "crosslingual"} == {1}
+    assert {plan.corpus for plan in plans if plan.kind == "monolingual"} == {0, 1}
+
+
 def test_a_scheduled_alpha_moves_the_share_over_the_steps() -> None:
     kinds = [plan.kind == "monolingual" for plan in batches(sampler(Schedule(start=1, end=0)))]
     early, late = np.mean(kinds[: STEPS // 4]), np.mean(kinds[-STEPS // 4 :])
@@ -150,7 +157,7 @@ def test_a_scheduled_alpha_moves_the_share_over_the_steps() -> None:
         (
             ToyCorpus.parallel(50, ("en",)),
             0.5,
-            "alpha 0.5 asks for cross-lingual batches, but 'toy' has one language only",
+            "alpha 0.5 asks for cross-lingual batches, but 'toy' has no row in two languages",
         ),
         (ToyCorpus("toy", [("th", "zh")] * 5 + [("th",)] * 9 + [("zh",)] * 9, range(23)), 0.5, "5 rows in two or more"),
     ],

@@ -1,0 +1,192 @@
+"""The report in a real browser: it draws, sorts, answers the keyboard, asks the network for nothing, and runs no text.
+
+Needs Debian's `chromium` and `chromium-driver`; skipped where they are not installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from study import report, results, storage
+from study.analysis.study import Study
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver: apt-get install chromium chromium-driver"
+)
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+    "--window-size=1280,900",
+)
+ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def address(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report with hostile texts in it: nothing below may notice."""
+    folder = shutil.copytree(synthetic_study.folder, tmp_path_factory.mktemp("reported") / "study")
+    for number in range(12):
+        trial = results.trial_folder(str(folder), number)
+        examples = storage.read_json(storage.join(trial, "examples.json"))
+        for query in examples["xquad_r"]:
+            query["query"] += ATTACK
+            query["retrieved"][0]["text"] = ATTACK
+        storage.write_json(storage.join(trial, "examples.json"), examples)
+        result = storage.read_json(storage.join(trial, results.RESULT))
+        result["config"]["backbone"] += ATTACK * (number >= 6)
+        storage.write_json(storage.join(trial, results.RESULT), result)
+    html, _ = report.write(str(folder))
+    return Path(html).as_uri()
+
+
+@pytest.fixture
+def opened(browser: webdriver.Chrome, address: str) -> webdriver.Chrome:
+    browser.get(address)
+    return browser
+
+
+def leaderboard(browser: webdriver.Chrome) -> WebElement:
+    return browser.find_element(By.CSS_SELECTOR, "#xquad_r-trials table")
+
+
+def column(table: WebElement, heading: str) -> list[str]:
+    headings = [one.text for one in table.find_elements(By.CSS_SELECTOR, "thead th")]
+    place = next(place for place, one in enumerate(headings, 1) if one.split() == heading.split())
+    return [cell.text for cell in table.find_elements(By.CSS_SELECTOR, f"tbody td:nth-child({place})")]
+
+
+def heat(browser: webdriver.Chrome) -> list[str]:
+    return [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, ".heat td")]
+
+
+def choose(browser: webdriver.Chrome, part: str, value: str) -> None:
+    Select(browser.find_element(By.CSS_SELECTOR, f"[data-part={part}]")).select_by_value(value)
+
+
+def see(browser: webdriver.Chrome, chart: WebElement) -> None:
+    """Scroll to a chart and wait until it is drawn."""
+    browser.execute_script("arguments[0].scrollIntoView()", chart)
+    WebDriverWait(chart, 30).until(lambda one: one.find_elements(By.CSS_SELECTOR, "svg path"))
+
+
+def log(browser: webdriver.Chrome, kind: str) -> list[str]:
+    entries: list[dict[str, str]] = browser.get_log(kind)  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    return [entry["message"] for entry in entries]
+
+
+def test_every_trial_is_on_the_page(opened: webdriver.Chrome) -> None:
+    assert sorted(map(int, column(leaderboard(opened), "trial"))) == list(range(12))
+
+
+def test_a_heading_sorts_by_keyboard_too(opened: webdriver.Chrome) -> None:
+    table = leaderboard(opened)
+    heading = next(b for b in table.find_elements(By.TAG_NAME, "button") if b.text.split() == ["mono", "mAP"])
+    heading.send_keys(Keys.ENTER)
+    assert column(table, "mono mAP") == sorted(column(table, "mono mAP"), reverse=True)
+    heading.send_keys(Keys.SPACE)
+    assert column(table, "mono mAP") == sorted(column(table, "mono mAP"))
+    assert heading.find_element(By.XPATH, "..").get_attribute("aria-sort") == "ascending"
+
+
+def test_the_heat_map_shows_another_trial_and_the_difference_of_two(
+    opened: webdriver.Chrome, synthetic_study: Study
+) -> None:
+    choose(opened, "trial", "3")
+    shown = heat(opened)
+    measured = [result["benchmarks"]["xquad_r"]["by_pair"]["ar-de"]["map"] for result in synthetic_study.results]
+    pair = measured[3]
+    assert len(shown) == 121
+    assert shown[1] == f"{pair:.2f}".removeprefix("0")
+    choose(opened, "minus", "8")
+    gap = pair - measured[8]
+    assert heat(opened)[1] == f"{gap:+.2f}".replace("0.", ".").replace("-", "−")
+
+
+def test_every_chart_is_drawn_where_it_is_seen(opened: webdriver.Chrome) -> None:
+    charts = [one for one in opened.find_elements(By.CSS_SELECTOR, ".chart") if one.is_displayed()]
+    assert len(charts) >= 10
+    for chart in charts:
+        see(opened, chart)
+
+
+def test_another_metric_draws_another_chart(opened: webdriver.Chrome) -> None:
+    Select(opened.find_element(By.CSS_SELECTOR, "[data-panels='xquad_r-alpha']")).select_by_value("mrr")
+    shown = [
+        panel.get_attribute("data-panel")
+        for panel in opened.find_elements(By.CSS_SELECTOR, "[data-panel^='xquad_r-alpha=']")
+        if panel.is_displayed()
+    ]
+    assert shown == ["xquad_r-alpha=mrr"]
+
+
+def test_arabic_runs_from_right_to_left(opened: webdriver.Chrome) -> None:
+    text = opened.find_element(By.CSS_SELECTOR, "summary [lang=ar]")
+    assert opened.execute_script("return getComputedStyle(arguments[0]).direction", text) == "rtl"
+
+
+def test_a_phone_needs_no_scrolling_sideways(browser: webdriver.Chrome, address: str) -> None:
+    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get(address)
+        see(browser, browser.find_element(By.CSS_SELECTOR, ".chart"))
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground_in_light_and_dark(opened: webdriver.Chrome, scheme: str) -> None:
+    """WCAG 2: a contrast of 4.5 or more, body and secondary text."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    colors = opened.execute_script(
+        "const of = (s, p) => getComputedStyle(document.querySelector(s))[p];"
+        "return [of('body', 'backgroundColor'), of('body', 'color'), of('.lead', 'color'), of('summary', 'color')]"
+    )
+    ground, *texts = (_luminance(color) for color in colors)
+    for text in texts:
+        assert (max(ground, text) + 0.05) / (min(ground, text) + 0.05) >= 4.5
+
+
+def test_nothing_goes_wrong_nothing_is_fetched_and_no_text_runs(browser: webdriver.Chrome, address: str) -> None:
+    log(browser, "browser")
+    log(browser, "performance")
+    browser.get(address)
+    see(browser, browser.find_element(By.CSS_SELECTOR, ".chart"))
+    assert log(browser, "browser") == []
+    asked = [message for message in log(browser, "performance") if "requestWillBeSent" in message]
+    assert asked
+    assert all('"url":"file:' in message or '"url":"data:' in message for message in asked)
+    assert browser.title == "study: report"
+    assert "document.title='taken'" in browser.find_element(By.CSS_SELECTOR, ".examples").text
+
+
+def _luminance(color: str) -> float:
+    """Return the relative luminance of `rgb(r, g, b)`."""
+    parts = [int(part) / 255 for part in color.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
