@@ -71,8 +71,8 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     assert "alpha 0.2→0.8, temperature 0.03" in card
     assert "fine-tuned for 80 steps on hybrid batches" in card
     assert "Languages: ar, zh." in card
-    assert "- mmarco, revision 0123456789ab, languages ['ar', 'zh']" in card
-    assert "- parallel_jsonl, revision 0123456789ab, path t.jsonl" in card
+    assert "- mmarco, 9 rows, revision 0123456789ab, languages ['ar', 'zh']" in card
+    assert "- parallel_jsonl, 9 rows, revision 0123456789ab, path t.jsonl" in card
     assert "the licences of all of them apply" in card
     assert "'Query: ' before a query, 'Passage: ' before a passage" in card
     rows = table_rows(card)

@@ -133,7 +133,7 @@ def test_a_query_competes_only_in_the_pool_that_holds_its_passage() -> None:
     benchmark = Benchmark("tatoeba", "1", queries, pools, qrels, (Setting.CROSSLINGUAL,), ("accuracy",))
     result = evaluate(HashingEncoder(width=256), benchmark)
     assert result.by_pair == {"th-en": {"accuracy": 1.0}, "zh-en": {"accuracy": 1.0}}
-    assert result.metrics == {"tatoeba/crosslingual/accuracy": 1.0}
+    assert result.metrics == {"tatoeba/accuracy": 1.0}
     assert (result.queries, result.passages) == ({"th": 2, "zh": 3}, {"en": 5})
     assert result.positions["position_in_union"].null_count == 5
 
