@@ -46,7 +46,7 @@ def data(rows: Sequence[Row]) -> alt.InlineData:
 
 
 def tooltip(*names: str) -> list[alt.Tooltip]:
-    """Return what a pointer shows; numbers in four digits at most."""
+    """Return what a pointer shows: values as they are in the data."""
     return [alt.Tooltip(f"{name}:N") for name in names]
 
 

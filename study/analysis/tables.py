@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -42,9 +43,9 @@ class Table:
         """Check the shape."""
         assert all(len(row) == len(self.headings) for row in self.rows), self.title
 
-    def __rich__(self) -> RichTable:
-        """Return the table as `rich` prints it."""
-        table = RichTable(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    def __rich__(self) -> Group:
+        """Return the table as `rich` prints it, under a title that may be wider."""
+        table = RichTable(box=None, pad_edge=False, header_style="bold")
         for heading in self.headings:
             table.add_column(
                 Text(heading),
@@ -53,7 +54,7 @@ class Table:
             )
         for row in self.rows:
             table.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
-        return table
+        return Group(Text(self.title, style="italic"), table)
 
     def markdown(self) -> str:
         """Return the table as GitHub's Markdown, under its title in bold."""

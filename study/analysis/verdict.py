@@ -18,18 +18,16 @@ _HEADINGS = ("difference", "95 % interval")
 def sentence(comparison: Comparison, figure: Figure) -> str:
     """Say whether the group's lead over its baseline is beyond noise, and over what noise."""
     found, (group, baseline) = comparison.overall[figure], comparison.pair
-    ahead = (found.value > 0) == higher_is_better(figure.metric)
-    sign, places = (1 if found.value > 0 else -1), decimals(figure.metric)
-    low, high = sorted((sign * found.low, sign * found.high))
+    verb = "leads" if (found.value > 0) == higher_is_better(figure.metric) else "trails"
+    sign = 1 if found.value > 0 else -1
+    gap, low, high = (
+        f"{value:.{decimals(figure.metric)}f}".replace("-", "−")
+        for value in (abs(found.value), *sorted((sign * found.low, sign * found.high)))
+    )
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
     return (
-        (
-            f"{group.backbone}: {group.label} {'leads' if ahead else 'trails'} {other} on {figure.setting} "
-            f"{metric_name(figure.metric)} by {abs(found.value):.{places}f} [{low:.{places}f}, {high:.{places}f}], "
-            f"{p_text(found.p)}: {_judgement(found)}."
-        )
-        .replace("[-", "[−")
-        .replace(", -", ", −")
+        f"{group.backbone}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
+        f"by {gap} [{low}, {high}], {p_text(found.p)}: {_judgement(found)}."
     )
 
 
