@@ -10,8 +10,6 @@ import pytest
 
 from tests.study.test_run import LANGUAGES
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time, on one of the processes that run tests
-
 
 def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "study.evaluate", "builtin/xlmr-tiny", *arguments]

@@ -41,8 +41,6 @@ SPACE = {
     },
 }
 
-pytestmark = pytest.mark.xdist_group("ray")  # one Ray at a time, on one of the processes that run tests
-
 
 def run(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"RAY_AUTH_MODE": "disabled"}

@@ -191,7 +191,6 @@ def test_the_reason_is_the_exceptions_own_line() -> None:
     assert reason(report) == "RuntimeError: ดิสก์เต็ม"
 
 
-@pytest.mark.xdist_group("ray")
 def test_tune_itself_stops_prunes_and_ends_and_a_second_run_takes_up_what_was_lost(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
