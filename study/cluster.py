@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 
 import ray
 
-from study.resources import Supply
+from study.resources import Supply, cluster_address
+
+LOOPBACK = "127.0.0.1"
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Trials pass files, not objects: a small store is enough and leaves the memory to the workers."""
@@ -25,11 +28,19 @@ def supply() -> Supply:
 
 
 def attach() -> bool:
-    """Connect to a running cluster; return whether there is one."""
+    """Connect to the cluster this machine belongs to; return whether there is one."""
     if ray.is_initialized():
         return True
+    found = cluster_address()
+    if found is None:
+        return False
     try:
-        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR, runtime_env=_runtime_environment())
+        ray.init(
+            address=found,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env=_runtime_environment({"RAY_ADDRESS": found}),
+        )
     except ConnectionError:
         return False
     return True
@@ -38,18 +49,28 @@ def attach() -> bool:
 def start() -> None:
     """Connect to a running cluster, or start one on this machine that ends with this process."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not attach():
-        ray.init(
-            address="local",
-            include_dashboard=True,  # the State API lives there; Train needs it to free what a stopped trial held
-            dashboard_host="127.0.0.1",
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env=_runtime_environment(),
-        )
+    if attach():
+        return
+    port = _free_port()
+    ray.init(
+        address="local",
+        include_dashboard=True,  # the State API lives there; Train needs it to free what a stopped trial held
+        dashboard_host=LOOPBACK,
+        dashboard_port=port,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        # Train asks the State API without saying where: with a second Ray on the machine it would give up.
+        runtime_env=_runtime_environment({"RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{port}"}),
+    )
 
 
-def _runtime_environment() -> dict[str, dict[str, str]]:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _runtime_environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
     passed = {name: os.environ[name] for name in ("STUDY_CACHE", "HF_HOME", "HF_HUB_OFFLINE") if name in os.environ}
-    return {"env_vars": ENVIRONMENT | passed}
+    return {"env_vars": ENVIRONMENT | passed | where}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
@@ -15,12 +14,10 @@ from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.search_space import StudyConfig
 from tasks import hub
 
-RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where Ray itself notes a running cluster
-
 
 def supply() -> resources.Supply:
     """Return what the running Ray cluster has, else what this machine has; starts nothing."""
-    if "RAY_ADDRESS" in os.environ or RAY_MARK.exists():
+    if resources.cluster_address():
         from study import cluster  # noqa: PLC0415 - Ray takes a second: only where there is a cluster to ask
 
         if cluster.attach():

@@ -1,4 +1,4 @@
-"""How many trials fit: what one needs against what there is. Plain arithmetic, without Ray."""
+"""How many trials fit: what one needs against what there is. Without Ray."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from study.config import ResourcesConfig
 from tasks.errors import UserError
+
+RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes the cluster it started
 
 
 class CapacityError(UserError):
@@ -29,6 +31,14 @@ class Supply(NamedTuple):
         if resources.gpus_per_worker:
             fits.append(self.gpus / (resources.workers * resources.gpus_per_worker))
         return math.floor(min(fits) + 1e-9)
+
+
+def cluster_address() -> str | None:
+    """Return the address of the cluster this machine belongs to: RAY_ADDRESS, else what `ray start` noted.
+
+    Never Ray's own `auto`, which also finds the private instances that other studies on this machine started.
+    """
+    return os.environ.get("RAY_ADDRESS") or (RAY_MARK.read_text("utf-8").strip() if RAY_MARK.is_file() else None)
 
 
 def this_machine() -> Supply:
