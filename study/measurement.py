@@ -13,7 +13,8 @@ from study.config import BenchmarkConfig, Precision, TrialConfig
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.runs import Runs
-from study.training.backbone import load_encoder, resolve
+from study.training.backbone import load_encoder
+from study.training.conventions import resolve
 from study.training.encoder import Encoder
 from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark

@@ -12,7 +12,8 @@ from transformers import BertConfig, BertModel
 
 from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.training import builtin
-from study.training.backbone import BackboneError, load_encoder, resolve
+from study.training.backbone import load_encoder
+from study.training.conventions import BackboneError, resolve
 from tasks.plugins import TaskError
 from tests.process_group import RunInGroup
 from tests.toy_encoder import byte_tokenizer
