@@ -7,6 +7,7 @@ import os
 import socket
 
 import ray
+from ray._private import ray_constants
 
 from study.resources import Supply, cluster_address
 
@@ -51,6 +52,7 @@ def start() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if attach():
         return
+    _keep_to_this_machine()
     port = _free_port()
     ray.init(
         address="local",
@@ -63,6 +65,18 @@ def start() -> None:
         # Train asks the State API without saying where: with a second Ray on the machine it would give up.
         runtime_env=_runtime_environment({"RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{port}"}),
     )
+
+
+def _keep_to_this_machine() -> None:
+    """Let Ray and its children, and the process groups of trials, listen on the loopback interface alone.
+
+    Ray does so by itself on macOS and Windows, and on Linux listens on every interface unless told that no other
+    machine will ever join.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False  # what the variable was read into when Ray was imported
+    loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    os.environ.update(GLOO_SOCKET_IFNAME=loopback, NCCL_SOCKET_IFNAME=loopback)
 
 
 def _free_port() -> int:

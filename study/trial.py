@@ -8,11 +8,12 @@ from typing import Any
 
 import ray.train
 from ray import tune
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from study import results, storage
 from study.config import VALIDATION, ResourcesConfig, TrialConfig
+from study.rendezvous import torch_config
 from study.tuning.selection import better
 
 KEPT_CHECKPOINTS = 2
@@ -50,7 +51,7 @@ def measure_on_workers(config: TrialConfig, runs: Path | None) -> dict[str, Any]
         trainer = TorchTrainer(
             _measure,
             train_loop_config=message,
-            torch_config=_backend(config.resources),
+            torch_config=torch_config(config.resources),
             scaling_config=_scaling(config.resources),
             run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
         )
@@ -71,10 +72,6 @@ def _train(message: dict[str, Any]) -> None:
     train_worker(message)
 
 
-def _backend(resources: ResourcesConfig) -> TorchConfig:
-    return TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo")
-
-
 def _scaling(resources: ResourcesConfig) -> ray.train.ScalingConfig:
     gpus = {"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}
     return ray.train.ScalingConfig(
@@ -89,7 +86,7 @@ def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -
     return TorchTrainer(
         _train,
         train_loop_config={"number": number, "trial": config.model_dump(mode="json"), "folder": folder},
-        torch_config=_backend(config.resources),
+        torch_config=torch_config(config.resources),
         scaling_config=_scaling(config.resources),
         run_config=ray.train.RunConfig(
             name=f"{number:04d}",

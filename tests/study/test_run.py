@@ -18,6 +18,7 @@ import yaml
 from study import results, storage
 from tasks.schema import Setting
 from tasks.scoring import metrics_of
+from tests.listeners import Address, listeners
 
 LANGUAGES = ["ar", "th", "zh"]
 FACTBOOK = {"name": "factbook", "languages": LANGUAGES}
@@ -143,29 +144,37 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_a_study_killed_in_the_middle_and_resumed_ends_with_the_same_trials_and_numbers(
-    studies: Studies, tmp_path: Path
-) -> None:
-    folder, _ = studies
-    command = [
-        sys.executable,
-        "-m",
-        "study.run",
-        write_space(tmp_path, {}),
-        "--storage",
-        str(tmp_path),
-        "--name",
-        "killed",
-    ]
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Address]]:
+    """A study killed once it has a checkpoint, and where its processes listened as they trained."""
+    folder = tmp_path_factory.mktemp("killed")
+    space = write_space(folder, {})
+    command = [sys.executable, "-m", "study.run", space, "--storage", str(folder), "--name", "killed"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
-        wait_for(tmp_path / "killed" / "trials" / "0000" / "step-00000002" / "progress.json", driver)
+        wait_for(folder / "killed" / "trials" / "0000" / "step-00000002" / "progress.json", driver)
+        found = listeners(driver.pid)
         driver.send_signal(signal.SIGKILL)
-    resumed = run("--resume", "--name", "killed", "--storage", str(tmp_path))
+    return folder, found
+
+
+def test_no_process_of_a_study_listens_on_anything_but_loopback(killed: tuple[Path, dict[str, Address]]) -> None:
+    _, found = killed
+    programs = {name.rpartition(":")[0] for name in found}
+    assert {"gcs_server", "raylet"} <= programs, f"the processes of Ray are missing among {programs}"
+    assert any(name.startswith("ray::RayTrain") for name in programs), f"the workers are missing among {programs}"
+    assert {name: address for name, address in found.items() if not address.is_loopback} == {}
+
+
+def test_a_study_killed_in_the_middle_and_resumed_ends_with_the_same_trials_and_numbers(
+    studies: Studies, killed: tuple[Path, dict[str, Address]]
+) -> None:
+    (folder, _), (rest, _) = studies, killed
+    resumed = run("--resume", "--name", "killed", "--storage", str(rest))
     assert resumed.returncode == 0, resumed.stderr
-    undisturbed, killed = results.finished(str(folder / "one")), results.finished(str(tmp_path / "killed"))
-    assert [result["metrics"] for result in killed] == [result["metrics"] for result in undisturbed]
-    assert [result["config"] for result in killed] == [result["config"] for result in undisturbed]
-    study = optuna.load_study(study_name="killed", storage=f"sqlite:///{tmp_path}/killed/optuna.db")
+    undisturbed, whole = results.finished(str(folder / "one")), results.finished(str(rest / "killed"))
+    assert [result["metrics"] for result in whole] == [result["metrics"] for result in undisturbed]
+    assert [result["config"] for result in whole] == [result["config"] for result in undisturbed]
+    study = optuna.load_study(study_name="killed", storage=f"sqlite:///{rest}/killed/optuna.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
