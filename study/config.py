@@ -20,6 +20,8 @@ Pooling = Literal["mean", "first", "pooler"]
 """How token states become one vector: their mean, the first token's, or the model's own pooler (dense + tanh)."""
 SEPARATOR = "/"
 """Between the parts of a metric key: `xquad_r/multilingual/map`."""
+LEARNED_TEMPERATURES = (0.01, 1.0)
+"""A learned temperature stays within; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
 VALIDATION = "validation"
 """Stands for the validation benchmark's name in metric keys: `validation/multilingual/map`."""
 
@@ -95,6 +97,17 @@ class CorpusConfig(Named):
     """Rows kept out of training, for the validation benchmark `held_out` to ask."""
 
 
+class LoraConfig(Frozen):
+    """Low-rank adapters in place of all weights (arXiv 2106.09685)."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    """What the adapters add is scaled by alpha / rank."""
+    dropout: float = Field(default=0, ge=0, lt=1)
+    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Last names of the linear layers that get one, such as `query`; all of the transformer unless given."""
+
+
 class ValidationConfig(Frozen):
     """Where the objective comes from; never a benchmark that is reported."""
 
@@ -146,6 +159,8 @@ class TrialConfig(Frozen):
     passage_prefix: str | None = None
     max_query_tokens: int = Field(default=64, ge=4)
     max_passage_tokens: int = Field(default=256, ge=4)
+    lora: LoraConfig | None = None
+    """Train adapters alone, merged into the weights on export; all weights unless given."""
 
     # The batches.
     corpora: tuple[CorpusConfig, ...] = Field(default=(CorpusConfig(name="factbook"),), min_length=1)
@@ -160,15 +175,23 @@ class TrialConfig(Frozen):
 
     # The loss and its optimisation.
     temperature: Annotated[float | Schedule, _within(0, 10, open_low=True)] = 0.05
+    temperature_learning_rate: float | None = Field(default=None, gt=0, le=1)
+    """Learn the temperature too, in log space and from the value above on, at this highest rate."""
     steps: int = Field(default=1000, ge=0)
     """Optimizer steps; 0 evaluates the backbone as it is."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1)
     weight_decay: float = Field(default=1e-2, ge=0)
     warmup: float = Field(default=0.1, ge=0, le=1)
-    """Share of the steps in which the learning rate rises linearly from 0; it then falls linearly to 0."""
+    """Share of the steps in which the learning rate rises linearly from 0."""
+    learning_rate_schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How it goes on after the warm-up: in a line to 0, in half a cosine to 0, or not at all."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     gradient_caching: bool = False
     """Embed every batch twice so that memory is that of one micro-batch, whatever batch_size; same gradient."""
+    gradient_checkpointing: bool = False
+    """Keep no activations within a layer but compute them again on the way back: less memory, more time."""
+    compile: bool = False
+    """Run the transformer through torch.compile; needs a C++ compiler. Resuming is then no longer exact to the bit."""
     precision: Precision = "auto"
     micro_batch_tokens: int = Field(default=16384, ge=64)
     """Padded tokens that go through the transformer at once."""
@@ -185,6 +208,12 @@ class TrialConfig(Frozen):
         if self.batch_size % workers:
             near = max(1, round(self.batch_size / workers)) * workers
             raise ValueError(f"batch_size {self.batch_size} cannot be shared equally by {workers} workers; {near} can")
+        low, high = LEARNED_TEMPERATURES
+        learned, start = self.temperature_learning_rate is not None, self.temperature
+        if learned and (isinstance(start, Schedule) or not low <= start <= high):
+            raise ValueError(
+                f"temperature_learning_rate needs a temperature from {low:g} to {high:g} to start from, not {start}"
+            )
         return self
 
     @property

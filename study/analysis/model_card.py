@@ -144,4 +144,5 @@ def _settings(result: Result) -> Table:
 
 
 def _shown(value: Any) -> str:
-    return number(value) if isinstance(value, dict) or type(value) is float else str(value)
+    is_schedule = isinstance(value, dict) and "start" in value
+    return number(value) if is_schedule or type(value) is float else str(value)

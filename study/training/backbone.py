@@ -19,6 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 from study.config import TrialConfig
 from study.training.conventions import Backbone, BackboneError, resolve
 from study.training.encoder import Dense, Encoder, Kind, TextForm
+from study.training.lora import add_adapters
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh,
@@ -48,7 +49,10 @@ def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = Fals
         "passage": TextForm(backbone.passage_prefix, min(config.max_passage_tokens, limit)),
     }
     heads = [_dense(path) for path in backbone.dense]
-    return Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16).to(device)
+    encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
+    if config.lora:
+        add_adapters(encoder, config.lora, config.seed)
+    return encoder.to(device)
 
 
 def _reason(folder: Path, error: Exception) -> str:

@@ -1,6 +1,7 @@
-"""Save and restore a training run: weights, optimizer and where it stands. Safetensors and JSON only.
+"""Save and restore a training run: trained weights, optimizer and where it stands. Safetensors and JSON only.
 
-Nothing else is needed to go on bit for bit: batches, learning rate and dropout are functions of (seed, step).
+Weights that are not trained, all but the adapters with LoRA, are the backbone's and not saved again. Nothing else is
+needed to go on bit for bit: batches, learning rate and dropout are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -39,13 +40,15 @@ class Progress:
     """All validation metrics at `best_step`."""
     history: tuple[dict[str, float], ...] = ()
     """Every report so far, by step: loss, learning rate, and the validation metrics where there was a validation."""
+    log_temperature: float | None = None
+    """Learned so far; None where the temperature is a setting."""
     seconds: float = 0.0
     """Spent training so far, over all attempts."""
 
 
 def save(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Write a checkpoint into an existing folder; the file of the progress last, so that its presence means whole."""
-    save_file(_contiguous(encoder.state_dict()), folder / WEIGHTS)
+    save_file(_contiguous(_trained(encoder)), folder / WEIGHTS)
     save_file(_contiguous(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
     (folder / PROGRESS).write_text(json.dumps(asdict(progress)), "utf-8")
 
@@ -59,7 +62,7 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
     progress, weights = _read(folder)
     try:
         moments = load_file(folder / OPTIMIZER)
-        encoder.load_state_dict(weights)
+        _load_trained(encoder, weights)
         _load_optimizer(optimizer, moments)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
@@ -74,7 +77,7 @@ def restore_weights(folder: Path, encoder: Encoder) -> Progress:
     """
     progress, weights = _read(folder)
     try:
-        encoder.load_state_dict(weights)
+        _load_trained(encoder, weights)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} does not fit the encoder: {error}") from error
     return progress
@@ -85,6 +88,16 @@ def _read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
         return Progress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
+
+
+def _trained(encoder: Encoder) -> dict[str, Tensor]:
+    return {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
+
+
+def _load_trained(encoder: Encoder, weights: dict[str, Tensor]) -> None:
+    if weights.keys() != _trained(encoder).keys():
+        raise ValueError("it holds other weights than the encoder trains")
+    encoder.load_state_dict(weights, strict=False)
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from study.training.encoder import Dense, Encoder
+from study.training.lora import merged_weights
 from tasks.errors import UserError
 
 CARD = "README.md"
@@ -29,7 +30,7 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     """Write a folder that `SentenceTransformer(folder)` and `backbone: <folder>` both load.
 
     Args:
-        encoder: its weights are written in fp32.
+        encoder: its weights are written in fp32, adapters merged into them.
         folder: must not exist; it appears complete or not at all.
         card: the model card, Markdown.
 
@@ -42,7 +43,7 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    encoder.transformer.save_pretrained(partial)
+    encoder.transformer.save_pretrained(partial, state_dict=merged_weights(encoder.transformer))
     encoder.tokenizer.save_pretrained(partial)
     longest = max(form.max_tokens for form in encoder.forms.values())
     _write_json(partial / "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})

@@ -41,7 +41,7 @@ class Identities:
 
 
 def contrastive_loss(
-    query_BD: Tensor, passage_MD: Tensor, temperature: float, identities: Identities | None = None
+    query_BD: Tensor, passage_MD: Tensor, temperature: float | Tensor, identities: Identities | None = None
 ) -> Tensor:
     """Return the mean over local queries of -log softmax(cosine / temperature) at the query's own passage.
 

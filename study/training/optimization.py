@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from study.config import TrialConfig, value_at
+from study.config import TrialConfig
 from study.distributed import rank
 from study.training.batch import Batch
 from study.training.encoder import Encoder, Tokens
+from study.training.learning_rate import learning_rate_at
 from study.training.loss import contrastive_loss
+from study.training.temperature import Temperature
 
 Loss = Callable[[Tensor], Tensor]
+HIGHEST = "highest"
+"""Of a group of parameters: its learning rate after the warm-up."""
 
 
 class DivergedError(RuntimeError):
@@ -36,22 +40,16 @@ class StepResult(NamedTuple):
     gradient_norm: Tensor
 
 
-def make_optimizer(encoder: Encoder, config: TrialConfig) -> torch.optim.AdamW:
-    """Return AdamW; biases and norms are not decayed."""
+def make_optimizer(encoder: Encoder, temperature: Temperature, config: TrialConfig) -> torch.optim.AdamW:
+    """Return AdamW over what is trained; biases, norms and the temperature are not decayed."""
     parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    rate = config.learning_rate
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay, HIGHEST: rate},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, HIGHEST: rate},
+        {"params": [*temperature.parameters()], "weight_decay": 0.0, HIGHEST: config.temperature_learning_rate},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-def learning_rate_at(step: int, config: TrialConfig) -> float:
-    """Return the learning rate of `step` (from 0): linear warm-up from 0, then linear decay to 0."""
-    peak = max(1.0, config.warmup * config.steps)
-    if step + 1 <= peak:
-        return config.learning_rate * (step + 1) / peak
-    return config.learning_rate * (config.steps - step) / (config.steps - peak + 1)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
 
 
 class Stepper:
@@ -60,14 +58,21 @@ class Stepper:
     Args:
         encoder: the module whose parameters move.
         model: the encoder itself, or DDP around it.
-        optimizer: over the encoder's parameters.
+        temperature: of the trial.
+        optimizer: over the encoder's parameters, and the temperature's.
         config: the trial.
     """
 
     def __init__(
-        self, encoder: Encoder, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrialConfig
+        self,
+        encoder: Encoder,
+        model: nn.Module,
+        temperature: Temperature,
+        optimizer: torch.optim.Optimizer,
+        config: TrialConfig,
     ) -> None:
-        self._encoder, self._model, self._optimizer, self._config = encoder, model, optimizer, config
+        self._encoder, self._model, self._config = encoder, model, config
+        self._temperature, self._optimizer = temperature, optimizer
 
     def step(self, batch: Batch, step: int) -> StepResult:
         """Take step number `step` on this rank's share of its batch.
@@ -77,9 +82,9 @@ class Stepper:
         """
         self._encoder.train()
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, self._config)
+            group["lr"] = learning_rate_at(step, self._config, group[HIGHEST])
         micro_batches = [tokens.to(self._encoder.device) for tokens in batch.micro_batches]
-        temperature = value_at(self._config.temperature, step / max(1, self._config.steps - 1))
+        temperature = self._temperature.at(step)
         identities = batch.identities if self._config.mask_false_negatives else None
 
         def loss_of(embedding_RD: Tensor) -> Tensor:
@@ -87,12 +92,14 @@ class Stepper:
 
         backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
         loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)
+        self._temperature.average_gradient()
         norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
         if not torch.isfinite(norm):
             raise DivergedError(
                 f"the gradient is not finite at step {step + 1}: lower learning_rate or raise temperature"
             )
         self._optimizer.step()
+        self._temperature.keep_within_bounds()
         self._optimizer.zero_grad()
         return StepResult(loss, norm)
 

@@ -15,8 +15,11 @@ from study.distributed import sum_over_ranks, world_size
 from study.training.batch import BatchMaker
 from study.training.checkpoint import Progress
 from study.training.encoder import Encoder
-from study.training.optimization import Stepper, learning_rate_at, make_optimizer
+from study.training.execution import prepare
+from study.training.learning_rate import learning_rate_at
+from study.training.optimization import Stepper, make_optimizer
 from study.training.sampler import HybridSampler
+from study.training.temperature import Temperature
 from tasks.schema import Corpus
 
 REPORTS = 10
@@ -42,7 +45,9 @@ class Training:
     def __init__(self, config: TrialConfig, encoder: Encoder, corpora: Sequence[Corpus]) -> None:
         self.config = config
         self.encoder = encoder
-        self.optimizer = make_optimizer(encoder, config)
+        prepare(encoder.transformer, config)
+        self.temperature = Temperature(config, encoder.device)
+        self.optimizer = make_optimizer(encoder, self.temperature, config)
         self.progress = Progress()
         sampler = HybridSampler(
             corpora,
@@ -59,8 +64,9 @@ class Training:
             hard_negatives=config.hard_negatives,
             token_budget=config.micro_batch_tokens,
         )
-        model = DistributedDataParallel(encoder) if world_size() > 1 else encoder
-        self._stepper = Stepper(encoder, model, self.optimizer, config)
+        # Gradients live in DDP's buckets: no second copy of them.
+        model = DistributedDataParallel(encoder, gradient_as_bucket_view=True) if world_size() > 1 else encoder
+        self._stepper = Stepper(encoder, model, self.temperature, self.optimizer, config)
 
     def run(self) -> Iterator[Report]:
         """Train from where `progress` stands, yielding after steps worth reporting.
@@ -72,12 +78,14 @@ class Training:
         """
         config, first, began = self.config, self.progress.step, time.monotonic()
         losses, before = [], self.progress.seconds
+        self.temperature.restore(self.progress.log_temperature)
         for step, batch in enumerate(self._batches.ahead(first, config.steps), start=first):
             losses.append(self._stepper.step(batch, step).loss)
             done = step + 1
             due_validation = done % config.validation.every == 0 or done == config.steps
             if due_validation or done % max(1, config.steps // REPORTS) == 0:
-                self.progress = replace(self.progress, step=done, seconds=before + time.monotonic() - began)
+                seconds, learned = before + time.monotonic() - began, self.temperature.learned
+                self.progress = replace(self.progress, step=done, seconds=seconds, log_temperature=learned)
                 metrics = self._metrics(step, losses)
                 self.progress = replace(self.progress, history=(*self.progress.history, metrics))
                 yield Report(metrics, due_validation)
@@ -108,6 +116,6 @@ class Training:
             "loss": float(sum_over_ranks(torch.stack(losses).mean())) / world_size(),
             "learning_rate": learning_rate_at(step, self.config),
             "alpha_now": value_at(self.config.alpha, fraction),
-            "temperature_now": value_at(self.config.temperature, fraction),
+            "temperature_now": self.temperature.figure(step),
             "train_seconds": self.progress.seconds,
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import typing
 from collections.abc import Iterator, Mapping
+from types import NoneType
 from typing import Any
 
 import pydantic
@@ -16,10 +18,18 @@ from tasks.plugins import nearest
 
 def names(model: type[pydantic.BaseModel] = TrialConfig) -> Iterator[str]:
     """Yield every field of a trial, and the fields within it."""
-    for name, field in model.model_fields.items():
+    for name in model.model_fields:
         yield name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, pydantic.BaseModel):
-            yield from (f"{name}.{inner}" for inner in names(field.annotation))
+        if section := _section(model, name):
+            yield from (f"{name}.{inner}" for inner in names(section))
+
+
+def _section(model: type[pydantic.BaseModel], name: str) -> type[pydantic.BaseModel] | None:
+    """Return the settings that a field holds, if it is made of such, or of such or nothing."""
+    annotation = model.model_fields[name].annotation
+    parts = set(typing.get_args(annotation)) - {NoneType} or {annotation}
+    held = parts.pop()
+    return held if not parts and isinstance(held, type) and issubclass(held, pydantic.BaseModel) else None
 
 
 NAMES = frozenset(names())
@@ -41,10 +51,9 @@ def check_value(key: str, value: Any, where: str) -> None:
     *parents, name = key.split(".")
     model: type[pydantic.BaseModel] = TrialConfig
     for parent in parents:
-        inner = model.model_fields[parent].annotation
-        assert isinstance(inner, type)
-        assert issubclass(inner, pydantic.BaseModel)
-        model = inner
+        section = _section(model, parent)
+        assert section is not None
+        model = section
     try:
         model.model_validate({name: value})
     except pydantic.ValidationError as error:
@@ -70,6 +79,7 @@ def merge(nested: Mapping[str, Any], values: Values) -> dict[str, Any]:
         *parents, name = key.split(".")
         place = merged
         for parent in parents:
-            place = place.setdefault(parent, {})
+            place[parent] = place.get(parent) or {}
+            place = place[parent]
         place[name] = value
     return merged

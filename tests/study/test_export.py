@@ -21,6 +21,7 @@ from study.training import checkpoint
 from study.training.backbone import load_encoder
 from study.training.encoder import Encoder
 from study.training.optimization import make_optimizer
+from study.training.temperature import Temperature
 
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
@@ -58,7 +59,8 @@ def write_trial(study: str, number: int, score: float) -> Tensor:
         encoder = trained(seed=100 * number + step)
         held = Path(folder, f"step-{step:08d}")
         held.mkdir()
-        checkpoint.save(held, encoder, make_optimizer(encoder, CONFIG), checkpoint.Progress(step=step))
+        optimizer = make_optimizer(encoder, Temperature(CONFIG, encoder.device), CONFIG)
+        checkpoint.save(held, encoder, optimizer, checkpoint.Progress(step=step))
     best = trained(seed=100 * number + 10).eval()
     with torch.no_grad():
         return best.embed(best.tokenize(QUERIES, "query"))

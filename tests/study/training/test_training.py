@@ -1,53 +1,70 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from study.config import TrialConfig
 from study.distributed import rank
 from study.training import checkpoint
+from study.training.lora import add_adapters
 from study.training.training import Report, Training
 from tests.process_group import RunInGroup
 from tests.toy_corpus import ToyCorpus
 from tests.toy_encoder import toy_encoder
 
 STEPS = 6
+EVERYTHING = {
+    "lora": {"rank": 4, "dropout": 0.1},
+    "temperature_learning_rate": 1e-2,
+    "gradient_caching": True,
+    "gradient_checkpointing": True,
+    "micro_batch_tokens": 200,
+}
 
 
-def training(**changes: object) -> Training:
+def training(**changes: Any) -> Training:
     settings = {"batch_size": 8, "steps": STEPS, "learning_rate": 1e-2, "validation": {"every": 3}, "temperature": 0.2}
-    corpus = ToyCorpus.parallel(40, ("ar", "th", "zh"))
-    return Training(TrialConfig.model_validate(settings | changes), toy_encoder(dropout=0.1), [corpus])
+    config = TrialConfig.model_validate(settings | changes)
+    encoder = toy_encoder(dropout=0.1)
+    if config.lora:
+        add_adapters(encoder, config.lora, config.seed)
+    return Training(config, encoder, [ToyCorpus.parallel(40, ("ar", "th", "zh"))])
+
+
+def trained(held: Training) -> list[nn.Parameter]:
+    return [p for p in (*held.encoder.parameters(), *held.temperature.parameters()) if p.requires_grad]
 
 
 def flat(held: Training) -> Tensor:
-    parameters = list(held.encoder.parameters())
+    parameters = trained(held)
     moments = [state[name] for state in map(held.optimizer.state.get, parameters) if state for name in sorted(state)]
     return torch.cat([value.detach().flatten() for value in [*parameters, *moments]])
 
 
-def undisturbed() -> Tensor:
-    held = training()
+def undisturbed(**changes: Any) -> Tensor:
+    held = training(**changes)
     for _ in held.run():
         pass
     return flat(held)
 
 
-def interrupted(folder: Path) -> Tensor:
+def interrupted(folder: Path, **changes: Any) -> Tensor:
     """Stop after the first validation, save, and go on in an encoder and optimizer that know nothing."""
-    first = training()
+    first = training(**changes)
     next(report for report in first.run() if report.due_validation)
     if rank() == 0:
         checkpoint.save(folder, first.encoder, first.optimizer, first.progress)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     torch.manual_seed(99)
-    second = training()
+    second = training(**changes)
     with torch.no_grad():
-        for parameter in second.encoder.parameters():
+        for parameter in trained(second):
             parameter.zero_()
     second.progress = checkpoint.restore(folder, second.encoder, second.optimizer)
     assert second.progress.step == 3
@@ -57,11 +74,12 @@ def interrupted(folder: Path) -> Tensor:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "adapters, learned temperature, caching"])
 def test_stopping_and_going_on_equals_never_having_stopped_bit_for_bit(
-    run_in_group: RunInGroup, tmp_path: Path, processes: int
+    run_in_group: RunInGroup, tmp_path: Path, processes: int, changes: dict[str, Any]
 ) -> None:
-    whole = run_in_group(processes, undisturbed)
-    resumed = run_in_group(processes, interrupted, tmp_path)
+    whole = run_in_group(processes, undisturbed, **changes)
+    resumed = run_in_group(processes, interrupted, tmp_path, **changes)
     for one, other in zip(whole, resumed, strict=True):
         assert torch.equal(one, other)
 
@@ -116,3 +134,23 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_the_encoder_as_it_was(
     with pytest.raises(checkpoint.CheckpointError, match="cannot be read"):
         checkpoint.restore(tmp_path, fresh.encoder, fresh.optimizer)
     assert torch.equal(flat(fresh), before)
+
+
+def test_a_learned_temperature_is_in_every_report_moves_and_is_the_same_on_every_rank(run_in_group: RunInGroup) -> None:
+    one, other = run_in_group(2, temperatures)
+    assert one == other
+    assert len(one) == STEPS
+    assert len(set(one)) == STEPS
+
+
+def temperatures() -> list[float]:
+    return [report.metrics["temperature_now"] for report in training(temperature_learning_rate=1e-2).run()]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_transformer_loses_what_it_loses_otherwise_with_the_same_dropout() -> None:
+    changes = {"steps": 2, "gradient_caching": True, "validation": {"every": 1}}
+    plain, compiled = (
+        [report.metrics["loss"] for report in training(compile=c, **changes).run()] for c in (False, True)
+    )
+    assert compiled == pytest.approx(plain, rel=1e-4)
