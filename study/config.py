@@ -138,6 +138,21 @@ class ResourcesConfig(Frozen):
         return value
 
 
+class WindowsConfig(Frozen):
+    """Long passages scored by their best-matching window (localized relevance matching, arXiv 2112.11031)."""
+
+    tokens: int = Field(default=128, ge=8)
+    """Length of a window, prefix and special tokens included."""
+    stride: int = Field(default=64, ge=1)
+    """Tokens between the starts of two windows."""
+
+    @pydantic.model_validator(mode="after")
+    def _no_gaps(self) -> Self:
+        if self.stride > self.tokens:
+            raise ValueError(f"stride {self.stride} is above tokens {self.tokens}, which leaves gaps: lower stride")
+        return self
+
+
 class TrialConfig(Frozen):
     """One trial: what is trained, on what, how, and how it is measured."""
 
@@ -200,6 +215,8 @@ class TrialConfig(Frozen):
     # Selection and measurement.
     validation: ValidationConfig = ValidationConfig()
     benchmarks: tuple[BenchmarkConfig, ...] = Field(default=(BenchmarkConfig(name="factbook"),), min_length=1)
+    windows: WindowsConfig | None = None
+    """How the evaluation cuts long passages; without, a passage is its first max_passage_tokens."""
     resources: ResourcesConfig = ResourcesConfig()
 
     @pydantic.model_validator(mode="after")
@@ -213,6 +230,11 @@ class TrialConfig(Frozen):
         if learned and (isinstance(start, Schedule) or not low <= start <= high):
             raise ValueError(
                 f"temperature_learning_rate needs a temperature from {low:g} to {high:g} to start from, not {start}"
+            )
+        if self.windows and self.windows.tokens > self.max_passage_tokens:
+            raise ValueError(
+                f"windows.tokens {self.windows.tokens} is above max_passage_tokens {self.max_passage_tokens}: "
+                "lower the one or raise the other"
             )
         return self
 

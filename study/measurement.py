@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from study.retrieval.runs import Runs
 from study.training.backbone import load_encoder
 from study.training.conventions import resolve
 from study.training.encoder import Encoder
+from study.training.windows import Windows
+from tasks.cache import cache_folder
 from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark
 
@@ -35,11 +38,18 @@ def load(benchmark: BenchmarkConfig) -> Benchmark:
     return load_benchmark(benchmark.name, benchmark.options)
 
 
+def encoding(encoder: Encoder, config: TrialConfig) -> Encoding:
+    """Return how a trial turns texts into embeddings, for validation and the final evaluation alike."""
+    windows = Windows(encoder, config.windows) if config.windows else None
+    return Encoding(token_budget=config.micro_batch_tokens, windows=windows)
+
+
 def measure(
     encoder: Encoder, config: TrialConfig, *, runs: Path | None = None, progress: Progress | None = None
 ) -> list[Evaluation]:
     """Evaluate an encoder on every benchmark of a trial; all ranks call this together."""
     measured = []
+    digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
     for benchmark in config.benchmarks:
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
@@ -50,9 +60,10 @@ def measure(
             evaluate(
                 encoder,
                 load(benchmark),
-                Encoding(token_budget=config.micro_batch_tokens),
+                encoding(encoder, config),
                 progress=advance,
                 runs=Runs(runs) if runs else None,
+                partial=cache_folder() / "evaluations" / digest,
             )
         )
     return measured

@@ -16,7 +16,7 @@ import torch
 
 from study import distributed, results, storage
 from study.config import VALIDATION, TrialConfig, value_at
-from study.measurement import describe, load, measure, measure_backbone, uses_bf16
+from study.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.question_loss import question_loss
 from study.training import checkpoint
@@ -86,7 +86,7 @@ def measure_worker(message: dict[str, Any]) -> dict[str, Any]:
 
 def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
     """Return the development benchmark's metrics and loss under `validation/...` in place of its own name."""
-    metrics = evaluate(encoder, development).metrics
+    metrics = evaluate(encoder, development, encoding(encoder, config)).metrics
     held = {f"{VALIDATION}/{key.removeprefix(development.name + '/')}": value for key, value in metrics.items()}
     temperature = value_at(config.temperature, 1.0)
     loss = question_loss(encoder, development, temperature=temperature, token_budget=config.micro_batch_tokens)

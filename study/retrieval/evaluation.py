@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from study.distributed import sum_over_ranks
 from study.retrieval.encode import Encoding, TextEncoder
+from study.retrieval.partial import Partial
 from study.retrieval.positions import PADDING, PositionCounter, pair_scores
 from study.retrieval.runs import Runs, RunWriter
 from study.retrieval.stream import Block, Progress, Stream
@@ -59,6 +60,7 @@ def evaluate(
     *,
     progress: Progress | None = None,
     runs: Runs | None = None,
+    partial: Path | None = None,
 ) -> Evaluation:
     """Measure an encoder on a benchmark; all processes call this together and get the same answer.
 
@@ -68,6 +70,8 @@ def evaluate(
         encoding: batch and block sizes, and whether long passages are scored by their best window.
         progress: told how many texts are encoded.
         runs: where TREC run files go; without, none are written.
+        partial: folder of this model and these settings that keeps a long evaluation's counts, to go on from where it
+            was cut short; not used with `runs`, whose lists of passages are kept in memory alone.
 
     Raises:
         TaskError: the benchmark's qrels point nowhere, or one of its metrics is unknown.
@@ -80,17 +84,10 @@ def evaluate(
     union = Setting.MULTILINGUAL in benchmark.settings
     counter = position_counter(found, query_QD, relevant, union=union)
     writer = RunWriter(runs, benchmark, found, query_QD) if runs else None
-    for pool in stream.pools:
-        if writer:
-            writer.begin_pool(pool)
-        for block in chain((block for block in relevant if block.pool == pool), stream.others(pool)):
-            counter.add(*block)
-            if writer:
-                writer.add(block)
-        if writer:
-            writer.finish_pool(pool)
     if writer:
-        writer.finish()
+        _search(stream, relevant, counter, writer)
+    else:
+        _count(stream, relevant, counter, Partial(partial, benchmark.name, counter) if partial else None)
     positions = measured_positions(benchmark, found, counter)
     scores = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)
     return Evaluation(
@@ -102,6 +99,33 @@ def evaluate(
         passages=_passages([benchmark.pools[i] for i in stream.pools]),
         positions=positions,
     )
+
+
+def _count(stream: Stream, relevant: Sequence[Block], counter: PositionCounter, partial: Partial | None) -> None:
+    """Count every part of the benchmark that is not counted yet."""
+    parts = (part for pool in stream.pools for part in stream.parts(pool, relevant))
+    for number, part in enumerate(parts):
+        if not partial or number >= partial.parts:
+            for block in part.blocks:
+                counter.add(*block)
+            if partial:
+                partial.counted(number + 1)
+        stream.advance(part.texts)
+    if partial:
+        partial.remove()
+
+
+def _search(stream: Stream, relevant: Sequence[Block], counter: PositionCounter, writer: RunWriter) -> None:
+    """Count, and keep the best passages for run files as well."""
+    for pool in stream.pools:
+        writer.begin_pool(pool)
+        for part in stream.parts(pool, relevant):
+            for block in part.blocks:
+                counter.add(*block)
+                writer.add(block)
+            stream.advance(part.texts)
+        writer.finish_pool(pool)
+    writer.finish()
 
 
 def position_counter(found: Relevance, query_QD: Tensor, relevant: Sequence[Block], *, union: bool) -> PositionCounter:

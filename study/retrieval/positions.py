@@ -82,6 +82,19 @@ class PositionCounter:
                 self._ahead_in_pool_QR[index_Q] += ahead_QR * own_QR
                 self._ahead_in_union_QR[index_Q] += ahead_QR
 
+    def asked(self) -> tuple[Tensor, ...]:
+        """Return all that decides the counts besides the passages: queries, and scores and places of the relevant."""
+        return self._query_QD, self._above_QR, self._pool_QR, self._row_QR
+
+    @property
+    def counts(self) -> tuple[Tensor, Tensor]:
+        """This process's counts so far, (Q, R) in the own pool and in the union; may be set to go on from there."""
+        return self._ahead_in_pool_QR, self._ahead_in_union_QR
+
+    @counts.setter
+    def counts(self, counts: tuple[Tensor, Tensor]) -> None:
+        self._ahead_in_pool_QR, self._ahead_in_union_QR = (count_QR.to(self._pool_QR.device) for count_QR in counts)
+
     def positions(self) -> tuple[Tensor, Tensor]:
         """Return the int64 positions (Q, R) in the own pool and in the union; 0 where there is no relevant passage.
 

@@ -30,6 +30,15 @@ class Block(NamedTuple):
     """Rows in the pool, int64, in any order."""
 
 
+class Part(NamedTuple):
+    """So much of a pool as is encoded and counted at a time."""
+
+    texts: int
+    """How many texts are encoded for it, by all processes."""
+    blocks: Iterator[Block]
+    """This process's share; nothing is encoded before the first is asked for."""
+
+
 class Stream:
     """Encodes each text of a benchmark once, over all processes; every process walks through it at the same pace."""
 
@@ -62,7 +71,7 @@ class Stream:
         parts = []
         for held in self._slices(len(texts)):
             parts.append(encode_together(self._encoder, texts[held], "query", self._encoding.token_budget))
-            self._advance(len(parts[-1]))
+            self.advance(len(parts[-1]))
         return torch.cat(parts)
 
     def relevant(self) -> list[Block]:
@@ -73,15 +82,27 @@ class Stream:
         blocks: list[Block] = []
         for held in self._slices(len(texts)):
             blocks += self._encoded(texts[held], self._relevant_pool_U[held], self._relevant_row_U[held])
+            self.advance(len(texts[held]))
         return blocks
 
-    def others(self, pool: int) -> Iterator[Block]:
-        """Yield this process's share of the passages of a pool that are relevant to no query."""
+    def parts(self, pool: int, relevant: Sequence[Block]) -> Iterator[Part]:
+        """Yield a pool's passages: those of `relevant` that are in it, then all others, so many texts at a time."""
+        yield Part(0, (block for block in relevant if block.pool == pool))
         passages = self._benchmark.pools[pool].passages
-        relevant = self._relevant_row_U[self._relevant_pool_U == pool]
+        rows_of_relevant = self._relevant_row_U[self._relevant_pool_U == pool]
         for held in self._slices(len(passages)):
-            rows = np.setdiff1d(np.arange(held.start, held.stop), relevant, assume_unique=True)
-            yield from self._encoded(passages.texts(rows), np.full(len(rows), pool), rows)
+            rows = np.setdiff1d(np.arange(held.start, held.stop), rows_of_relevant, assume_unique=True)
+            yield Part(len(rows), self._others(pool, rows))
+
+    def advance(self, texts: int) -> None:
+        """Tell of so many more texts that are encoded."""
+        self._done += texts
+        if self._progress:
+            self._progress(self._done, self._total)
+
+    def _others(self, pool: int, rows: Rows) -> Iterator[Block]:
+        passages = self._benchmark.pools[pool].passages
+        yield from self._encoded(passages.texts(rows), np.full(len(rows), pool), rows)
 
     def _encoded(self, texts: Sequence[str], pool_N: Rows, row_N: Rows) -> Iterator[Block]:
         """Yield this process's share of texts that lie in these pools and rows."""
@@ -92,14 +113,8 @@ class Stream:
                 of_pool = np.flatnonzero(pool_N[held_N] == pool)
                 row = torch.from_numpy(row_N[held_N[of_pool]]).to(passage_NVD.device)
                 yield Block(passage_NVD[torch.from_numpy(of_pool)], int(pool), row)
-        self._advance(len(texts))
 
     def _slices(self, length: int) -> Iterator[slice]:
         size = self._encoding.block_size * world_size()
         for start in range(0, length, size):
             yield slice(start, min(start + size, length))
-
-    def _advance(self, texts: int) -> None:
-        self._done += texts
-        if self._progress:
-            self._progress(self._done, self._total)

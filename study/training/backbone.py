@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from study.config import TrialConfig
 from study.training.conventions import Backbone, BackboneError, resolve
@@ -34,7 +34,9 @@ NUMBERED_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"
 def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = False) -> Encoder:
     """Return the trial's encoder on `device`, its weights as the backbone has them."""
     backbone = resolve(config)
-    disable_progress_bar()  # half a second of bars between our own lines
+    # Bars, and a table of the weights we leave out on purpose, would stand between our own lines.
+    disable_progress_bar()
+    set_verbosity_error()
     try:
         transformer = _transformer(backbone)
         tokenizer = AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
