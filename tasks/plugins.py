@@ -84,7 +84,7 @@ def _checked(
         raise TaskError(f"unknown {kind} '{name}': {nearest(name, known)}")
     load = importlib.import_module(f"{package.__name__}.{name}").load
     parameters = inspect.signature(load).parameters
-    types = typing.get_type_hints(load)
+    types = typing.get_type_hints(load, include_extras=True)
     checked = {}
     for option, value in options.items():
         if option not in parameters:
