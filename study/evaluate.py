@@ -6,18 +6,33 @@ One process measures on its own; several are the workers of a trial without trai
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from study import doors, storage
 from study.analysis.measurement import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
 from tasks.plugins import check_benchmark
+
+Advance = Callable[[str, int, int], None]
+"""Called with a benchmark's name, the texts encoded so far, and all its texts."""
 
 
 def main(  # noqa: PLR0913, PLR0917 - one a command-line option
@@ -47,7 +62,8 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
                 "resources": {"workers": workers},
             }
         )
-        result = _alone(config, runs, console) if workers == 1 else _together(config, runs)
+        with _bars(console) as advance:
+            result = (_alone if workers == 1 else _together)(config, runs, advance)
     if output:
         storage.write_json(storage.absolute(str(output)), result)
     for name, measured in result["benchmarks"].items():
@@ -65,20 +81,37 @@ def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> Benchma
     return BenchmarkConfig(name=name, options=path | options)
 
 
-def _alone(config: TrialConfig, runs: Path | None, console: Console) -> dict[str, Any]:
-    """Measure in this process, with all its threads or its GPU, under a progress bar."""
+def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str, Any]:
+    """Measure in this process, with all its threads or its GPU."""
     import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
 
     from study.measurement import measure_backbone  # noqa: PLC0415
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("texts"),
-        TimeRemainingColumn(),
-    )
+    return measure_backbone(config, device, runs=runs, progress=advance)
+
+
+def _together(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str, Any]:
+    """Measure with the workers of a trial."""
+    from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
+    from study.trial import measure_on_workers  # noqa: PLC0415
+
+    cluster.start()
+    return measure_on_workers(config, runs, advance)
+
+
+class _Rate(ProgressColumn):
+    """Texts a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate of the last half minute."""
+        return Text(f"{task.speed:,.0f} texts/s" if task.speed else "")
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Advance]:
+    """Show a bar for each benchmark while it is measured."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -87,16 +120,7 @@ def _alone(config: TrialConfig, runs: Path | None, console: Console) -> dict[str
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=done)
 
-        return measure_backbone(config, device, runs=runs, progress=advance)
-
-
-def _together(config: TrialConfig, runs: Path | None) -> dict[str, Any]:
-    """Measure with the workers of a trial."""
-    from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
-    from study.trial import measure_on_workers  # noqa: PLC0415
-
-    cluster.start()
-    return measure_on_workers(config, runs)
+        yield advance
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import ray.train
 from ray import tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
+from ray.util.queue import Queue
 
 from study import results, storage
 from study.config import VALIDATION, ResourcesConfig, TrialConfig
@@ -44,10 +47,23 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
         tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
 
 
-def measure_on_workers(config: TrialConfig, runs: Path | None) -> dict[str, Any]:
-    """Return what the workers of a trial without training steps measure; `study.evaluate` with several processes."""
-    with tempfile.TemporaryDirectory() as scratch:
-        message = {"trial": config.model_dump(mode="json"), "runs": str(runs.resolve()) if runs else None}
+def measure_on_workers(
+    config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """Return what the workers of a trial without training steps measure; `study.evaluate` with several processes.
+
+    Args:
+        config: the trial.
+        runs: where TREC run files go; without, none are written.
+        progress: called here, in a thread, with a benchmark's name, the texts encoded so far, and all its texts.
+    """
+    told = Queue(actor_options={"num_cpus": 0})
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(max_workers=1) as background:
+        message = {
+            "trial": config.model_dump(mode="json"),
+            "runs": str(runs.resolve()) if runs else None,
+            "progress": told,
+        }
         trainer = TorchTrainer(
             _measure,
             train_loop_config=message,
@@ -55,8 +71,18 @@ def measure_on_workers(config: TrialConfig, runs: Path | None) -> dict[str, Any]
             scaling_config=_scaling(config.resources),
             run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
         )
-        measured: dict[str, Any] = trainer.fit().return_value
+        background.submit(_pass_on, told, progress)
+        try:
+            measured: dict[str, Any] = trainer.fit().return_value
+        finally:
+            told.put(None)
         return measured
+
+
+def _pass_on(told: Queue, progress: Callable[[str, int, int], None]) -> None:
+    """Call `progress` with all that workers tell, until None comes."""
+    while (said := told.get()) is not None:
+        progress(*said)
 
 
 def _measure(message: dict[str, Any]) -> dict[str, Any]:

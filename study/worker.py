@@ -78,10 +78,16 @@ def measure_worker(message: dict[str, Any]) -> dict[str, Any]:
     """Measure a backbone as it is on this rank; every rank returns the same.
 
     Args:
-        message: `trial` (a TrialConfig as plain data) and `runs` (a folder for run files, or None).
+        message: `trial` (a TrialConfig as plain data), `runs` (a folder for run files, or None) and `progress`
+            (a queue that is told of a benchmark's name, the texts encoded so far, and all its texts).
     """
     runs = Path(message["runs"]) if message["runs"] else None
-    return measure_backbone(TrialConfig.model_validate(message["trial"]), ray.train.torch.get_device(), runs=runs)
+
+    def tell(name: str, done: int, total: int) -> None:
+        message["progress"].put((name, done, total))
+
+    device = ray.train.torch.get_device()
+    return measure_backbone(TrialConfig.model_validate(message["trial"]), device, runs=runs, progress=tell)
 
 
 def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
