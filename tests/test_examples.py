@@ -1,0 +1,67 @@
+"""The examples do what they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from study import search_space
+from study.training.backbone import load_encoder
+from study.training.corpora import load_for_training
+from study.training.export import export
+from study.training.training import Training
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def run(*command: str, cwd: Path = ROOT) -> str:
+    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, cwd=cwd)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_a_benchmark_is_added_by_one_file_of_under_60_lines(tmp_path: Path) -> None:
+    for package in ("study", "tasks"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    shutil.copy(EXAMPLES / "capitals.py", tmp_path / "tasks" / "benchmarks")
+    assert len((EXAMPLES / "capitals.py").read_text("utf-8").splitlines()) < 60
+    printed = run(
+        "-m", "study.evaluate", "builtin/xlmr-tiny", "--benchmarks", "capitals", "--output", "result.json", cwd=tmp_path
+    )
+    assert "capitals: 12 queries, 12 passages" in printed
+    result = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    assert 0 < result["metrics"]["capitals/multilingual/map"] <= 1
+    assert len(result["benchmarks"]["capitals"]["by_pair"]) == 6
+
+
+def test_an_exported_model_searches_six_sentences_in_three_languages(tmp_path: Path) -> None:
+    config = next(iter(search_space.load(str(EXAMPLES / "my_corpus.yaml")).examples()))
+    export(load_encoder(config, torch.device("cpu")), tmp_path / "model", "card")
+    lines = run(str(EXAMPLES / "search_sentences.py"), str(tmp_path / "model")).splitlines()
+    assert len(lines) == 12
+    scores = [float(line.split()[0]) for line in lines if line.startswith("  ")]
+    assert len(scores) == 9
+    for best in range(0, 9, 3):
+        assert 1 >= scores[best] >= scores[best + 1] >= scores[best + 2]
+
+
+def test_a_corpus_of_ones_own_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert "negatives per query: 7" in run("-m", "study.run", "examples/my_corpus.yaml", "--dry-run")
+    config = next(iter(search_space.load("examples/my_corpus.yaml").examples()))
+    corpora = [load_for_training(corpus) for corpus in config.corpora]
+    assert [corpus.languages for corpus in corpora] == [("ar", "th", "zh")]
+    training = Training(config, load_encoder(config, torch.device("cpu")), corpora)
+    losses = []
+    for report in training.run():
+        losses.append(report.metrics["loss"])
+        if report.due_validation:
+            training.validated(0.0, {})
+    assert losses[-1] < losses[0]
