@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from study import doors, storage
-from study.analysis.comparison import choose_pairs, compare, leading_figures
+from study.analysis.comparison import compare, leading_figures
+from study.analysis.pairs import choose_pairs
 from study.analysis.study import read_study
 from study.analysis.tables import escape_markdown, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import yaml
@@ -13,6 +14,11 @@ from study import resources
 from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.search_space import StudyConfig
 from tasks import hub
+from tasks.errors import UserError
+
+
+class MissingLoggerError(UserError):
+    """A logger that a search space names and this machine lacks."""
 
 
 def supply() -> resources.Supply:
@@ -45,6 +51,19 @@ def check_backbones(config: StudyConfig) -> None:
     for name in sorted(names):
         if not Path(name).expanduser().is_dir():
             hub.model_folder(name, ["config.json"])
+
+
+def check_loggers(config: StudyConfig) -> None:
+    """Refuse a logger whose package is not installed.
+
+    Raises:
+        MissingLoggerError: with what to install.
+    """
+    for name in config.loggers:
+        if importlib.util.find_spec(name) is None:
+            raise MissingLoggerError(
+                f"loggers: '{name}' is not installed: pip install {name}, or take it out of the search space"
+            )
 
 
 def show(config: StudyConfig, console: Console) -> None:

@@ -4,8 +4,10 @@
 <study>/optuna.db                every trial: parameters, states, values
 <study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair
 <study>/trials/0003/positions/   per-query positions, one Parquet file a benchmark
+<study>/trials/0003/examples.json  what was retrieved for some queries of each language
 <study>/trials/0003/step-...     the checkpoints that are kept
-<study>/tune/                    TensorBoard events and Tune's own files
+<study>/tensorboard/             scalars and HParams
+<study>/tune/                    Tune's own files
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from study import storage
 STUDY = "study.json"
 RECORD = "optuna.db"
 RESULT = "result.json"
-TRIALS, TUNE = "trials", "tune"
+EXAMPLES = "examples.json"
+TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 PACKAGES = ("torch", "transformers", "ray", "optuna", "faiss-cpu", "datasets", "tokenizers", "numpy", "babel")
 
 

@@ -71,6 +71,7 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 def _run(config: StudyConfig, folder: str, console: Console) -> None:
     at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
     plan.check_backbones(config)
+    plan.check_loggers(config)
     from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     cluster.start()

@@ -125,13 +125,13 @@ class StudySearcher(Searcher):
         if undefined:
             self._record.fail(number, f"{undefined[0]} is not a number")
         else:
-            self._record.complete(number, list(values.values()), _figures(result))
+            self._record.complete(number, list(values.values()), figures(result))
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing when Tune saves its state: the record is the state."""
 
 
-def _figures(result: Mapping[str, Any]) -> dict[str, float]:
+def figures(result: Mapping[str, Any]) -> dict[str, float]:
     """Return the finite numbers of a final report, without Tune's own and without the configuration."""
     tunes = {*AUTO_RESULT_KEYS, *DEBUG_METRICS}
     return {

@@ -11,7 +11,7 @@ from ray import tune
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from rich.console import Console
 
-from study import results, storage
+from study import loggers, results, storage
 from study.progress import Progress
 from study.scheduler import EarlyStopping
 from study.search_space import StudyConfig
@@ -54,7 +54,7 @@ def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> flo
         run_config=tune.RunConfig(
             name=f"{time.strftime('%Y%m%d-%H%M%S')}",
             storage_path=storage.join(folder, results.TUNE),
-            callbacks=[progress],
+            callbacks=[progress, *loggers.callbacks(config, folder)],
             failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
             verbose=0,
         ),

@@ -150,4 +150,6 @@ def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequenc
     folder: str = message["folder"]
     for evaluation in evaluations:
         storage.write_table(results.positions_file(folder, evaluation.benchmark), evaluation.positions)
+    examples = {evaluation.benchmark: evaluation.examples for evaluation in evaluations}
+    storage.write_json(storage.join(folder, results.EXAMPLES), examples)
     storage.write_json(storage.join(folder, results.RESULT), {"number": message["number"]} | result)

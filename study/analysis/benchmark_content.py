@@ -24,13 +24,13 @@ from study.analysis.published import published_tables
 from study.analysis.study import Study
 from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence
+from study.results import EXAMPLES
 
 METRICS = ("map", "ndcg@10", "mrr")
-EXAMPLES = "examples.json"
 MOST_TRIALS = 100
 """Of which heat maps and learning curves are shown, the best by the objective: they take most of the page's size."""
-_EXAMPLES_EACH, _RETRIEVED, _CHARACTERS = 12, 8, 300
-"""How much of the examples is shown, so that the page stays small."""
+_CHARACTERS = 300
+"""How much of a retrieved passage is shown, so that the page stays small."""
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,9 @@ def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator
     """Yield what the first trial of each group retrieved, cut to what a page can hold."""
     firsts = ranked((group.results[0] for group in groups), study.objective)
     for first in firsts:
-        queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])[:_EXAMPLES_EACH]
+        queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])
         if queries:
-            cut = [
-                query | {"retrieved": [_cut(passage) for passage in query["retrieved"][:_RETRIEVED]]}
-                for query in queries
-            ]
+            cut = [query | {"retrieved": [_cut(passage) for passage in query["retrieved"]]} for query in queries]
             yield {"number": first["number"], "label": trial_label(first), "queries": cut}
 
 

@@ -1,4 +1,4 @@
-"""Groups of trials compared in pairs: which pairs, and their differences by setting, metric and language."""
+"""Groups of trials compared in pairs: their differences by setting, metric and language."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from study.analysis.groups import Group, groups_of, representatives
-from study.analysis.leaderboard import KINDS, Result
+from study.analysis.groups import Group
+from study.analysis.leaderboard import Result
+from study.analysis.pairs import Pair
 from study.analysis.query_values import QueryValues, query_values
 from study.analysis.statistics import RESAMPLES, Difference, Floats, differences, holm
 from study.analysis.study import Study, StudyError
@@ -20,7 +21,6 @@ from tasks.schema import Setting
 HEADLINE = ("map", "ndcg@10", "mrr", RANK_DISTANCE)
 """What is tested of a benchmark that has any of it; of others, everything."""
 LEADING = "multilingual/map"
-HYBRID = "hybrid"
 
 
 class Figure(NamedTuple):
@@ -28,13 +28,6 @@ class Figure(NamedTuple):
 
     setting: Setting
     metric: str
-
-
-class Pair(NamedTuple):
-    """Two groups, the second of which is the baseline."""
-
-    group: Group
-    baseline: Group
 
 
 @dataclass(frozen=True)
@@ -51,41 +44,6 @@ class Comparison:
         """Return p by language, after Holm's correction over the languages."""
         found = self.by_language[figure]
         return dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
-
-
-def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
-    """Return what is compared with what; every group stands for its kind as `representatives` says.
-
-    Args:
-        study: whose trials.
-        baselines: a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything against
-            its group), or a backbone (the others against it, sampling by sampling); both ends and zero-shot without.
-
-    Raises:
-        StudyError: an unknown baseline, or nothing to compare.
-    """
-    groups = groups_of(study.results)
-    best = representatives(groups, study.objective)
-    samplings = tuple(kind for kind in KINDS if kind != HYBRID)
-    backbones = sorted({backbone for backbone, _ in best})
-    pairs: list[Pair] = []
-    for baseline in baselines or samplings:
-        if baseline in samplings:
-            wanted = [(best.get((backbone, HYBRID)), best.get((backbone, baseline))) for backbone in backbones]
-        elif baseline in backbones:
-            wanted = [(group, best.get((baseline, kind))) for (name, kind), group in best.items() if name != baseline]
-        elif (own := _group_with(groups, baseline)) is not None:
-            wanted = [(group, own) for group in best.values() if group is not own]
-        else:
-            known = [*samplings, *backbones, *(str(result["number"]) for result in study.results)]
-            raise StudyError(f"unknown baseline '{baseline}': {nearest(baseline, known)}")
-        pairs += [Pair(group, other) for group, other in wanted if group is not None and other is not None]
-    if not pairs:
-        raise StudyError(
-            "there is nothing to compare: no backbone has both hybrid trials and a baseline; "
-            "give --baseline a trial's number or a backbone"
-        )
-    return sorted(pairs, key=lambda pair: pair.group.backbone)
 
 
 def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int = RESAMPLES) -> list[Comparison]:
@@ -148,10 +106,6 @@ def leading_figures(found: Mapping[str, Sequence[Comparison]], metric: str | Non
         known = {name for figures in held.values() for name in figures}
         raise StudyError(f"metric '{metric}' was not measured on the trials compared: {nearest(metric, known)}")
     return chosen
-
-
-def _group_with(groups: Sequence[Group], number: str) -> Group | None:
-    return next((group for group in groups if number in map(str, group.numbers)), None)
 
 
 def _measured(pair: Pair, benchmark: str) -> bool:

@@ -11,10 +11,11 @@ import yaml
 from study.analysis import figures
 from study.analysis.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.analysis.chart_style import Spec
-from study.analysis.comparison import choose_pairs, compare
+from study.analysis.comparison import compare
 from study.analysis.groups import groups_of, representatives
 from study.analysis.languages import trial_label
 from study.analysis.leaderboard import KINDS, Result, ranked, sampling_of
+from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
 from study.analysis.study import Study, StudyError
 from study.analysis.tables import Cell, Table, words

@@ -69,16 +69,17 @@ def groups_of(results: Iterable[Result]) -> tuple[Group, ...]:
     return tuple(Group(tuple(sorted(group, key=lambda result: result["number"]))) for group in grouped.values())
 
 
+def merit(group: Group, objective: str) -> tuple[float, int]:
+    """Return what grows with a group's mean objective; of equals the one begun first is greater."""
+    sign = 1 if higher_is_better(objective.rpartition("/")[2]) else -1
+    mean = group.mean(objective)
+    return -float("inf") if mean is None else sign * mean, -group.numbers[0]
+
+
 def representatives(groups: Sequence[Group], objective: str) -> dict[tuple[str, str], Group]:
     """Return, for each backbone and sampling, the group with most seeds; of those the best by the objective."""
-    sign = 1 if higher_is_better(objective.rpartition("/")[2]) else -1
-
-    def merit(group: Group) -> tuple[int, float, int]:
-        mean = group.mean(objective)
-        return len(group.results), -float("inf") if mean is None else sign * mean, -group.numbers[0]
-
     best: dict[tuple[str, str], Group] = {}
     for group in groups:
         key = (group.backbone, group.sampling)
-        best[key] = max(best.get(key, group), group, key=merit)
+        best[key] = max(best.get(key, group), group, key=lambda one: (len(one.results), merit(one, objective)))
     return best

@@ -6,7 +6,7 @@ from typing import Any
 
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.groups import Group
-from study.analysis.leaderboard import decimals, metric_name
+from study.analysis.leaderboard import decimals, metric_name, number
 from study.analysis.statistics import Difference
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
@@ -27,7 +27,7 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
     return (
         f"{group.backbone}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
-        f"by {gap} [{low}, {high}], {p_text(found.p)}: {_judgement(found)}."
+        f"by {gap} [{low}, {high}], {p_text(found.p)}: {_judgement(found)}{_unequal(comparison)}."
     )
 
 
@@ -81,6 +81,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "benchmark": comparison.benchmark,
         "group": _group_data(comparison.pair.group),
         "baseline": _group_data(comparison.pair.baseline),
+        "unequal_settings": {key: list(values) for key, values in comparison.pair.unequal.items()},
         "figures": [
             {
                 "setting": str(figure.setting),
@@ -110,6 +111,17 @@ def _judgement(found: Difference) -> str:
     if a == b == 1:
         return f"{side} the noise of {found.questions} questions; one seed each, so noise between seeds is not covered"
     return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {found.questions} questions"
+
+
+def _unequal(comparison: Comparison) -> str:
+    """Say what else the two differ in, which may be where the difference comes from."""
+    different = comparison.pair.unequal
+    shown = (f"{key} {_setting(a)} against {_setting(b)}" for key, (a, b) in different.items())
+    return f"; not at equal settings ({', '.join(shown)})" if different else ""
+
+
+def _setting(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _signed(value: float, places: int) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from study.distributed import sum_over_ranks
 from study.retrieval.encode import Encoding, TextEncoder
+from study.retrieval.examples import Example, ExampleSearch
 from study.retrieval.partial import Partial
 from study.retrieval.positions import PADDING, PositionCounter, pair_scores
 from study.retrieval.runs import Runs, RunWriter
@@ -47,10 +48,12 @@ class Evaluation:
     """Language -> passages searched."""
     positions: pa.Table
     """Position of every relevant passage for every query (`tasks.scoring.POSITIONS`)."""
+    examples: list[Example]
+    """What was retrieved for some queries."""
 
     def describe(self) -> dict[str, Any]:
-        """Return everything but the positions, ready for JSON."""
-        return {name: value for name, value in vars(self).items() if name != "positions"}
+        """Return everything but what has files of its own, ready for JSON."""
+        return {name: value for name, value in vars(self).items() if name not in {"positions", "examples"}}
 
 
 def evaluate(
@@ -83,11 +86,12 @@ def evaluate(
     query_QD, relevant = stream.queries(), stream.relevant()
     union = Setting.MULTILINGUAL in benchmark.settings
     counter = position_counter(found, query_QD, relevant, union=union)
-    writer = RunWriter(runs, benchmark, found, query_QD) if runs else None
-    if writer:
-        _search(stream, relevant, counter, writer)
+    shown = ExampleSearch(benchmark, found, query_QD)
+    if runs:
+        _search(stream, relevant, (counter, shown), RunWriter(runs, benchmark, found, query_QD))
     else:
-        _count(stream, relevant, counter, Partial(partial, benchmark.name, counter) if partial else None)
+        kept = Partial(partial, benchmark.name, counter, shown.searches) if partial else None
+        _count(stream, relevant, (counter, shown), kept)
     positions = measured_positions(benchmark, found, counter)
     scores = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)
     return Evaluation(
@@ -98,16 +102,23 @@ def evaluate(
         queries=dict(Counter(benchmark.languages[i] for i in found.query_language_Q)),
         passages=_passages([benchmark.pools[i] for i in stream.pools]),
         positions=positions,
+        examples=shown.examples(),
     )
 
 
-def _count(stream: Stream, relevant: Sequence[Block], counter: PositionCounter, partial: Partial | None) -> None:
+_Seen = tuple[PositionCounter, ExampleSearch]
+"""Who is shown every passage."""
+
+
+def _count(stream: Stream, relevant: Sequence[Block], seen: _Seen, partial: Partial | None) -> None:
     """Count every part of the benchmark that is not counted yet."""
+    counter, shown = seen
     parts = (part for pool in stream.pools for part in stream.parts(pool, relevant))
     for number, part in enumerate(parts):
         if not partial or number >= partial.parts:
             for block in part.blocks:
                 counter.add(*block)
+                shown.add(block)
             if partial:
                 partial.counted(number + 1)
         stream.advance(part.texts)
@@ -115,13 +126,15 @@ def _count(stream: Stream, relevant: Sequence[Block], counter: PositionCounter, 
         partial.remove()
 
 
-def _search(stream: Stream, relevant: Sequence[Block], counter: PositionCounter, writer: RunWriter) -> None:
+def _search(stream: Stream, relevant: Sequence[Block], seen: _Seen, writer: RunWriter) -> None:
     """Count, and keep the best passages for run files as well."""
+    counter, shown = seen
     for pool in stream.pools:
         writer.begin_pool(pool)
         for part in stream.parts(pool, relevant):
             for block in part.blocks:
                 counter.add(*block)
+                shown.add(block)
                 writer.add(block)
             stream.advance(part.texts)
         writer.finish_pool(pool)

@@ -1,14 +1,16 @@
 """A long evaluation's counts on disk, so that one cut short goes on where it was.
 
-Counts are all that an evaluation keeps of the passages it has seen, so a few megabytes stand for any number of
-embeddings. Each process keeps its own file, and goes on only with the very queries and relevant passages, down to the
-last bit of their embeddings: another model, other data or another number of processes starts anew.
+Counts, and the best passages for a few queries, are all that an evaluation keeps of the passages it has seen, so a few
+megabytes stand for any number of embeddings. Each process keeps its own file, and goes on only with the very queries
+and relevant passages, down to the last bit of their embeddings: another model, other data or another number of
+processes starts anew.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from safetensors.torch import save_file
 
 from study.distributed import rank, world_size
 from study.retrieval.positions import PositionCounter
+from study.retrieval.search import TopK
 
 logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 60.0
@@ -26,10 +29,13 @@ SAVE_EVERY_S = 60.0
 class Partial:
     """What one process has counted of one benchmark."""
 
-    def __init__(self, folder: Path, benchmark: str, counter: PositionCounter) -> None:
-        """Take up what an earlier run left in `folder`, if it is this counter's."""
+    def __init__(
+        self, folder: Path, benchmark: str, counter: PositionCounter, searches: Mapping[frozenset[int], TopK]
+    ) -> None:
+        """Take up what an earlier run left in `folder`, if it is this counter's; likewise for the searches."""
         self._file = folder / f"{benchmark}-{rank()}-of-{world_size()}.safetensors"
         self._counter = counter
+        self._searches = list(searches.values())
         self._saved = time.monotonic()
         self._identity = blake2b(b"".join(t.cpu().numpy().tobytes() for t in counter.asked())).hexdigest()
         self.parts = self._restored()
@@ -54,7 +60,8 @@ class Partial:
         whole = self._file.with_suffix(".partial")
         in_pool_QR, in_union_QR = self._counter.counts
         metadata = {"identity": self._identity, "parts": str(self.parts)}
-        save_file({"in_pool": in_pool_QR, "in_union": in_union_QR}, whole, metadata)
+        best = {f"best-{n}-{m}": held for n, one in enumerate(self._searches) for m, held in enumerate(one.kept)}
+        save_file({"in_pool": in_pool_QR, "in_union": in_union_QR, **best}, whole, metadata)
         whole.replace(self._file)
 
     def _restored(self) -> int:
@@ -66,6 +73,8 @@ class Partial:
                 if metadata["identity"] != self._identity:
                     return 0
                 self._counter.counts = (held.get_tensor("in_pool"), held.get_tensor("in_union"))
+                for n, search in enumerate(self._searches):
+                    search.kept = (held.get_tensor(f"best-{n}-0"), held.get_tensor(f"best-{n}-1"))
                 return int(metadata["parts"])
         except (OSError, SafetensorError):
             return 0  # cut short while it was written: nothing but time is lost

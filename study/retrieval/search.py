@@ -52,6 +52,15 @@ class TopK:
             score_QK[_repeated(place_QK)] = -np.inf
         self._heap.add_result(score_QK, key_N.cpu().numpy()[place_QK])
 
+    @property
+    def kept(self) -> tuple[Tensor, Tensor]:
+        """Scores and keys (Q, K) that this process has so far, to be put back into another such search."""
+        return torch.from_numpy(self._heap.D), torch.from_numpy(self._heap.I)
+
+    @kept.setter
+    def kept(self, scores_and_keys: tuple[Tensor, Tensor]) -> None:
+        self._heap.D[:], self._heap.I[:] = (held.numpy() for held in scores_and_keys)
+
     def best(self) -> Hits:
         """Return the best passages of all processes; every process must call this, and gets the same answer.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from study import results, storage
-from study.analysis.comparison import Comparison, Figure, choose_pairs, compare, leading_figures
+from study.analysis.comparison import Comparison, Figure, compare, leading_figures
+from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study, StudyError, read_study
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, UNSEEN

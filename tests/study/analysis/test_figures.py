@@ -8,8 +8,9 @@ import altair as alt
 import pytest
 
 from study.analysis import figures
-from study.analysis.comparison import choose_pairs, compare
+from study.analysis.comparison import compare
 from study.analysis.groups import groups_of
+from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study
 from tests.study.synthetic_study import OBJECTIVE
 

@@ -61,6 +61,7 @@ def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_p
     )
     assert result.describe() == expected.describe()
     assert result.positions.equals(expected.positions)
+    assert result.examples == expected.examples
     assert seen[-1][0] == seen[-1][1]
     # Queries and relevant passages are encoded again, the other passages counted before are not.
     assert (texts_of(resumed) < texts_of(whole)) == (batches > 1)
@@ -101,4 +102,5 @@ def test_each_process_goes_on_from_its_own_place(run_in_group: RunInGroup, tmp_p
     for result, _ in (first, second):
         assert result.describe() == expected.describe()
         assert result.positions.equals(expected.positions)
+        assert result.examples == expected.examples
     assert second[1] < first[1]
