@@ -67,6 +67,11 @@ def start() -> None:
     )
 
 
+def dashboard() -> str | None:
+    """Return host and port of the dashboard of the Ray we are connected to, if it has one."""
+    return ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or None
+
+
 def _keep_to_this_machine() -> None:
     """Let Ray and its children, and the process groups of trials, listen on the loopback interface alone.
 

@@ -75,7 +75,9 @@ def _run(config: StudyConfig, folder: str, console: Console) -> None:
     from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     cluster.start()
-    storage.write_json(storage.join(folder, results.STUDY), _description(config))
+    storage.write_json(
+        storage.join(folder, results.STUDY), _description(config) | {"ray_dashboard": cluster.dashboard()}
+    )
     console.print(f"study {folder}: {config.search.trials} trials, {at_once} at a time")
     try:
         seconds = tuner.run(config, folder, console, at_once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
 from study.analysis.study import Study, StudyError
 from study.analysis.tables import Cell, Table, words
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
+"""Of a storage's URL."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def read_content(study: Study) -> Content:
         kinds=tuple(sorted({sampling_of(result) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results),
-        search_space=_yaml(description["search_space"]),
+        search_space=_PASSWORD.sub(r"\1:***@", _yaml(description["search_space"])),
         origins=(_origins("Versions", results, "versions"), _origins("Hardware", results, "hardware")),
         trials={result["number"]: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
         source=source(),

@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else, and as Markdown with the same tables.
 
-The page forbids itself the network, and every script but its own two, by a content security policy: what a data set's
+The page forbids itself the network, and every script but its own, by a content security policy: what a data set's
 text may hold is escaped, and would not run if it were not.
 """
 
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import jinja2
 import vl_convert
@@ -32,20 +34,28 @@ window.drawChart = (element, spec) => vegaEmbed(element, spec, {
 
 def html(content: Content) -> str:
     """Return the page."""
+    scripts = (_library(), beside("tables.js"), beside("report.js"))
+    return render("report.html", scripts, c=content, metric_name=metric_name, most_trials=MOST_TRIALS)
+
+
+def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
+    """Return a page of ours, in which all text is escaped and no scripts run but these."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("study.analysis"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
-    library = _library()
-    script, css = (_template_file(name) for name in ("report.js", "report.css"))
-    assert "</script" not in (library + script).lower(), "would end the script before its end"
-    return environment.get_template("report.html").render(
-        c=content,
-        metric_name=metric_name,
-        most_trials=MOST_TRIALS,
-        hashes=Markup(" ".join(_hash(text) for text in (library, script))),  # noqa: S704 - base64
-        **{name: Markup(text) for name, text in {"library": library, "script": script, "css": css}.items()},  # noqa: S704 - ours
+    assert all("</script" not in one.lower() for one in scripts), "would end the script before its end"
+    return environment.get_template(template).render(
+        hashes=Markup(" ".join(map(_hash, scripts))),  # noqa: S704 - base64
+        scripts=[Markup(one) for one in scripts],  # noqa: S704 - ours
+        css=Markup(beside("report.css")),  # noqa: S704 - ours
+        **values,
     )
+
+
+def beside(name: str) -> str:
+    """Return a file that stands beside the templates."""
+    return resources.files("study.analysis").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def markdown(content: Content) -> str:
@@ -83,10 +93,6 @@ def _library() -> str:
     return bundle
 
 
-def _template_file(name: str) -> str:
-    return resources.files("study.analysis").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
+def _hash(text: str) -> str:
     """Return a script's name in a content security policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

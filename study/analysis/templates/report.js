@@ -23,29 +23,6 @@
     show();
   }
 
-  // Tables sort by any column: numbers by value, words by alphabet, what has no value last.
-  const compare = (a, b) => {
-    if (a === "" || b === "") return (a === "") - (b === "");
-    const [x, y] = [Number(a), Number(b)];
-    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
-  };
-  for (const button of all("th button")) {
-    button.addEventListener("click", () => {
-      const header = button.closest("th");
-      const ascending = header.getAttribute("aria-sort") === "descending" || (
-        !header.hasAttribute("aria-sort") && header.classList.contains("start"));
-      all("th", header.parentElement).forEach((one) => one.removeAttribute("aria-sort"));
-      header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      const body = header.closest("table").tBodies[0];
-      const value = (row) => row.cells[header.cellIndex].dataset.value;
-      const rows = [...body.rows].sort((a, b) => {
-        const order = compare(value(a), value(b));
-        return value(a) === "" || value(b) === "" ? order : (ascending ? order : -order);
-      });
-      body.append(...rows);
-    });
-  }
-
   // The heat map: one trial, or the difference of two.
   const element = (name, text, attributes = {}) => {
     const made = document.createElement(name);

@@ -1,0 +1,187 @@
+"""The dashboard: what it shows of a study that runs, that it only reads, and what it leaves behind when it ends."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import optuna
+import psutil
+import pytest
+from optuna.trial import TrialState
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from sqlalchemy.exc import OperationalError
+
+from study import results, storage
+from study.analysis.study import Study, StudyError
+from study.live import open_study, read_live
+from study.site import Site
+from tests.study.live_study import copy_of, record, trial
+
+ATTACK = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture
+def kept(synthetic_study: Study, tmp_path: Path) -> str:
+    return copy_of(synthetic_study, tmp_path)
+
+
+def asked(folder: str, path: str, *, open_to_all: bool = False, **environ: str) -> tuple[str, str]:
+    """Return status and body of one request."""
+    study, held = open_study(folder)
+    status: list[str] = []
+    request = {"REQUEST_METHOD": "GET", "HTTP_HOST": "127.0.0.1:8080", "PATH_INFO": path, "SCRIPT_NAME": ""} | environ
+    site = Site(folder, study, held, 6006, open_to_all=open_to_all)
+    body = site(request, lambda code, *_: status.append(code))  # type: ignore[arg-type,return-value]  # no writer
+    return status[0], b"".join(body).decode()
+
+
+def test_a_running_study_is_shown_as_its_record_stands(kept: str) -> None:
+    study, _ = open_study(kept)
+    live = read_live(study)
+    assert live.facts["trials begun"] == "13"
+    assert (live.facts["done"], live.facts["running"]) == ("12", "1")
+    running = live.trials.rows[12]
+    assert [running[place].text for place in (0, 1, 7, 8)] == ["12", "running", "200/400", "0.125"]
+
+
+def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiting(
+    synthetic_study: Study, tmp_path: Path
+) -> None:
+    folder = str(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
+    writer = record(folder, synthetic_study)
+    reader, _ = open_study(folder)
+    assert len(reader.get_trials()) == 13
+    writer.tell(12, 0.75)
+    writer.add_trial(trial(TrialState.FAIL, synthetic_study.results[0]["config"], 0.1, "diverged"))
+    live = read_live(reader)
+    assert [row[1].text for row in live.trials.rows[12:]] == ["done", "failed"]
+    assert live.trials.rows[13][-1].text == "diverged"
+
+
+def test_the_record_is_opened_so_that_it_cannot_be_written(kept: str) -> None:
+    study, _ = open_study(kept)
+    with pytest.raises((OperationalError, optuna.exceptions.StorageInternalError)):
+        study.set_user_attr("x", 1)
+    before = Path(kept, results.RECORD).read_bytes()
+    for path in ("/", "/live", "/report", "/dashboard", "/api/studies", "/api/studies/1"):
+        assert asked(kept, path)[0].startswith("200"), path
+    assert Path(kept, results.RECORD).read_bytes() == before
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_only_reading_requests_are_let_through(kept: str, method: str) -> None:
+    status, _ = asked(kept, "/api/studies/1", REQUEST_METHOD=method)
+    assert status.startswith("405")
+
+
+def test_another_name_for_this_machine_is_answered_only_where_all_were_let_in(kept: str) -> None:
+    assert asked(kept, "/", HTTP_HOST="evil.example:8080")[0].startswith("403")
+    assert asked(kept, "/", HTTP_HOST="gpu-box:8080", open_to_all=True)[0].startswith("200")
+    assert asked(kept, "/", HTTP_HOST="localhost:8080")[0].startswith("200")
+
+
+def test_the_page_leads_to_every_other_view(kept: str) -> None:
+    _, page = asked(kept, "/")
+    for address in ("/report", "/dashboard/studies/1", "http://127.0.0.1:6006/#hparams"):
+        assert f'href="{address}"' in page
+    assert "not running now" in page  # Ray's: the study is over
+
+
+def test_before_a_trial_has_finished_the_report_says_so(kept: str) -> None:
+    shutil.rmtree(Path(kept, results.TRIALS))
+    status, page = asked(kept, "/report")
+    assert status.startswith("200")
+    assert "has no finished trial yet" in page
+
+
+def test_texts_of_a_study_are_escaped(kept: str) -> None:
+    study = optuna.load_study(storage=f"sqlite:///{kept}/{results.RECORD}", study_name="study")
+    config = study.trials[0].user_attrs["trial"] | {"backbone": ATTACK}
+    study.add_trial(trial(TrialState.FAIL, config, 0.1, ATTACK))
+    for path in ("/", "/live"):
+        assert "<script>document" not in asked(kept, path)[1]
+        assert "&lt;script&gt;document" in asked(kept, path)[1]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda folder: Path(folder, results.STUDY).unlink(), r"has no study\.json"),
+        (lambda folder: Path(folder, results.RECORD).unlink(), "cannot be read at sqlite"),
+    ],
+)
+def test_a_folder_that_holds_no_study_is_refused_in_one_sentence(kept: str, prepare: Any, message: str) -> None:
+    prepare(kept)
+    with pytest.raises(StudyError, match=message) as refused:
+        open_study(kept)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_password_in_a_storage_s_address_is_not_shown(kept: str) -> None:
+    path = storage.join(kept, results.STUDY)
+    description = storage.read_json(path)
+    description["search_space"]["storage"] = "postgresql://reader:hidden@127.0.0.1/x"
+    storage.write_json(path, description)
+    with pytest.raises(StudyError) as refused:
+        open_study(kept)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def served(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
+    """The dashboard as a process of its own: its address, and the process."""
+    folder = copy_of(synthetic_study, tmp_path_factory.mktemp("served"))
+    command = [sys.executable, "-u", "-m", "study.dashboard", folder, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().rpartition(": ")[2].strip()
+        yield address, psutil.Process(process.pid)
+        process.send_signal(signal.SIGKILL)
+
+
+def test_every_trial_is_listed_sorted_and_stays_sorted_while_the_page_renews_itself(
+    browser: webdriver.Chrome, served: tuple[str, psutil.Process]
+) -> None:
+    browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    browser.get(served[0])
+    numbers = (
+        "return [...document.querySelectorAll('#live tbody td:first-child')].map((cell) => Number(cell.innerText))"
+    )
+    assert browser.execute_script(numbers) == list(range(13))
+    browser.find_element(By.CSS_SELECTOR, "#live th button").click()
+    assert browser.execute_script(numbers) == list(range(12, -1, -1))
+    old = browser.find_element(By.CSS_SELECTOR, "#live table")
+    WebDriverWait(browser, 60).until(lambda one: one.find_element(By.CSS_SELECTOR, "#live table") != old)
+    assert browser.execute_script(numbers) == list(range(12, -1, -1))
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_optuna_dashboard_and_the_report_open_from_it_without_an_error(
+    browser: webdriver.Chrome, served: tuple[str, psutil.Process]
+) -> None:
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
+    for view, sign in (("History", "Hyperparameter Importance"), ("Report", "Configuration and origins")):
+        browser.get(served[0])
+        browser.find_element(By.LINK_TEXT, view).click()
+        WebDriverWait(browser, 120).until(lambda one, sign=sign: sign in one.find_element(By.TAG_NAME, "body").text)
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_ctrl_c_ends_it_and_what_it_started(served: tuple[str, psutil.Process]) -> None:
+    address, process = served
+    with urlopen(address) as answer:  # noqa: S310 - an address of ours
+        assert answer.status == 200
+    started = process.children(recursive=True)
+    assert any("tensorboard" in " ".join(child.cmdline()) for child in started)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert psutil.wait_procs(started, timeout=60)[1] == []
