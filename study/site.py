@@ -72,7 +72,8 @@ class Site:
             return _answer(start_response, "200 OK", page.render("live.html", live=read_live(self._study)))
         if path == "/report":
             return _answer(start_response, "200 OK", self._report())
-        return self._optuna(environ, start_response)
+        answer: Iterable[bytes] = self._optuna(environ, start_response)
+        return answer
 
     def _page(self, host: str) -> str:
         scripts = (page.beside("tables.js"), page.beside("live.js"))

@@ -17,6 +17,7 @@ import pytest
 from optuna.trial import TrialState
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.exc import OperationalError
 
@@ -40,7 +41,7 @@ def asked(folder: str, path: str, *, open_to_all: bool = False, **environ: str) 
     status: list[str] = []
     request = {"REQUEST_METHOD": "GET", "HTTP_HOST": "127.0.0.1:8080", "PATH_INFO": path, "SCRIPT_NAME": ""} | environ
     site = Site(folder, study, held, 6006, open_to_all=open_to_all)
-    body = site(request, lambda code, *_: status.append(code))  # type: ignore[arg-type,return-value]  # no writer
+    body = site(request, lambda code, *_: status.append(code))  # type: ignore[arg-type]  # no writer
     return status[0], b"".join(body).decode()
 
 
@@ -169,10 +170,11 @@ def test_optuna_dashboard_and_the_report_open_from_it_without_an_error(
     browser: webdriver.Chrome, served: tuple[str, psutil.Process]
 ) -> None:
     browser.get_log("browser")  # type: ignore[no-untyped-call]
+    body = (By.TAG_NAME, "body")
     for view, sign in (("History", "Hyperparameter Importance"), ("Report", "Configuration and origins")):
         browser.get(served[0])
         browser.find_element(By.LINK_TEXT, view).click()
-        WebDriverWait(browser, 120).until(lambda one, sign=sign: sign in one.find_element(By.TAG_NAME, "body").text)
+        WebDriverWait(browser, 120).until(text_to_be_present_in_element(body, sign))
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
