@@ -80,7 +80,7 @@ def test_no_scripts_run_but_those_that_the_policy_names(html: str) -> None:
     running = [kind for kind in outline(html).scripts if kind != "application/json"]
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     assert len(running) == 3
-    assert policy.count("'sha256-") == 2
+    assert policy.count("'sha256-") == 3
     assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy
 
