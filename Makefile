@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests clean
+.PHONY: run test lint types contracts tests node aws gcp test-cluster clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run
@@ -22,6 +22,21 @@ contracts: .venv/test.stamp
 
 tests: .venv/test.stamp
 	$(BIN)/python -m pytest
+
+# A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage; every call to
+# Ray carries the token.
+node: .venv/run.stamp
+	printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' STUDY_STORAGE=$(STORAGE) \
+		RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
+	grep -qs study_environment ~/.bashrc || echo '. ~/.study_environment' >> ~/.bashrc
+
+# What `ray up` needs to start machines of a cloud, on the laptop and on the head.
+aws gcp: .venv/run.stamp
+	$(BIN)/pip install --quiet --constraint constraints.txt --group $@
+
+# `ray up` to `ray down` on this machine, for real; needs root on Linux, and no network but for packages.
+test-cluster: .venv/run.stamp
+	tests/cluster/rehearse.sh
 
 clean:
 	rm -rf .venv

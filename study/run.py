@@ -27,7 +27,8 @@ def main(
     space: Annotated[str | None, typer.Argument(help="A shipped search space, or the path of a YAML file.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name; the space's and the time unless given.")] = None,
     under: Annotated[
-        str, typer.Option("--storage", help="Folder or URI under which the study's folder lies.")
+        str,
+        typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI under which the study's folder lies."),
     ] = DEFAULT_STORAGE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study; the latest unless named.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,

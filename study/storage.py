@@ -41,6 +41,13 @@ def folders(path: str) -> list[str]:
     return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
 
+def delete_folder(path: str) -> None:
+    """Remove a folder with all that is in it, if it exists."""
+    filesystem, inner = fs.FileSystem.from_uri(path)
+    if filesystem.get_file_info(inner).type != fs.FileType.NotFound:
+        filesystem.delete_dir(inner)
+
+
 def read_json(path: str) -> Any:
     """Return the value of a JSON file."""
     filesystem, inner = fs.FileSystem.from_uri(path)

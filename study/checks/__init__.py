@@ -1,0 +1,1 @@
+"""What `study.doctor` looks at, before money is spent."""

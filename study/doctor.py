@@ -1,0 +1,91 @@
+"""`python -m study.doctor [SPACE]`: is this machine or cluster fit for a study? One line a check, with the mend."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from study import doors, search_space, storage
+from study.checks.findings import Finding
+from study.config import BUILTIN_BACKBONES
+from study.run import DEFAULT_SPACE, DEFAULT_STORAGE
+from study.search_space import StudyConfig
+
+
+def main(
+    space: Annotated[str, typer.Argument(help="The study to come: its backbones, and what its trials occupy.")] = (
+        DEFAULT_SPACE
+    ),
+    under: Annotated[
+        str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI under which studies will lie.")
+    ] = DEFAULT_STORAGE,
+) -> None:
+    """Check versions, GPUs, the network between workers, storage, hub, clocks and disks; exit with 1 if any fails."""
+    console = doors.console()
+    with doors.refusals():
+        config = search_space.load(space)
+        found = examine(config, storage.absolute(under), console)
+    if not all(found):
+        sys.exit(1)
+
+
+def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
+    """Run every check, printing each as it ends; return which are good.
+
+    Args:
+        config: the study to come.
+        root: the studies' storage.
+        console: where the lines go.
+    """
+    from study import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
+    from study.checks import findings, nodes  # noqa: PLC0415
+    from study.checks.all_reduce import all_reduce  # noqa: PLC0415
+
+    good = []
+
+    def tell(finding: Finding) -> None:
+        good.append(finding.good)
+        console.print(_line(finding), soft_wrap=True)
+
+    cluster.start()
+    folder = storage.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
+    models = _hub_models(config)
+    try:
+        found = nodes.look(models, folder)
+        for finding in (
+            findings.versions(found),
+            findings.gpus(found),
+            findings.storage(found, root),
+            findings.hub(found, models),
+            findings.clock(found),
+            findings.disk(found),
+        ):
+            tell(finding)
+        if not findings.storage(found, root).good:
+            tell(Finding("all-reduce", False, "not tried: Ray Train needs the storage", "mend the storage first"))
+        else:
+            tell(all_reduce(next(iter(config.examples())).resources, folder))
+    finally:
+        storage.delete_folder(folder)
+    return good
+
+
+def _hub_models(config: StudyConfig) -> tuple[str, ...]:
+    names = {trial.backbone for trial in config.examples()} - set(BUILTIN_BACKBONES)
+    return tuple(sorted(name for name in names if not Path(name).expanduser().is_dir()))
+
+
+def _line(finding: Finding) -> Text:
+    mark = ("good  ", "green") if finding.good else ("mend  ", "bold red")
+    mend = (f"; {finding.mend}", "yellow") if finding.mend else ""
+    return Text.assemble(mark, f"{finding.check:<12}{finding.says}", mend)
+
+
+if __name__ == "__main__":
+    doors.door(main)()
