@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import doors, plan, results, search_space, storage, summary
+from study import doors, plan, preflight, results, search_space, storage, summary
 from study.search_space import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
@@ -37,7 +37,10 @@ def main(
     console = doors.console()
     with doors.refusals():
         if dry_run:
-            plan.show(search_space.load(space or DEFAULT_SPACE), console)
+            config = search_space.load(space or DEFAULT_SPACE)
+            corpora = preflight.check_corpora(config)
+            plan.show(config, console)
+            preflight.show(config, corpora, console)
             return
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
         _run(config, folder, console)
@@ -73,6 +76,7 @@ def _run(config: StudyConfig, folder: str, console: Console) -> None:
     at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
     plan.check_backbones(config)
     plan.check_loggers(config)
+    preflight.check_corpora(config)
     from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     cluster.start()

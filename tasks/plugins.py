@@ -72,6 +72,12 @@ def load_corpus(name: str, options: Mapping[str, Any]) -> Corpus:
     return loaded
 
 
+def is_local(name: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a corpus needs no download: it is made here, or `path` says where it lies."""
+    load, _ = _checked("corpus", tasks.corpora, name, options)
+    return "path" not in inspect.signature(load).parameters or options.get("path") is not None
+
+
 def _modules(package: ModuleType) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
 
