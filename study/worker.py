@@ -19,7 +19,7 @@ from study.config import VALIDATION, TrialConfig, value_at
 from study.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.question_loss import question_loss
-from study.training import checkpoint
+from study.training import checkpoint, memory
 from study.training.backbone import load_encoder
 from study.training.corpora import load_for_training
 from study.training.encoder import Encoder
@@ -39,16 +39,23 @@ def train_worker(message: dict[str, Any]) -> None:
         message: `number`, `trial` (a TrialConfig as plain data) and `folder` (where the trial's files go).
     """
     config = TrialConfig.model_validate(message["trial"])
+    if storage.exists(storage.join(message["folder"], results.RESULT)):
+        return  # an attempt before this one failed for good
     device = ray.train.torch.get_device()
     try:
         result, evaluations = _run(config, device)
-    except (DivergedError, UserError) as error:
-        # Nothing that running it again would mend: on record as failed, and the study goes on.
-        result, evaluations = {"config": message["trial"], "failed": str(error)}, []
-    except torch.OutOfMemoryError:
-        reason = "out of GPU memory: lower micro_batch_tokens and set gradient_caching, or lower max_passage_tokens"
-        result, evaluations = {"config": message["trial"], "failed": reason}, []
-    _write(message, result, evaluations)
+    except DivergedError as error:  # on every rank alike
+        if distributed.rank() == 0:
+            _fail(message, str(error))
+    except (UserError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, UserError) and not memory.ran_out(error):
+            raise
+        # Nothing that running it again would mend, but perhaps on this rank alone, with the others waiting for it: the
+        # error ends them too, and the next attempt finds what is on record.
+        _fail(message, str(error) if isinstance(error, UserError) else memory.advice(config))
+        raise
+    else:
+        _write(message, result, evaluations)
 
 
 def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
@@ -143,7 +150,13 @@ def _restore_best(training: Training) -> None:
         checkpoint.restore_weights(Path(folder), training.encoder)
 
 
-def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequence[Evaluation] = ()) -> None:
+def _fail(message: dict[str, Any], reason: str) -> None:
+    """Put on record why a trial cannot go on."""
+    failed = {"number": message["number"], "config": message["trial"], "failed": reason}
+    storage.write_json(storage.join(message["folder"], results.RESULT), failed)
+
+
+def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequence[Evaluation]) -> None:
     """Write the trial's files, the result last: where it is, everything is."""
     if distributed.rank() != 0:
         return

@@ -76,8 +76,18 @@ def _about(result: Result) -> str:
         steps=result["training"]["best_step"],
         sampling=sampling_of(result),
         alpha=_shown(config["alpha"]),
-        temperature=_shown(config["temperature"]),
+        temperature=_temperature(result),
     )
+
+
+def _temperature(result: Result) -> str:
+    """Return the temperature as it was set or, where it was learned, from where to where."""
+    config, training = result["config"], result["training"]
+    start = _shown(config["temperature"])
+    if config["temperature_learning_rate"] is None:
+        return start
+    end = next(entry["temperature_now"] for entry in training["history"] if entry["step"] == training["best_step"])
+    return f"{start}, learned to {number(end)}"
 
 
 def _measured(result: Result) -> list[str]:

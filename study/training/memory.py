@@ -5,7 +5,7 @@ from __future__ import annotations
 from study.config import TrialConfig
 
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory")
-"""In the messages of CUDA, of PyTorch's CPU allocator on Linux and elsewhere, and of Ray, which ends processes early."""
+"""In what CUDA says, PyTorch on a CPU (Linux, elsewhere), and Ray, which ends processes before the system does."""
 
 
 def ran_out(error: BaseException) -> bool:

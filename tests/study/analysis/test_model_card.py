@@ -23,7 +23,11 @@ def result(**settings: Any) -> dict[str, Any]:
         "number": 3,
         "config": config.model_dump(mode="json"),
         "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
-        "training": {"step": 100, "best_step": 80 if config.steps else 0},
+        "training": {
+            "step": 100,
+            "best_step": 80 if config.steps else 0,
+            "history": [{"step": step, "temperature_now": step / 2000} for step in (40, 80, 100)],
+        },
         "training_languages": ["ar", "zh"] if config.steps else [],
         "corpora": [{"name": corpus.name, "revision": "0123456789ab", "rows": 9} for corpus in config.corpora],
         "metrics": evaluation.metrics,
@@ -69,6 +73,8 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     held = result(corpora=corpora, alpha={"start": 0.2, "end": 0.8}, temperature=0.03)
     card = model_card(held, "x").replace("\\", "")
     assert "alpha 0.2→0.8, temperature 0.03" in card
+    learned = model_card(result(temperature=0.03, temperature_learning_rate=1e-3), "x")
+    assert "temperature 0.03, learned to 0.04 " in learned
     assert "fine-tuned for 80 steps on hybrid batches" in card
     assert "Languages: ar, zh." in card
     assert "- mmarco, 9 rows, revision 0123456789ab, languages ['ar', 'zh']" in card
