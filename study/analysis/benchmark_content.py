@@ -35,7 +35,7 @@ _CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence about a lead, and its judgement in two words."""
+    """A sentence about a lead, and its judgement in a word or two."""
 
     text: str
     badge: str
@@ -93,7 +93,9 @@ def read_benchmark(
         name=name,
         facts=_benchmark_facts(best[0]["benchmarks"][name]),
         leaderboard=trials_table(results, study.objective, name),
-        verdicts=tuple(Verdict(sentence(one, figure), badge(one.overall[figure])) for one in led if figure),
+        verdicts=tuple(
+            Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric)) for one in led if figure
+        ),
         differences=tuple(differences_table(one) for one in comparisons),
         by_language=tuple(languages_table(one, figure) for one in led if figure),
         rank_distance=rank_distance_table(groups, name, unseen),

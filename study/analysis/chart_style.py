@@ -18,8 +18,11 @@ Spec = dict[str, Any]
 KIND_COLOR = alt.Scale(domain=KINDS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
 KIND_SHAPE = alt.Scale(domain=KINDS, range=["square", "triangle-up", "circle", "cross"])
 """Shape as well as colour, for those who see no difference between the colours."""
-SETTING_COLOR = alt.Scale(domain=list(Setting), range=["var(--mono)", "var(--cross)", "var(--multi)"])
-SETTING_DASH = alt.Scale(domain=list(Setting), range=[[1, 0], [7, 3], [2, 2]])
+SETTING_COLOR = {
+    Setting.MONOLINGUAL: "var(--mono)",
+    Setting.CROSSLINGUAL: "var(--cross)",
+    Setting.MULTILINGUAL: "var(--multi)",
+}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _CONFIG = {
     "background": "transparent",
@@ -36,6 +39,7 @@ _CONFIG = {
         "titleFontSize": 11,
         "titlePadding": 8,
     },
+    "axisQuantitative": {"tickCount": 6},
     "title": {"color": "var(--ink)", "fontSize": 13, "fontWeight": 600, "anchor": "start", "offset": 10},
 }
 

@@ -9,7 +9,7 @@ import altair as alt
 from study.analysis import chart_style as style
 from study.analysis.chart_style import Row, Spec
 from study.analysis.comparison import Comparison
-from study.analysis.groups import Group
+from study.analysis.groups import Group, differing
 from study.analysis.leaderboard import Result, metric_name, number, sampling_of
 from study.analysis.verdict import LEVEL
 from tasks.metrics import RANK_DISTANCE
@@ -19,27 +19,33 @@ _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
 def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list[Spec]:
-    """Return, per backbone, a metric against alpha: a point a trial, a line through the means over seeds."""
+    """Return, per backbone and setting, a metric against alpha: a point a trial.
+
+    Lines go through the means over seeds of trials that are alike in everything but alpha and seed.
+    """
     charts = []
     for backbone, trials in _by_backbone(results).items():
-        rows = [
-            _named(result) | {"alpha": result["config"]["alpha"], "setting": setting, "value": style.rounded(value)}
-            for result in trials
-            if result["config"]["steps"] and not isinstance(result["config"]["alpha"], dict)
-            for setting in Setting
-            if (value := result["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
-        ]
-        base = alt.Chart(style.data(rows)).encode(
-            x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
-            color=alt.Color("setting:N", scale=style.SETTING_COLOR, sort=list(Setting), legend=None),
-        )
-        line = base.mark_line(strokeWidth=2).encode(
-            y=alt.Y("mean(value):Q", title=metric_name(metric), scale=alt.Scale(zero=False)),
-            strokeDash=alt.StrokeDash("setting:N", scale=style.SETTING_DASH, sort=list(Setting), legend=None),
-        )
-        shown = style.tooltip("trial", "seed", "alpha", "setting", "value")
-        points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
-        charts += [style.spec(line + points, backbone)] if rows else []
+        fixed = [one for one in trials if one["config"]["steps"] and not isinstance(one["config"]["alpha"], dict)]
+        alike = differing([one["config"] for one in fixed])
+        for setting in Setting:
+            rows = [
+                _named(one)
+                | {"alpha": one["config"]["alpha"], "settings": settings, "setting": setting}
+                | {"value": style.rounded(value)}
+                for one, settings in zip(fixed, alike, strict=True)
+                if (value := one["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
+            ]
+            base = alt.Chart(style.data(rows)).encode(
+                x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
+                color=alt.value(style.SETTING_COLOR[setting]),
+                detail="settings:N",
+            )
+            line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
+                y=alt.Y("mean(value):Q", title=f"{setting} {metric_name(metric)}", scale=alt.Scale(zero=False)),
+            )
+            shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
+            points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
+            charts += [style.spec(line + points, backbone, height=200)] if rows else []
     return charts
 
 

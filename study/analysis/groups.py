@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
-from study.analysis.leaderboard import Result, number, sampling_of
+from study.analysis.leaderboard import Result, number, sampling_of, setting_text
 from tasks.metrics import higher_is_better
 from tasks.schema import Setting
 
@@ -67,6 +68,16 @@ def groups_of(results: Iterable[Result]) -> tuple[Group, ...]:
         rest = {key: value for key, value in result["config"].items() if key != "seed"}
         grouped.setdefault(json.dumps(rest, sort_keys=True), []).append(result)
     return tuple(Group(tuple(sorted(group, key=lambda result: result["number"]))) for group in grouped.values())
+
+
+def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return for each configuration the settings in which some differ, alpha and seed aside, as a text."""
+    keys = [
+        key
+        for key in (configs[0] if configs else ())
+        if key not in {"alpha", "seed"} and any(one[key] != configs[0][key] for one in configs)
+    ]
+    return [", ".join(f"{key} {setting_text(one[key])}" for key in keys) for one in configs]
 
 
 def merit(group: Group, objective: str) -> tuple[float, int]:

@@ -100,6 +100,11 @@ def setting_cell(value: float | dict[str, Any]) -> Cell:
     return Cell(number(value), value["start"] if isinstance(value, dict) else value)
 
 
+def setting_text(value: Any) -> str:
+    """Return any setting as a text, a number in three digits."""
+    return number(value) if isinstance(value, float) else str(value)
+
+
 def number(value: float | dict[str, Any]) -> str:
     """Return a number in three digits; a schedule as start->end."""
     return f"{value['start']:.3g}→{value['end']:.3g}" if isinstance(value, dict) else f"{value:.3g}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.groups import Group
-from study.analysis.leaderboard import decimals, metric_name, number
+from study.analysis.leaderboard import decimals, metric_name, setting_text
 from study.analysis.statistics import Difference
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
@@ -31,9 +31,12 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
     )
 
 
-def badge(found: Difference) -> str:
-    """Return the judgement in two words."""
-    return "one seed" if found.seeds == (1, 1) else "beyond noise" if found.p < LEVEL else "within noise"
+def badge(found: Difference, metric: str) -> str:
+    """Return the judgement in a word or two: beyond noise, `ahead` or `behind`."""
+    if found.seeds == (1, 1):
+        return "one seed"
+    leads = (found.value > 0) == higher_is_better(metric)
+    return "within noise" if found.p >= LEVEL else "ahead" if leads else "behind"
 
 
 def p_text(p: float) -> str:
@@ -116,12 +119,8 @@ def _judgement(found: Difference) -> str:
 def _unequal(comparison: Comparison) -> str:
     """Say what else the two differ in, which may be where the difference comes from."""
     different = comparison.pair.unequal
-    shown = (f"{key} {_setting(a)} against {_setting(b)}" for key, (a, b) in different.items())
+    shown = (f"{key} {setting_text(a)} against {setting_text(b)}" for key, (a, b) in different.items())
     return f"; not at equal settings ({', '.join(shown)})" if different else ""
-
-
-def _setting(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)
 
 
 def _signed(value: float, places: int) -> str:

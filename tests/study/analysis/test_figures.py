@@ -29,13 +29,21 @@ def _inline(spec: dict[str, Any]) -> list[dict[str, Any]]:
 def test_alpha_charts_have_a_point_for_every_trial_and_setting(synthetic_study: Study) -> None:
     charts = figures.alpha_charts(synthetic_study.results, "xquad_r", "map")
     points = [row for chart in charts for row in rows_of(chart) if row]
-    assert len(charts) == 2
+    assert len(charts) == 2 * 3
     assert {(row["trial"], row["setting"]) for row in points} == {
         (number, setting) for number in range(12) for setting in ("monolingual", "crosslingual", "multilingual")
     }
     first = next(row for row in points if (row["trial"], row["setting"]) == (0, "multilingual"))
     measured = synthetic_study.results[0]["metrics"]["xquad_r/multilingual/map"]
     assert first["value"] == pytest.approx(measured, rel=1e-4)
+
+
+def test_lines_join_only_trials_that_are_alike_in_all_but_alpha_and_seed(synthetic_study: Study) -> None:
+    warmer = [
+        r | {"config": r["config"] | {"temperature": 0.1 if r["number"] % 2 else 0.05}} for r in synthetic_study.results
+    ]
+    rows = rows_of(figures.alpha_charts(warmer, "xquad_r", "map")[0])
+    assert {(row["trial"] % 2, row["settings"]) for row in rows} == {(0, "temperature 0.05"), (1, "temperature 0.1")}
 
 
 def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:

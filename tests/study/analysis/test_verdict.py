@@ -61,8 +61,9 @@ def test_the_sentence_says_who_leads_by_how_much_and_over_what_noise(found: Diff
 
 
 def test_one_seed_each_is_no_answer() -> None:
-    judged = [badge(difference(0.03, p, seeds)) for seeds in ((1, 1), (2, 2)) for p in (0.01, 0.2)]
-    assert judged == ["one seed", "one seed", "beyond noise", "within noise"]
+    judged = [badge(difference(0.03, p, seeds), "map") for seeds in ((1, 1), (2, 2)) for p in (0.01, 0.2)]
+    assert judged == ["one seed", "one seed", "ahead", "within noise"]
+    assert badge(difference(0.03, 0.01), "rank_distance") == "behind"
 
 
 def test_a_smaller_rank_distance_leads() -> None:
@@ -75,6 +76,12 @@ def test_a_smaller_rank_distance_leads() -> None:
 def test_another_backbone_is_named() -> None:
     other = comparison(difference(0.031, 0.004), backbone="builtin/labse-tiny", alpha=0.5)
     assert "leads builtin/labse-tiny, hybrid (alpha 0.5) on" in sentence(other, MAP)
+
+
+def test_settings_that_are_not_equal_are_named() -> None:
+    other = comparison(difference(0.031, 0.004), alpha=0, temperature=0.1, learning_rate=2e-5)
+    told = "; not at equal settings (temperature 0.05 against 0.1, learning_rate 3e-05 against 2e-05)."
+    assert sentence(other, MAP).endswith(told)
 
 
 def test_what_is_beyond_noise_is_bold_in_the_tables_by_language_after_holm() -> None:

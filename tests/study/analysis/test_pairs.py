@@ -1,0 +1,73 @@
+"""What is compared with what: at equal settings, so that a kind with more trials has no advantage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from study.analysis.pairs import choose_pairs
+from study.analysis.study import Study
+from study.config import TrialConfig
+
+OBJECTIVE = "validation/multilingual/map"
+SPACE = {"search": {"sampler": "random", "trials": 9, "space": {"alpha": {"type": "float", "low": 0, "high": 1}}}}
+
+
+def study_of(*trials: tuple[float, dict[str, Any]]) -> Study:
+    """Return a study of trials given by objective and settings."""
+    results = tuple(
+        {
+            "number": number,
+            "config": TrialConfig.model_validate(config).model_dump(mode="json"),
+            "metrics": {OBJECTIVE: score},
+            "benchmarks": {},
+        }
+        for number, (score, config) in enumerate(trials)
+    )
+    return Study("/nowhere/small", {"search_space": SPACE, "name": "small"}, results)
+
+
+def chosen(study: Study, *baselines: str) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return [(pair.group.numbers, pair.baseline.numbers) for pair in choose_pairs(study, baselines)]
+
+
+def test_hybrid_meets_its_end_at_equal_settings_though_a_better_trial_has_others() -> None:
+    study = study_of(
+        *((0.5, {"alpha": 0}), (0.6, {"alpha": 0.5})),
+        *((0.9, {"alpha": 0.5, "temperature": 0.02}), (0.8, {"alpha": 0.7, "temperature": 0.02})),
+    )
+    assert chosen(study, "X-Y") == [((1,), (0,))]
+    assert choose_pairs(study, ["X-Y"])[0].unequal == {}
+
+
+def test_of_several_equal_settings_those_are_chosen_where_the_end_does_best_and_there_the_best_alpha() -> None:
+    warm = {"temperature": 0.1}
+    study = study_of(
+        *((0.5, {"alpha": 0}), (0.9, {"alpha": 0.5})),
+        *((0.6, {"alpha": 0} | warm), (0.65, {"alpha": 0.5} | warm), (0.7, {"alpha": 0.8} | warm)),
+    )
+    assert chosen(study, "X-Y") == [((4,), (2,))]
+
+
+def test_most_seeds_come_before_the_best() -> None:
+    warm = {"temperature": 0.1}
+    study = study_of(
+        *((0.5, {"alpha": 0}), (0.5, {"alpha": 0, "seed": 1}), (0.5, {"alpha": 0.5}), (0.5, {"alpha": 0.5, "seed": 1})),
+        *((0.6, {"alpha": 0} | warm), (0.9, {"alpha": 0.5} | warm)),
+    )
+    assert chosen(study, "X-Y") == [((2, 3), (0, 1))]
+
+
+def test_where_no_settings_are_equal_the_best_meet_and_what_differs_is_known() -> None:
+    study = study_of(
+        *((0.5, {"alpha": 0}), (0.7, {"alpha": 0, "temperature": 0.02})),
+        *((0.9, {"alpha": 0.5, "temperature": 0.1}), (0.6, {"alpha": 0.4, "temperature": 0.3})),
+    )
+    (pair,) = choose_pairs(study, ["X-Y"])
+    assert (pair.group.numbers, pair.baseline.numbers) == ((2,), (1,))
+    assert pair.unequal == {"temperature": (0.1, 0.02)}
+
+
+def test_an_untrained_backbone_has_no_settings_of_training_to_be_equal() -> None:
+    study = study_of((0.1, {"steps": 0, "alpha": 0.5}), (0.5, {"alpha": 0.5, "temperature": 0.2}))
+    (pair,) = choose_pairs(study, ["zero-shot"])
+    assert (pair.group.numbers, pair.baseline.numbers, pair.unequal) == ((1,), (0,), {})
