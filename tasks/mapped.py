@@ -69,17 +69,18 @@ class MappedTable:
             batches.append(reader.get_batch(i))
             if i % _BATCHES_AT_ONCE == 0:
                 self.release()
-        self._table = pa.Table.from_batches(batches, reader.schema)
+        self.table = pa.Table.from_batches(batches, reader.schema)
+        """A view of the file; whoever reads from it releases afterwards."""
         self.release()
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return int(self._table.num_rows)
+        return int(self.table.num_rows)
 
     def value(self, column: str, row: int) -> Any:
         """Return one value as a Python object."""
         # One by one, because `ChunkedArray.take` joins the chunks first, which reads the whole file.
-        return self._table[column][row].as_py()
+        return self.table[column][row].as_py()
 
     def release(self) -> None:
         """Give back the pages read so far."""

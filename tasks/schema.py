@@ -6,7 +6,7 @@ object to everybody else, and neither costs a Python object per row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -50,10 +50,16 @@ class Passage(NamedTuple):
 class Texts:
     """Rows of (id, text), one language, random access; in memory or memory-mapped."""
 
-    def __init__(self, table: pa.Table) -> None:
-        """Wrap an Arrow table with the string columns `id` and `text`."""
+    def __init__(self, table: pa.Table, release: Callable[[], None] = lambda: None) -> None:
+        """Wrap an Arrow table with the string columns `id` and `text`.
+
+        Args:
+            table: in memory or memory-mapped.
+            release: called after every reading; gives back the memory that a mapped file took (`tasks.mapped`).
+        """
         assert {"id", "text"} <= set(table.column_names), table.column_names
         self._table = table
+        self._release = release
         self._starts = np.cumsum([0, *(len(chunk) for chunk in table["id"].chunks)])
 
     @classmethod
@@ -78,7 +84,11 @@ class Texts:
     def rows_of(self, ids: Sequence[str]) -> Rows:
         """Return the row of each id, -1 where this table does not hold it."""
         wanted = pa.array(ids, pa.string())
-        held = np.flatnonzero(pc.is_in(self._table["id"], value_set=wanted).to_numpy())
+        found = []
+        for start, chunk in zip(self._starts[:-1], self._table["id"].chunks, strict=True):
+            found.append(start + np.flatnonzero(pc.is_in(chunk, value_set=wanted).to_numpy(zero_copy_only=False)))
+            self._release()
+        held = np.concatenate([np.empty(0, dtype=np.int64), *found])
         row_of = dict(zip(self.ids(held), held.tolist(), strict=True))
         return np.array([row_of.get(i, -1) for i in ids], dtype=np.int64)
 
@@ -93,6 +103,7 @@ class Texts:
         for number in np.unique(chunk_of):
             here = np.flatnonzero(chunk_of == number)
             values[here] = column.chunk(int(number)).take(pa.array(rows[here] - self._starts[number])).to_pylist()
+        self._release()
         taken: list[str] = values.tolist()
         return taken
 

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.cache import cache_folder, once
+from tasks.mapped import MappedTable
 from tasks.records import content_digest
 from tasks.schema import Passage, Texts
 
@@ -45,7 +46,8 @@ def memory_mapped(recipe: str, sources: Sequence[Path], batches: Callable[[], Ba
         (folder / _DIGEST).write_text(content_digest(sources), encoding="ascii")
 
     folder = once(cache_folder() / "tables" / key, build)
-    tables = {file.stem: Texts(_mapped(file)) for file in sorted(folder.glob("*.arrow"))}
+    mapped = {file.stem: MappedTable(file) for file in sorted(folder.glob("*.arrow"))}
+    tables = {name: Texts(held.table, held.release) for name, held in mapped.items()}
     return tables, (folder / _DIGEST).read_text(encoding="ascii")
 
 
@@ -73,7 +75,3 @@ def _write(folder: Path, batches: Batches) -> None:
             if pool not in writers:
                 writers[pool] = open_files.enter_context(pa.ipc.new_file(str(folder / f"{pool}.arrow"), _SCHEMA))
             writers[pool].write_batch(batch)
-
-
-def _mapped(file: Path) -> Any:
-    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()

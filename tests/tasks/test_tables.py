@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from tasks.records import content_digest
 from tasks.schema import Passage
 from tasks.tables import BATCH_ROWS, Batches, in_batches, memory_mapped
+from tests.tasks.test_mapped import MEBIBYTE, mapped_memory
 
 
 @pytest.fixture
@@ -73,3 +75,15 @@ def test_an_open_table_lies_on_disk_not_in_memory(cache: Path, source: Path) -> 
     tables, _ = memory_mapped("plain", [source], counted(rows)[0])
     assert len(tables["zh"]) == 5000
     assert pa.total_allocated_bytes() - before < 100_000  # of 18 MB of text
+
+
+def test_reading_every_passage_holds_none_of_the_file_in_memory(cache: Path, source: Path) -> None:
+    rows = [("th", Passage(f"p{i}", f"{i} " + "ก" * 2000)) for i in range(6 * BATCH_ROWS)]
+    tables, _ = memory_mapped("large", [source], counted(rows)[0])
+    before = mapped_memory()
+    for start in range(0, len(rows), 1000):
+        held = np.arange(start, min(start + 1000, len(rows)))
+        assert tables["th"].texts(held) == [rows[i][1].text for i in held]
+        assert mapped_memory() - before < 8 * MEBIBYTE  # of 72
+    assert tables["th"].rows_of(["p12000", "p3", "q"]).tolist() == [12000, 3, -1]
+    assert mapped_memory() - before < 8 * MEBIBYTE
