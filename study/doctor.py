@@ -72,7 +72,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         else:
             tell(all_reduce(next(iter(config.examples())).resources, folder))
     finally:
-        storage.delete_folder(folder)
+        storage.remove(folder)
     return good
 
 

@@ -29,6 +29,7 @@ from rich.text import Text
 from study import doors, storage
 from study.analysis.measurement import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
+from study.tuning.paths import absolute_paths
 from tasks.plugins import check_benchmark
 
 Advance = Callable[[str, int, int], None]
@@ -56,7 +57,7 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         config = doors.trial_config(
             doors.key_values(setting or [])
             | {
-                "backbone": model,
+                "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
                 "benchmarks": [_benchmark(name.strip(), data, options) for name in benchmarks.split(",")],
                 "resources": {"workers": workers},

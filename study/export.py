@@ -59,7 +59,7 @@ def _export(study: Study, result: dict[str, Any], folder: Path) -> None:
     best_step = result["training"]["best_step"]
     if best_step:
         with tempfile.TemporaryDirectory() as scratch:
-            source = storage.join(results.trial_folder(study.folder, result["number"]), f"step-{best_step:08d}")
+            source = storage.join(results.trial_folder(study.folder, result["number"]), checkpoint.name(best_step))
             try:
                 _fetch(source, (checkpoint.WEIGHTS, checkpoint.PROGRESS), Path(scratch))
                 checkpoint.restore_weights(Path(scratch), encoder)

@@ -17,6 +17,7 @@ from pydantic import Field
 from study.config import Frozen, TrialConfig
 from study.tuning import fields, selection
 from study.tuning.branches import Branch, Space, Values, draw
+from study.tuning.paths import absolute_paths
 from study.tuning.references import check_references
 from study.tuning.selection import Objective, Stopping
 from study.tuning.spaces import grid, read_points, read_space
@@ -130,7 +131,7 @@ def load(name_or_path: str) -> StudyConfig:
         if name_or_path not in shipped():
             raise SpaceError(f"unknown search space '{name_or_path}': {nearest(name_or_path, shipped())}")
         path = SHIPPED / f"{name_or_path}.yaml"
-    return parse(read(path), path.stem)
+    return parse(absolute_paths(read(path)), path.stem)
 
 
 def parse(source: Mapping[str, Any], name: str) -> StudyConfig:

@@ -41,11 +41,14 @@ def folders(path: str) -> list[str]:
     return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
 
-def delete_folder(path: str) -> None:
-    """Remove a folder with all that is in it, if it exists."""
+def remove(path: str) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there."""
     filesystem, inner = fs.FileSystem.from_uri(path)
-    if filesystem.get_file_info(inner).type != fs.FileType.NotFound:
+    kind = filesystem.get_file_info(inner).type
+    if kind == fs.FileType.Directory:
         filesystem.delete_dir(inner)
+    elif kind != fs.FileType.NotFound:
+        filesystem.delete_file(inner)
 
 
 def read_json(path: str) -> Any:

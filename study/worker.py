@@ -56,6 +56,7 @@ def train_worker(message: dict[str, Any]) -> None:
         raise
     else:
         _write(message, result, evaluations)
+        _keep_best(message["folder"], result)
 
 
 def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
@@ -124,7 +125,7 @@ def _report_with_checkpoint(training: Training, metrics: dict[str, float]) -> No
         if distributed.rank() == 0:
             checkpoint.save(Path(scratch), training.encoder, training.optimizer, training.progress)
             saved = ray.train.Checkpoint.from_directory(scratch)
-        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=f"step-{training.progress.step:08d}")
+        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=checkpoint.name(training.progress.step))
 
 
 def _restore(training: Training) -> None:
@@ -166,3 +167,18 @@ def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequenc
     examples = {evaluation.benchmark: evaluation.examples for evaluation in evaluations}
     storage.write_json(storage.join(folder, results.EXAMPLES), examples)
     storage.write_json(storage.join(folder, results.RESULT), {"number": message["number"]} | result)
+
+
+def _keep_best(folder: str, result: dict[str, Any]) -> None:
+    """Remove what only a trial that goes on would need: all but the best checkpoint, and the optimizer's moments.
+
+    With Adam these are five sixths of a trial's files, at two checkpoints; a study has many trials.
+    """
+    if distributed.rank() != 0:
+        return
+    best = checkpoint.name(result["training"]["best_step"])
+    for name in storage.folders(folder):
+        if name.startswith(checkpoint.PREFIX):
+            storage.remove(
+                storage.join(folder, name, checkpoint.OPTIMIZER) if name == best else storage.join(folder, name)
+            )

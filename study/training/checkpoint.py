@@ -19,12 +19,18 @@ from torch import Tensor
 from study.training.encoder import Encoder
 
 WEIGHTS, OPTIMIZER, PROGRESS = "encoder.safetensors", "optimizer.safetensors", "progress.json"
+PREFIX = "step-"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """What reading a damaged or foreign checkpoint raises."""
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read: cut short, or of another model."""
+
+
+def name(step: int) -> str:
+    """Return the name of the folder of the checkpoint after `step` steps."""
+    return f"{PREFIX}{step:08d}"
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,18 @@ def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(studies: St
         assert set(trial.intermediate_values) == {2, 4}
 
 
+def test_a_trial_that_ended_keeps_the_weights_it_was_evaluated_with_and_no_more(studies: Studies) -> None:
+    folder, _ = studies
+    for result in results.finished(str(folder / "one")):
+        trial = Path(results.trial_folder(str(folder / "one"), result["number"]))
+        (kept,) = trial.glob("step-*")
+        assert kept.name == f"step-{result['training']['best_step']:08d}"
+        assert sorted(file.name for file in kept.iterdir() if not file.name.startswith(".")) == [
+            "encoder.safetensors",
+            "progress.json",
+        ]
+
+
 def test_the_folder_says_what_ran_with_which_versions(studies: Studies) -> None:
     folder, _ = studies
     study = json.loads((folder / "one" / "study.json").read_text("utf-8"))
