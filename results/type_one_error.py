@@ -1,6 +1,6 @@
 """How often a difference between groups of trials is found: where there is none, and where there is one.
 
-    python -m results.type_one_error [STUDY] > results/type_one_error.md      (minutes on one core)
+    python -m results.type_one_error [STUDY]      (minutes on one core; results/type_one_error.md has its tables)
 
 Simulated: 1,000 comparisons a row, on 200 questions in 11 languages. A value is a logistic function of a sum of normal
 effects: of the question and of the question in its language (shared by all trials); of the seed, and of the seed in a

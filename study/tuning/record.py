@@ -59,7 +59,9 @@ class Record:
     def _check_same(self, config: StudyConfig) -> None:
         before = self.study.user_attrs.get("search_space")
         if before is None:
-            self.study.set_user_attr("search_space", dict(config.source))
+            # Without the storage's URL: it may hold a password, and optuna-dashboard shows every attribute.
+            source = {key: value for key, value in config.source.items() if key != "storage"}
+            self.study.set_user_attr("search_space", source)
             return
         then, now = flatten(before), flatten(config.source)
         for key in sorted(then.keys() | now.keys()):
