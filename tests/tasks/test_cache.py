@@ -5,9 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 
 from tasks.cache import cache_folder, once
 from tasks.plugins import TaskError
+from tests.process_group import RunInGroup
+
+
+def fill(folder: Path, log: Path) -> list[str]:
+    """Ask for `folder`, whose build leaves a line in `log`, at the same moment as the other processes."""
+
+    def build(partial: Path) -> None:
+        with log.open("a", encoding="utf-8") as lines:
+            lines.write("built\n")
+        (partial / "whole").touch()
+
+    dist.barrier()
+    once(folder, build)
+    return [path.name for path in folder.iterdir()]
+
+
+def test_workers_that_ask_at_once_find_what_the_first_of_them_built(tmp_path: Path, run_in_group: RunInGroup) -> None:
+    assert run_in_group(4, fill, tmp_path / "made", tmp_path / "log") == [["whole"]] * 4
+    assert (tmp_path / "log").read_text("utf-8") == "built\n"
 
 
 def test_a_failed_build_leaves_nothing_and_may_be_tried_again(cache: Path) -> None:
