@@ -24,7 +24,6 @@ fi
 export SCRATCH
 mkdir -p "$SCRATCH"
 chmod 755 "$SCRATCH"
-# The hosts have no network: pip finds there what it would have downloaded.
 WHEELS=${WHEELS:-$SCRATCH/wheels}
 export WHEELS
 [ -d "$WHEELS" ] || .venv/bin/pip download --quiet --constraint constraints.txt --dest "$WHEELS" \
