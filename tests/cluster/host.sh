@@ -7,9 +7,10 @@ mkdir -p "$folder"/{home/.ssh,tmp}
 chmod 700 "$folder/home/.ssh"
 cp "$SCRATCH/ssh/authorized_keys" "$folder/home/.ssh/"
 printf 'Host 10.77.0.*\n    Port 2222\n' > "$folder/home/.ssh/config"
-# The hosts have no network: pip finds what it would have downloaded, and leaves compiling to the first import.
-[ -f "$folder/home/.bashrc" ] ||
-    printf 'export PIP_NO_INDEX=1 PIP_NO_COMPILE=1 PIP_FIND_LINKS=%s\n' "$WHEELS" > "$folder/home/.bashrc"
+# The hosts have no network: pip finds what it would have downloaded, and leaves compiling to the first import. They share
+# one memory, so what Ray sees as full is the machine, which others use too.
+[ -f "$folder/home/.bashrc" ] || printf 'export %s\n' PIP_NO_INDEX=1 PIP_NO_COMPILE=1 "PIP_FIND_LINKS=$WHEELS" \
+    RAY_memory_monitor_refresh_ms=0 > "$folder/home/.bashrc"
 sed "s|$SCRATCH/laptop/home|$folder/home|" /etc/passwd > "$folder/passwd"  # the laptop's, which it was started from
 
 hostname "$name"

@@ -85,10 +85,21 @@ ray dashboard "$cluster" > "$SCRATCH/dashboard.log" 2>&1 &
 until (: < /dev/tcp/127.0.0.1/8265) 2> /dev/null; do sleep 0.5; done
 typed ray job submit --address http://127.0.0.1:8265 --working-dir . -- \
     python -m study.run tests/cluster/small.yaml --name by-job
+
+say "a node is lost in the middle of a study, and another comes in its place"
+ray exec "$cluster" 'cd ~/study && python -m study.run tests/cluster/small.yaml --name with-loss' &
+study=$!
+until compgen -G "$storage/with-loss/trials/0000/step-*/progress.json" > /dev/null; do kill -0 "$study"; sleep 0.2; done
+kill -9 "${pids[worker-b]}"
+echo "worker-b is gone"
+start_host worker-b
+echo "worker-b is a new machine"
+wait "$study"
+
 say "the dashboard from outside the head"
-(: < /dev/tcp/10.77.0.10/8265) 2> /dev/null && { echo "open to the network"; exit 1; } || echo "refused"
+if (: < /dev/tcp/10.77.0.10/8265) 2> /dev/null; then echo "open to the network"; exit 1; fi
 say "without the token"
-RAY_AUTH_MODE=disabled ray job list --address http://127.0.0.1:8265 && { echo "let in"; exit 1; } || echo "refused"
+if RAY_AUTH_MODE=disabled ray job list --address http://127.0.0.1:8265; then echo "let in"; exit 1; fi
 typed ray down -y "$cluster"
-say "what was kept"
-ls "$storage"/by-*/trials/0000/result.json
+say "every way and every loss: the same figures"
+python -m tests.cluster.same_figures "$storage"/{by-exec,by-submit,by-job,with-loss}
