@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ray
 from ray._private import ray_constants
 
-from study.resources import Supply, cluster_address
+from study.resources import Node, Supply, cluster_address, grown_nodes, this_machine
 
 LOOPBACK = "127.0.0.1"
 
@@ -17,15 +19,18 @@ OBJECT_STORE_BYTES = 256 * 2**20
 """Trials pass files, not objects: a small store is enough and leaves the memory to the workers."""
 ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports wait for this poll; the default of 2 s is felt in every trial
+    # Waiting is no failure: what can never fit is refused before, and a node that left or is to come takes its time.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(30 * 24 * 3600),
     "TOKENIZERS_PARALLELISM": "false",  # one thread per worker tokenizes; more would fight over the worker's cores
     "TRANSFORMERS_VERBOSITY": "error",
 }
 
 
 def supply() -> Supply:
-    """Return what the running cluster has."""
-    held = ray.cluster_resources()
-    return Supply("the cluster", held.get("CPU", 0), held.get("GPU", 0))
+    """Return what the running cluster has, and what it may grow to."""
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = tuple(Node(held.get("CPU", 0), held.get("GPU", 0)) for held in alive)
+    return Supply("the cluster", nodes, grown_nodes())
 
 
 def attach() -> bool:
@@ -56,6 +61,7 @@ def start() -> None:
     port = _free_port()
     ray.init(
         address="local",
+        num_cpus=int(this_machine().nodes[0].cpus),  # as `--dry-run` counts them
         include_dashboard=True,  # the State API lives there; Train needs it to free what a stopped trial held
         dashboard_host=LOOPBACK,
         dashboard_port=port,
@@ -82,6 +88,16 @@ def _keep_to_this_machine() -> None:
     ray_constants.ENABLE_RAY_CLUSTER = False  # what the variable was read into when Ray was imported
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ.update(GLOO_SOCKET_IFNAME=loopback, NCCL_SOCKET_IFNAME=loopback)
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Be connected as by `start`, then leave; a cluster started here ends with all its processes."""
+    try:
+        start()
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _free_port() -> int:

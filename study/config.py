@@ -137,6 +137,15 @@ class ResourcesConfig(Frozen):
             raise ValueError(f"{value:g} is neither a part of one GPU nor a whole number of them")
         return value
 
+    @pydantic.model_validator(mode="after")
+    def _one_worker_a_part(self) -> Self:
+        if self.workers > 1 and 0 < self.gpus_per_worker < 1:
+            raise ValueError(
+                f"{self.workers} workers cannot share a GPU (gpus_per_worker {self.gpus_per_worker:g}), as NCCL gives "
+                "each its own: set workers to 1, so that several trials share one, or gpus_per_worker to 1"
+            )
+        return self
+
 
 class WindowsConfig(Frozen):
     """Long passages scored by their best-matching window (localized relevance matching, arXiv 2112.11031)."""

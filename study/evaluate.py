@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from study import doors, storage
+from study import doors, plan, resources, storage
 from study.analysis.measurement import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
 from study.tuning.paths import absolute_paths
@@ -97,6 +97,7 @@ def _together(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[
     from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
     from study.trial import measure_on_workers  # noqa: PLC0415
 
+    resources.trials_at_once([config.resources], plan.supply())  # workers without a place would wait for one
     cluster.start()
     return measure_on_workers(config, runs, advance)
 

@@ -75,7 +75,8 @@ def show(config: StudyConfig, console: Console) -> None:
     console.print("\n[bold]first trial[/]")
     console.print(yaml.safe_dump(first.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
     console.print(_searched(config))
-    console.print(f"\n{_negatives(first)}\n{_processors(config, first)}")
+    console.print(f"\n{_negatives(first)}")
+    console.print(_processors(config, first))
 
 
 def _searched(config: StudyConfig) -> Table:
@@ -99,8 +100,16 @@ def _negatives(trial: TrialConfig) -> str:
 
 
 def _processors(config: StudyConfig, trial: TrialConfig) -> str:
-    need, there = trial.resources, supply()
+    need = trial.resources
     return (
-        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {there.where} has "
-        f"{there.cpus:g} CPU, {there.gpus:g} GPU: {trials_at_once(config)} at a time"
+        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {supply()}: "
+        f"{trials_at_once(config)} at a time{waiting(config)}"
     )
+
+
+def waiting(config: StudyConfig) -> str:
+    """Return what to say where trials must wait for a cluster to grow; nothing elsewhere."""
+    now = min(supply().trials_now(trial.resources) for trial in config.examples())
+    if now >= trials_at_once(config):
+        return ""
+    return f", {now} until the cluster has grown: the others wait for its nodes"

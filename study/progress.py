@@ -15,7 +15,16 @@ from rich.text import Text
 
 from study.analysis.leaderboard import number
 
-STYLES = {"running": "cyan", "evaluating": "cyan", "done": "green", "pruned": "yellow", "failed": "red"}
+PATIENCE_S = 120
+"""After so long without a report a trial is said to wait."""
+STYLES = {
+    "waiting": "yellow",
+    "running": "cyan",
+    "evaluating": "cyan",
+    "done": "green",
+    "pruned": "yellow",
+    "failed": "red",
+}
 
 
 @dataclass
@@ -93,6 +102,17 @@ class Progress(Callback):
             row.state = "done"
         if "failed" in result:
             row.state = "failed"
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Show trials as waiting that have not begun to train for long."""
+        for row in self._rows.values():
+            if row.state == "starting" and row.elapsed > PATIENCE_S:
+                row.state = "waiting"
+                if not self._console.is_terminal:
+                    self._console.print(
+                        f"trial {row.number:>3} waits for its workers: processors are taken, or a node is yet to come",
+                        highlight=False,
+                    )
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as done, or as pruned if it stopped before its final evaluation."""

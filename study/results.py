@@ -2,6 +2,7 @@
 
 <study>/study.json               the search space as resolved, versions, hardware
 <study>/optuna.db                every trial: parameters, states, values
+<study>/pareto.json              of several objectives: the trials that no other dominates
 <study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair
 <study>/trials/0003/positions/   per-query positions, one Parquet file a benchmark
 <study>/trials/0003/examples.json  what was retrieved for some queries of each language
@@ -19,13 +20,36 @@ from pathlib import Path
 from typing import Any
 
 from study import storage
+from tasks.errors import UserError
 
 STUDY = "study.json"
 RECORD = "optuna.db"
 RESULT = "result.json"
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
+IMPROVED = "improved_at_step"
+"""In the report of a checkpoint: its step where its score is the best so far, else 0."""
+_STEP = "step-"
 PACKAGES = ("torch", "transformers", "ray", "optuna", "faiss-cpu", "datasets", "tokenizers", "numpy", "babel")
+
+
+class RecordError(UserError):
+    """There is nowhere to keep the record of a study's trials."""
+
+
+def record_url(study_folder: str, chosen: str | None) -> str:
+    """Return the URL of a study's Optuna storage: the one chosen in the search space, else SQLite in its folder.
+
+    Raises:
+        RecordError: the folder is on storage that SQLite cannot write to.
+    """
+    if chosen is None and not storage.is_local(study_folder):
+        raise RecordError(
+            f"{study_folder} cannot hold the record of the trials: SQLite needs a file system; name a database in the "
+            "search space, `storage: postgresql://user@host/studies`, or keep the record on this machine, "
+            "`storage: sqlite:////home/me/studies.db`"
+        )
+    return chosen or f"sqlite:///{study_folder}/{RECORD}"
 
 
 def trial_folder(study_folder: str, number: int) -> str:
@@ -36,6 +60,19 @@ def trial_folder(study_folder: str, number: int) -> str:
 def positions_file(folder: str, benchmark: str) -> str:
     """Return the Parquet file of a trial's per-query positions on one benchmark."""
     return storage.join(folder, "positions", f"{benchmark}.parquet")
+
+
+def checkpoint_name(folder: str, step: int) -> str:
+    """Return the name of a new checkpoint of a trial; one of the same step that could not be read keeps its own."""
+    name = f"{_STEP}{step:08d}"
+    earlier = len(checkpoints(folder, step))
+    return f"{name}.{earlier}" if earlier else name
+
+
+def checkpoints(folder: str, step: int | None = None) -> list[str]:
+    """Return the names of a trial's checkpoints, or of those of one step, newest first."""
+    prefix = _STEP if step is None else f"{_STEP}{step:08d}"
+    return sorted((name for name in storage.folders(folder) if name.startswith(prefix)), reverse=True)
 
 
 def finished(study_folder: str) -> list[dict[str, Any]]:

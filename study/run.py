@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import doors, plan, preflight, results, search_space, storage, summary
+from study import doors, lock, plan, preflight, results, search_space, storage, summary
+from study.interruption import Interruption
 from study.search_space import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
@@ -43,13 +44,13 @@ def main(
             preflight.show(config, corpora, console)
             return
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
-        _run(config, folder, console)
+        sys.exit(_run(config, folder, console))
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
     config = search_space.load(space or DEFAULT_SPACE)
     folder = storage.join(storage.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if storage.exists(folder):
+    if storage.exists(storage.join(folder, results.STUDY)):
         raise StudyNameError(
             f"a study named '{name}' exists in {under}: add --resume to go on with it, or choose another --name"
         )
@@ -72,34 +73,56 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
     return search_space.parse(study["search_space"], study["name"]), folder
 
 
-def _run(config: StudyConfig, folder: str, console: Console) -> None:
+def _run(config: StudyConfig, folder: str, console: Console) -> int:
+    """Run what is left of a study; return the code for the shell: `study.summary` says which mean what."""
     at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
     plan.check_backbones(config)
     plan.check_loggers(config)
     preflight.check_corpora(config)
+    url = results.record_url(folder, config.storage)
     from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
-    cluster.start()
-    storage.write_json(
-        storage.join(folder, results.STUDY), _description(config) | {"ray_dashboard": cluster.dashboard()}
-    )
-    console.print(f"study {folder}: {config.search.trials} trials, {at_once} at a time")
+    go_on = f"go on with: [bold]{_resume_command(folder)}[/]"
+    interruption = Interruption()
+    interruption.heed()
     try:
-        seconds = tuner.run(config, folder, console, at_once)
+        with lock.held(folder):
+            _describe(config, folder)
+            with cluster.running():
+                interruption.heed()  # Ray has put its own handlers in place
+                _describe(config, folder, ray_dashboard=cluster.dashboard())
+                console.print(
+                    f"study {folder}: {config.search.trials} trials, {at_once} at a time{plan.waiting(config)}"
+                )
+                record = tuner.open_record(config, url, folder)
+                seconds = tuner.run(config, record, folder, console, at_once)
+            code = summary.show(config, record.trials(), folder, console, seconds)
+            next_command = f"next: python -m study.compare {shlex.quote(folder)}"
+            console.print(go_on if code == summary.UNFINISHED else next_command, soft_wrap=True)
+            return code
     except KeyboardInterrupt:
-        console.print(f"interrupted; go on with: [bold]{_resume_command(folder)}[/]", soft_wrap=True)
-        sys.exit(130)
-    summary.show(config, folder, console, seconds)
+        assert interruption.signal is not None
+        console.print(f"interrupted by {interruption.signal.name}; {go_on}", soft_wrap=True)
+        return 128 + interruption.signal
+    except UserError:
+        raise
+    except Exception as error:
+        lost = tuner.storage_failure(error)
+        if lost is None:
+            raise
+        console.print(f"stopped: {lost}; all that is on record stays: mend that and {go_on}", soft_wrap=True)
+        return summary.UNFINISHED
 
 
-def _description(config: StudyConfig) -> dict[str, object]:
-    return {
+def _describe(config: StudyConfig, folder: str, **more: object) -> None:
+    description = {
         "name": config.name,
         "search_space": dict(config.source),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": results.versions(),
         "hardware": results.hardware(),
     }
+    storage.write_json(storage.join(folder, results.STUDY), description | more)
 
 
 def _resume_command(folder: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,16 @@ class EarlyStopping(FIFOScheduler):
         return TrialScheduler.STOP if self._searcher.observe(trial.trial_id, result) else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        """Hand on what went wrong, in one line."""
+        """Hand on what went wrong, in one line.
+
+        Raises:
+            OSError: the disk is full, which every other trial would meet too.
+        """
         if trial.error_file:
-            self._searcher.on_trial_error(trial.trial_id, reason(Path(trial.error_file).read_text(encoding="utf-8")))
+            what = reason(Path(trial.error_file).read_text(encoding="utf-8"))
+            self._searcher.on_trial_error(trial.trial_id, what)
+            if os.strerror(errno.ENOSPC) in what:
+                raise OSError(errno.ENOSPC, f"trial {trial.config['number']}: {what}")
 
 
 def reason(report: str) -> str:

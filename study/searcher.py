@@ -24,6 +24,8 @@ from study.tuning.strict_yaml import explain
 
 STEP = "step"
 """In every report: steps trained so far."""
+SEEN = "seen"
+"""In what is handed out: the last step whose score is on record; what the trial reported after it was lost."""
 FINAL = "final"
 """True in a trial's last report, the one with the figures of all benchmarks."""
 TRAINED = "trained"
@@ -41,7 +43,8 @@ class StudySearcher(Searcher):
         self._config = config
         self._record = record
         trials = record.trials()
-        self._interrupted = deque(trial.number for trial in trials if trial.state == TrialState.RUNNING)
+        running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
+        self._interrupted = deque(number for number in running if not self._stopped(number))
         self._started = len(trials)
         self._number_of: dict[str, int] = {}
         self._errors: dict[str, str] = {}
@@ -52,24 +55,30 @@ class StudySearcher(Searcher):
         return len(self._interrupted) + max(0, self._config.search.trials - self._started)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # Tune's types forget FINISHED
-        """Return `{"number": n, "trial": <the whole TrialConfig>}`, or FINISHED once every trial is handed out."""
+        """Return the next trial, or FINISHED once every trial is handed out.
+
+        A trial is `{"number": n, "trial": <the whole TrialConfig>, "seen": <step>}`.
+        """
         number = self._resumed()
         while number is None and self._started < self._config.search.trials:
             number = self._begun()
         if number is None:
             return self.FINISHED
         self._number_of[trial_id] = number
-        return {"number": number, "trial": self._record.trial(number).user_attrs["trial"]}
+        held = self._record.trial(number)
+        return {"number": number, "trial": held.user_attrs["trial"], SEEN: held.last_step or 0}
 
     def _resumed(self) -> int | None:
-        while self._interrupted:
-            number = self._interrupted.popleft()
-            steps = self._record.trial(number).intermediate_values
-            # The study may have been cut short between a score and the decision it called for.
-            if not (steps and self._stops(number, max(steps))):
-                self._record.note(number, None)
-                return number
-        return None
+        if not self._interrupted:
+            return None
+        number = self._interrupted.popleft()
+        self._record.note(number, None)
+        return number
+
+    def _stopped(self, number: int) -> bool:
+        """Take the decision that the study may have been cut short before: after its trial's last score."""
+        step = self._record.trial(number).last_step
+        return step is not None and self._stops(number, step)
 
     def _begun(self) -> int | None:
         drawn = draw_trial(self._config, self._started, self._record.trials())

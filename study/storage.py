@@ -14,7 +14,13 @@ from pyarrow import fs
 
 def absolute(folder: str) -> str:
     """Return a URI as it is, and a local path made absolute: workers do not share the driver's working directory."""
-    return folder if "://" in folder else str(Path(folder).expanduser().resolve())
+    folder = folder.removeprefix("file://")
+    return str(Path(folder).expanduser().resolve()) if is_local(folder) else folder.rstrip("/")
+
+
+def is_local(folder: str) -> bool:
+    """Return whether a folder is a path: on this machine, or mounted here as NFS is."""
+    return "://" not in folder
 
 
 def join(folder: str, *parts: str) -> str:

@@ -15,10 +15,11 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
 from study import results, storage
-from study.config import VALIDATION, ResourcesConfig, TrialConfig
+from study.config import ResourcesConfig, TrialConfig
 from study.rendezvous import torch_config
-from study.tuning.selection import better
 
+TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
+"""Ray Train's list of a run's checkpoints, in the run's folder."""
 KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
 """Times a trial's workers may die before the trial does."""
@@ -31,7 +32,7 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     Tune after a failure or by a resumed study; a trial that has its result only reports it.
 
     Args:
-        message: `number` and `trial` (a TrialConfig as plain data), as the searcher suggests them.
+        message: `number`, `trial` (a TrialConfig as plain data) and `seen`, as the searcher hands them out.
         study_folder: where the study keeps its files; reachable from every node.
     """
     config = TrialConfig.model_validate(message["trial"])
@@ -39,12 +40,30 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     folder = results.trial_folder(study_folder, number)
     result_file = storage.join(folder, results.RESULT)
     if not storage.exists(result_file):
-        _trainer(config, number, folder, study_folder).fit()
+        _forget_broken_snapshot(folder)
+        _trainer(config, {**message, "folder": folder}, study_folder).fit()
     result = storage.read_json(result_file)
     if "failed" in result:
         tune.report({"failed": result["failed"]})
     else:
         tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
+
+
+def _forget_broken_snapshot(folder: str) -> None:
+    """Remove Ray Train's list of checkpoints where Train would refuse to start: unreadable, or naming one that is gone.
+
+    `study.restoring` finds checkpoints without it.
+    """
+    snapshot = storage.join(folder, TRAIN_SNAPSHOT)
+    if not storage.exists(snapshot):
+        return
+    try:
+        named = [held["checkpoint_dir_name"] for held in storage.read_json(snapshot)["checkpoint_results"]]
+        whole = all(storage.exists(storage.join(folder, name)) for name in named)
+    except (ValueError, KeyError):  # cut short: Train writes it in place
+        whole = False
+    if not whole:
+        storage.remove(snapshot)
 
 
 def measure_on_workers(
@@ -107,20 +126,18 @@ def _scaling(resources: ResourcesConfig) -> ray.train.ScalingConfig:
     )
 
 
-def _trainer(config: TrialConfig, number: int, folder: str, study_folder: str) -> TorchTrainer:
-    metric = config.validation.metric
+def _trainer(config: TrialConfig, message: dict[str, Any], study_folder: str) -> TorchTrainer:
     return TorchTrainer(
         _train,
-        train_loop_config={"number": number, "trial": config.model_dump(mode="json"), "folder": folder},
+        train_loop_config=message,
         torch_config=torch_config(config.resources),
         scaling_config=_scaling(config.resources),
         run_config=ray.train.RunConfig(
-            name=f"{number:04d}",
+            name=f"{message['number']:04d}",
             storage_path=storage.join(study_folder, results.TRIALS),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=KEPT_CHECKPOINTS,
-                checkpoint_score_attribute=f"{VALIDATION}/{metric}",
-                checkpoint_score_order="max" if better(metric) == "maximize" else "min",
+                checkpoint_score_attribute=results.IMPROVED,
             ),
             failure_config=ray.train.FailureConfig(
                 max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES

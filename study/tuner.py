@@ -10,6 +10,7 @@ from typing import Any
 from ray import tune
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from study import loggers, results, storage
 from study.progress import Progress
@@ -25,16 +26,17 @@ DRIVER = {"node:__internal_head__": 0.001}
 """A trial's driver takes no CPU from its workers, and lives where a lost worker node cannot take it along."""
 
 
-def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> float:
+def run(config: StudyConfig, record: Record, folder: str, console: Console, at_once: int) -> float:
     """Run every trial of a study that has not ended yet; return the seconds it took.
 
     Args:
         config: the study.
+        record: its trials so far.
         folder: its folder; every node reaches it.
         console: where the live table goes.
         at_once: most trials that run side by side.
     """
-    searcher = StudySearcher(config, open_record(config, folder))
+    searcher = StudySearcher(config, record)
     if searcher.remaining == 0:
         return 0.0
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # Tune's newer console prints a banner even at verbosity 0
@@ -64,10 +66,19 @@ def run(config: StudyConfig, folder: str, console: Console, at_once: int) -> flo
     return progress.seconds
 
 
-def open_record(config: StudyConfig, folder: str) -> Record:
-    """Open the study's Optuna storage, the one in its folder unless the search space names another."""
-    name = folder.rstrip("/").rpartition("/")[2]
-    return Record(config, config.storage or f"sqlite:///{folder}/{results.RECORD}", name)
+def open_record(config: StudyConfig, url: str, folder: str) -> Record:
+    """Open the record of the study in `folder`, by the folder's name."""
+    return Record(config, url, folder.rpartition("/")[2])
+
+
+def storage_failure(error: BaseException) -> str | None:
+    """Return what storage said where an error, or one that it was raised for, is storage's; None where it is not."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, (OSError, SQLAlchemyError)):
+            return str(found).partition("\n")[0]
+        found = found.__cause__ or found.__context__
+    return None
 
 
 def _dirname(trial: Any) -> str:

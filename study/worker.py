@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import ray.train
 import ray.train.torch
 import torch
 
-from study import distributed, results, storage
+from study import distributed, restoring, results, storage
 from study.config import VALIDATION, TrialConfig, value_at
 from study.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
 from study.retrieval.evaluation import Evaluation, evaluate
@@ -29,21 +28,20 @@ from study.tuning.selection import better
 from tasks.errors import UserError
 from tasks.schema import Benchmark
 
-logger = logging.getLogger(__name__)
-
 
 def train_worker(message: dict[str, Any]) -> None:
     """Run one trial on this rank.
 
     Args:
-        message: `number`, `trial` (a TrialConfig as plain data) and `folder` (where the trial's files go).
+        message: `number`, `trial` (a TrialConfig as plain data), `folder` (where the trial's files go) and `seen` (the
+            last step whose score is on record).
     """
     config = TrialConfig.model_validate(message["trial"])
     if storage.exists(storage.join(message["folder"], results.RESULT)):
         return  # an attempt before this one failed for good
     device = ray.train.torch.get_device()
     try:
-        result, evaluations = _run(config, device)
+        result, evaluations = _run(config, message, device)
     except DivergedError as error:  # on every rank alike
         if distributed.rank() == 0:
             _fail(message, str(error))
@@ -59,16 +57,17 @@ def train_worker(message: dict[str, Any]) -> None:
         _keep_best(message["folder"], result)
 
 
-def _run(config: TrialConfig, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
+def _run(config: TrialConfig, message: dict[str, Any], device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
     corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
     if config.steps:
         training = Training(config, encoder, corpora)
-        _restore(training)
-        _train(training, development)
+        restoring.restore(training, message["folder"])
+        restoring.tell_again(training, message["seen"])
+        _train(training, development, message["folder"])
         progress = training.progress
-        _restore_best(training)
+        restoring.restore_best(training, message["folder"])
     else:
         progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
     evaluations = measure(encoder, config)
@@ -107,7 +106,7 @@ def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> 
     return held if math.isnan(loss) else held | {f"{VALIDATION}/loss": loss}
 
 
-def _train(training: Training, development: Benchmark) -> None:
+def _train(training: Training, development: Benchmark, folder: str) -> None:
     config = training.config
     key = f"{VALIDATION}/{config.validation.metric}"
     for report in training.run():
@@ -116,39 +115,19 @@ def _train(training: Training, development: Benchmark) -> None:
             continue
         metrics = _validate(training.encoder, development, config)
         training.validated(metrics[key] if better(key) == "maximize" else -metrics[key], metrics)
-        _report_with_checkpoint(training, report.metrics | metrics | {"trained": training.ended})
+        _report_with_checkpoint(training, report.metrics | metrics | {"trained": training.ended}, folder)
 
 
-def _report_with_checkpoint(training: Training, metrics: dict[str, float]) -> None:
+def _report_with_checkpoint(training: Training, metrics: dict[str, float], folder: str) -> None:
+    step = training.progress.step
+    # By this Train keeps the latest, and the last two that were the best so far; by score, ties would cost the best.
+    metrics[results.IMPROVED] = step if training.progress.best_step == step else 0
     with tempfile.TemporaryDirectory() as scratch:
         saved = None
         if distributed.rank() == 0:
             checkpoint.save(Path(scratch), training.encoder, training.optimizer, training.progress)
             saved = ray.train.Checkpoint.from_directory(scratch)
-        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=checkpoint.name(training.progress.step))
-
-
-def _restore(training: Training) -> None:
-    """Go on from the last checkpoint; from the one before, if the last cannot be read."""
-    if ray.train.get_checkpoint() is None:
-        return
-    for reported in sorted(ray.train.get_all_reported_checkpoints(), key=lambda r: -r.metrics["step"]):
-        try:
-            with reported.checkpoint.as_directory() as folder:
-                training.progress = checkpoint.restore(Path(folder), training.encoder, training.optimizer)
-        except checkpoint.CheckpointError as error:
-            logger.warning("%s; going back to the checkpoint before it", error)
-        else:
-            return
-
-
-def _restore_best(training: Training) -> None:
-    """Load the best checkpoint's weights, unless they are the ones at hand."""
-    if training.progress.best_step == training.progress.step:
-        return
-    best = next(r for r in ray.train.get_all_reported_checkpoints() if r.metrics["step"] == training.progress.best_step)
-    with best.checkpoint.as_directory() as folder:
-        checkpoint.restore_weights(Path(folder), training.encoder)
+        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=results.checkpoint_name(folder, step))
 
 
 def _fail(message: dict[str, Any], reason: str) -> None:
@@ -176,9 +155,7 @@ def _keep_best(folder: str, result: dict[str, Any]) -> None:
     """
     if distributed.rank() != 0:
         return
-    best = checkpoint.name(result["training"]["best_step"])
-    for name in storage.folders(folder):
-        if name.startswith(checkpoint.PREFIX):
-            storage.remove(
-                storage.join(folder, name, checkpoint.OPTIMIZER) if name == best else storage.join(folder, name)
-            )
+    best = results.checkpoints(folder, result["training"]["best_step"])[:1]
+    for name in results.checkpoints(folder):
+        place = storage.join(folder, name)
+        storage.remove(storage.join(place, checkpoint.OPTIMIZER) if name in best else place)

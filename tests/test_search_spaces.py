@@ -56,6 +56,23 @@ def test_loading_all_of_them_imports_neither_torch_nor_ray_nor_optuna() -> None:
     assert json.loads(answer.stdout) == []
 
 
+def test_all_of_them_dry_run_without_torch_ray_or_optuna() -> None:
+    script = (
+        "import json, sys\n"
+        "from rich.console import Console\n"
+        "from study import plan, resources, search_space\n"
+        "resources.this_machine = lambda: resources.Supply('a machine', (resources.Node(64, 8),))\n"
+        f"for name in {sorted(SHIPPED)}: plan.show(search_space.load(name), Console(file=sys.stderr, width=160))\n"
+        "print(json.dumps(sorted({'torch', 'transformers', 'ray', 'optuna', 'datasets', 'faiss'} & set(sys.modules))))"
+    )
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=search_space.SHIPPED.parent)
+    assert json.loads(shown.stdout) == []
+    lines = [line for line in shown.stderr.splitlines() if line.startswith("a trial takes")]
+    # The quickstart's workers take a core each, the others' a GPU each.
+    assert [line.rpartition(": ")[2] for line in lines] == ["8 at a time", "8 at a time", "8 at a time", "8 at a time"]
+
+
 def test_quickstart_starts_with_both_backbones_at_both_ends_and_in_the_middle_and_searches_on() -> None:
     config = search_space.load("quickstart")
     points = {(point["backbone"], point["alpha"]) for point in config.search.points}

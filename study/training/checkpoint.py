@@ -19,18 +19,12 @@ from torch import Tensor
 from study.training.encoder import Encoder
 
 WEIGHTS, OPTIMIZER, PROGRESS = "encoder.safetensors", "optimizer.safetensors", "progress.json"
-PREFIX = "step-"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """What reading a damaged or foreign checkpoint raises."""
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read: cut short, or of another model."""
-
-
-def name(step: int) -> str:
-    """Return the name of the folder of the checkpoint after `step` steps."""
-    return f"{PREFIX}{step:08d}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
     Raises:
         CheckpointError: a file is missing, cut short, or does not fit the encoder.
     """
-    progress, weights = _read(folder)
+    progress, weights = read(folder)
     try:
         moments = load_file(folder / OPTIMIZER)
         _load_trained(encoder, weights)
@@ -81,7 +75,7 @@ def restore_weights(folder: Path, encoder: Encoder) -> Progress:
     Raises:
         CheckpointError: a file is missing, cut short, or does not fit the encoder.
     """
-    progress, weights = _read(folder)
+    progress, weights = read(folder)
     try:
         _load_trained(encoder, weights)
     except UNREADABLE as error:
@@ -89,7 +83,12 @@ def restore_weights(folder: Path, encoder: Encoder) -> Progress:
     return progress
 
 
-def _read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+def read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+    """Return where a run stood and its weights.
+
+    Raises:
+        CheckpointError: a file is missing or cut short.
+    """
     try:
         return Progress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
     except UNREADABLE as error:

@@ -79,7 +79,9 @@ class Training:
         config, first, began = self.config, self.progress.step, time.monotonic()
         losses, before = [], self.progress.seconds
         self.temperature.restore(self.progress.log_temperature)
-        for step, batch in enumerate(self._batches.ahead(first, config.steps), start=first):
+        # A trial that lost patience and starts again, for its evaluation, trains no further.
+        to_go = () if self.ended else self._batches.ahead(first, config.steps)
+        for step, batch in enumerate(to_go, start=first):
             losses.append(self._stepper.step(batch, step).loss)
             done = step + 1
             due_validation = done % config.validation.every == 0 or done == config.steps

@@ -2,7 +2,8 @@
 
 A trial is RUNNING from its first moment until it is told; COMPLETE, PRUNED (stopped early) or FAIL (diverged, or its
 values do not go together) for good. Whatever else ends it leaves it RUNNING, and a resumed study goes on with it.
-User attributes: `trial`, its whole configuration; `error`, why it ended; every final figure under its own key.
+User attributes: `trial`, its whole configuration; `error`, why it ended; `stopped`, the step after which the scheduler
+stopped it; every final figure under its own key.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from study.tuning.sampling import Drawn
 from study.tuning.selection import Asha, Hyperband, Median, Stopping
 from study.tuning.strict_yaml import SpaceError
 
+STOPPED = "stopped"
 _SQLITE_WAITS_S = 60
 _MAY_CHANGE = ("search.trials", "concurrent", "storage", "loggers")
 
@@ -102,11 +104,26 @@ class Record:
         return True
 
     def prune(self, number: int) -> bool:
-        """Record the trial as stopped early where the scheduler says so; return whether it does."""
-        pruned = self.study.pruner.prune(self.study, self.trial(number))
-        if pruned:
+        """Record the trial as stopped early where the scheduler says so; return whether it does.
+
+        A pruner notes its rungs in the storage as it decides, and asked again it decides otherwise. So the decision is
+        taken on a copy first and recorded before anything else: a kill at any moment leaves it as it was.
+        """
+        trial = self.trial(number)
+        stops = STOPPED in trial.user_attrs or self._stops(number)
+        if stops:
+            self._storage.set_trial_user_attr(self._id(number), STOPPED, trial.last_step)
+        self.study.pruner.prune(self.study, trial)
+        if stops:
             self.study.tell(number, state=TrialState.PRUNED)
-        return pruned
+        return stops
+
+    def _stops(self, number: int) -> bool:
+        if isinstance(self.study.pruner, NopPruner):
+            return False
+        copy = optuna.create_study(study_name=self.study.study_name, directions=self.study.directions)
+        copy.add_trials(self.study.get_trials(deepcopy=True))
+        return self.study.pruner.prune(copy, copy.trials[number])
 
     def complete(self, number: int, values: Sequence[float], figures: Mapping[str, float]) -> None:
         """Record a finished trial: its objectives' values and every final figure."""

@@ -12,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from study.analysis.study import Study, read_study
+from tests.study.small_study import Studies, run, write_space
 from tests.study.synthetic_study import write_study
 
 _FLAGS = (
@@ -49,3 +50,18 @@ def folder() -> Iterator[Path]:
 def synthetic_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Twelve trials: two backbones at alpha 0, 0.5 and 1 with two seeds each, on 40 questions in 11 languages."""
     return read_study(write_study(tmp_path_factory.mktemp("studies") / "hybrid", questions=40, alphas=(0, 0.5, 1)))
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    """The same small study twice."""
+    folder = tmp_path_factory.mktemp("studies")
+    space = write_space(folder, {})
+    return folder, [run(space, "--storage", str(folder), "--name", name) for name in ("one", "two")]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(studies: Studies) -> Path:
+    """The folder of a small study to which nothing happened."""
+    folder, _ = studies
+    return folder / "one"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.study.test_run import LANGUAGES
+from tests.study.small_study import LANGUAGES
 
 
 def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:

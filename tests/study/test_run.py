@@ -1,84 +1,18 @@
-"""The front door against real Ray: a study of three languages, small enough for a test, whole enough to fail."""
+"""The front door against real Ray, on a small study."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-import yaml
 
 from study import results, storage
 from tasks.schema import Setting
 from tasks.scoring import metrics_of
-from tests.listeners import Address, listeners
-
-LANGUAGES = ["ar", "th", "zh"]
-FACTBOOK = {"name": "factbook", "languages": LANGUAGES}
-SPACE = {
-    "trial": {
-        "corpora": [FACTBOOK],
-        "benchmarks": [FACTBOOK],
-        "validation": {"benchmark": FACTBOOK | {"split": "dev"}, "every": 2},
-        "steps": 4,
-        "batch_size": 8,
-        "learning_rate": 3e-3,
-        "max_query_tokens": 48,
-        "max_passage_tokens": 64,
-        "resources": {"workers": 2},
-    },
-    "search": {
-        "sampler": "tpe",
-        "trials": 2,
-        "first": [{"alpha": 0.5}],
-        "space": {"alpha": {"type": "float", "low": 0, "high": 1}},
-    },
-}
-
-
-def run(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
-    return subprocess.run(
-        [sys.executable, "-m", "study.run", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env=environment,
-    )
-
-
-def write_space(folder: Path, changes: dict[str, Any]) -> str:
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(SPACE | changes), "utf-8")
-    return str(path)
-
-
-def wait_for(file: Path, process: subprocess.Popen[bytes], timeout: float = 180) -> None:
-    """Return once `file` is there; fail where the process ends before."""
-    deadline = time.monotonic() + timeout
-    while not file.exists():
-        assert process.poll() is None, f"ended with {process.returncode} before {file} was there"
-        assert time.monotonic() < deadline, f"no {file} after {timeout} s"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[subprocess.CompletedProcess[str]]]:
-    """The same study twice."""
-    folder = tmp_path_factory.mktemp("studies")
-    space = write_space(folder, {})
-    return folder, [run(space, "--storage", str(folder), "--name", name) for name in ("one", "two")]
-
-
-Studies = tuple[Path, list[subprocess.CompletedProcess[str]]]
+from tests.study.small_study import LANGUAGES, SPACE, Studies, run, write_space
 
 
 def test_a_study_ends_well_and_says_nothing_but_its_own_lines(studies: Studies) -> None:
@@ -154,40 +88,6 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials evaluated" in again.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Address]]:
-    """A study killed once it has a checkpoint, and where its processes listened as they trained."""
-    folder = tmp_path_factory.mktemp("killed")
-    space = write_space(folder, {})
-    command = [sys.executable, "-m", "study.run", space, "--storage", str(folder), "--name", "killed"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
-        wait_for(folder / "killed" / "trials" / "0000" / "step-00000002" / "progress.json", driver)
-        found = listeners(driver.pid)
-        driver.send_signal(signal.SIGKILL)
-    return folder, found
-
-
-def test_no_process_of_a_study_listens_on_anything_but_loopback(killed: tuple[Path, dict[str, Address]]) -> None:
-    _, found = killed
-    programs = {name.rpartition(":")[0] for name in found}
-    assert {"gcs_server", "raylet"} <= programs, f"the processes of Ray are missing among {programs}"
-    assert any(name.startswith("ray::RayTrain") for name in programs), f"the workers are missing among {programs}"
-    assert {name: address for name, address in found.items() if not address.is_loopback} == {}
-
-
-def test_a_study_killed_in_the_middle_and_resumed_ends_with_the_same_trials_and_numbers(
-    studies: Studies, killed: tuple[Path, dict[str, Address]]
-) -> None:
-    (folder, _), (rest, _) = studies, killed
-    resumed = run("--resume", "--name", "killed", "--storage", str(rest))
-    assert resumed.returncode == 0, resumed.stderr
-    undisturbed, whole = results.finished(str(folder / "one")), results.finished(str(rest / "killed"))
-    assert [result["metrics"] for result in whole] == [result["metrics"] for result in undisturbed]
-    assert [result["config"] for result in whole] == [result["config"] for result in undisturbed]
-    study = optuna.load_study(study_name="killed", storage=f"sqlite:///{rest}/killed/optuna.db")
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 @pytest.mark.parametrize(

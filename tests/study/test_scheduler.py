@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,28 +96,20 @@ def test_hyperband_stops_some_and_lets_others_finish(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("scheduler", [ASHA, MEDIAN, HYPERBAND])
-def test_stopping_survives_a_kill_at_any_report(scheduler: dict[str, Any], folder: Path) -> None:
+def test_stopping_survives_a_kill_before_any_commit(scheduler: dict[str, Any], folder: Path) -> None:
     (folder / "calm").mkdir()
     config = study_of(SEARCH, scheduler=scheduler)
     expected = table(Tune(config, folder / "calm").run())
     assert any(state == "PRUNED" for _, state, *_ in expected)
-    for reports in (2, 3, 5):
-        with pytest.raises(Killed):
-            _killed_after(reports, Tune(config, folder))
-    assert table(Tune(config, folder).run()) == expected
-
-
-def _killed_after(reports: int, toy: Tune) -> None:
-    """Run until so many scores are stored, and no decision has been taken on the last."""
-    countdown, report = Countdown(reports), toy.record.report
-
-    def counted(number: int, step: int, value: float) -> bool:
-        new = report(number, step, value)
-        countdown()
-        return new
-
-    toy.record.report = counted  # type: ignore[method-assign]  # the moment that matters here
-    toy.run()
+    kills = 0
+    for moments in itertools.count(4, 5):  # more and more commits between two kills
+        try:
+            trials = Tune(config, folder, moment=Countdown(moments)).run()
+            break
+        except Killed:
+            kills += 1
+    assert table(trials) == expected
+    assert kills > 8
 
 
 def begun(folder: Path, **keys: Any) -> tuple[Tune, EarlyStopping]:

@@ -262,6 +262,7 @@ REFUSED_SPACES = [
     ("learning_rate: {type: float, low: 0, high: 1, step: 0.5}", "learning_rate: 0.0 is refused: input should be gre"),
     ("batch_size: {type: float, low: 32, high: 64}", "batch_size: 45.2544 is refused: input should be a valid integer"),
     ("resources.gpus_per_worker: {type: categorical, choices: [0.5, 1.5]}", "resources.gpus_per_worker: 1.5 is neithe"),
+    ("resources: {type: categorical, choices: [{workers: 2, gpus_per_worker: 0.5}]}", "resources: 2 workers cannot sh"),
     ("precision: {type: categorical, choices: [fp32, fp16]}", "precision: 'fp16' is refused: input should be 'auto',"),
     ("seed: {type: categorical, choices: [1, 1.0]}", "seed.choices: the choice 1.0 is written twice"),
     ("seed: {type: categorical, choices: []}", "seed.choices: [] is refused: tuple should have at least 1 item"),

@@ -79,9 +79,19 @@ def test_trials_cut_short_come_first_with_their_numbers_and_values_and_ended_one
     assert again.searcher.remaining == len(cut) + 8 - len(states)
     again.run()
     assert [given["number"] for given in again.handed_out] == [*cut, *range(len(states), 8)]
-    before = {given["number"]: given for given in tune.handed_out}
-    assert [before[number] for number in cut] == again.handed_out[: len(cut)]
+    before = {given["number"]: given["trial"] for given in tune.handed_out}
+    assert [before[number] for number in cut] == [given["trial"] for given in again.handed_out[: len(cut)]]
     assert again.searcher.remaining == 0
+
+
+def test_a_trial_cut_short_is_handed_out_with_the_last_step_whose_score_is_on_record(folder: Path) -> None:
+    tune = Tune(study_of("random"), folder)
+    tune.searcher.suggest("a")
+    assert not tune.searcher.observe("a", {"step": 20, METRIC: 0.5})
+    again = Tune(study_of("random"), folder)
+    for trial_id in ("b", "c"):
+        again.handed_out.append(again.searcher.suggest(trial_id))  # type: ignore[arg-type]  # not FINISHED
+    assert [(given["number"], given["seen"]) for given in again.handed_out] == [(0, 20), (1, 0)]
 
 
 def test_a_suggestion_is_a_number_and_a_whole_trial_as_plain_data(folder: Path) -> None:

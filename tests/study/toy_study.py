@@ -96,8 +96,7 @@ class Tune:
             if isinstance(suggested, str):
                 break
             self.handed_out.append(suggested)
-            seen = self.record.trial(suggested["number"]).intermediate_values
-            self._running[trial_id] = reports(suggested["trial"], after=max(seen, default=0))
+            self._running[trial_id] = reports(suggested["trial"], after=suggested["seen"])
             started = True
         return started
 

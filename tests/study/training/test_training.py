@@ -106,6 +106,7 @@ def test_training_stops_when_patience_is_over() -> None:
             held.validated(0.5 if held.progress.step > 2 else 0.9, {})
     assert seen[-1].metrics["step"] == 6
     assert held.progress.best_step == 2
+    assert list(held.run()) == []
 
 
 def test_the_earliest_of_equal_scores_is_the_best_and_history_holds_them_all() -> None:

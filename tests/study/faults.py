@@ -1,0 +1,53 @@
+"""Sudden death of a study's processes, by kind; they are found below its driver, never by name across the machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import psutil
+
+
+class Kind(StrEnum):
+    """Who dies."""
+
+    WORKER = "worker"
+    CONTROLLER = "controller"
+    TRIAL = "trial driver"
+    STUDY = "study"
+
+
+_TITLES = {Kind.WORKER: "ray::RayTrainWorker", Kind.CONTROLLER: "ray::TrainController", Kind.TRIAL: "ray::ImplicitFunc"}
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """Return all processes that a process has started, and theirs."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def of_kind(pid: int, kind: Kind) -> list[psutil.Process]:
+    """Return the processes of a kind in the study whose driver is `pid`."""
+    if kind is Kind.STUDY:
+        return [psutil.Process(pid)] if psutil.pid_exists(pid) else []
+    return [process for process in below(pid) if _title(process).startswith(_TITLES[kind])]
+
+
+def strike(process: psutil.Process) -> None:
+    """Kill a process as a machine's memory shortage would, and see it gone."""
+    process.kill()
+    process.wait(timeout=60)
+
+
+def left_over(processes: list[psutil.Process], patience: float = 60) -> list[str]:
+    """Return the titles of those that still run after so many seconds."""
+    _, alive = psutil.wait_procs(processes, timeout=patience)
+    return [_title(process) for process in alive]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""

@@ -1,0 +1,30 @@
+"""The fault matrix against real Ray: whoever dies, the study ends with the same trials and the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.study.faults import Kind, below, left_over, of_kind, strike
+from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_study_that_loses_a_process_ends_with_the_same_trials_and_numbers(
+    kind: Kind, undisturbed: Path, tmp_path: Path
+) -> None:
+    place = ("--storage", str(tmp_path), "--name", "struck")
+    with started(write_space(tmp_path, {}), *place) as study:
+        wait_for(checkpoint_of(tmp_path / "struck", 0), study)
+        processes = below(study.pid)
+        strike(of_kind(study.pid, kind)[0])
+        output = study.communicate()[0]
+    assert left_over(processes) == []
+    if kind is Kind.STUDY:
+        ended = run("--resume", *place)
+        output, code = ended.stdout + ended.stderr, ended.returncode
+    else:
+        code = study.returncode
+    assert code == 0, output
+    assert told(tmp_path / "struck") == told(undisturbed)

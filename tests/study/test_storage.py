@@ -1,0 +1,77 @@
+"""Facts about a study's files, on this machine and on shared storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+from pyarrow import fs
+
+from study import results, storage
+from study.tuning.record import Record
+from tests.study.toy_study import study_of
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder, and a bucket that lies in one."""
+    if request.param == "folder":
+        return str(tmp_path)
+
+    def from_uri(uri: str) -> tuple[fs.FileSystem, str]:
+        scheme, _, path = uri.partition("://")
+        assert scheme == "s3"
+        return fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), path
+
+    of_uri = SimpleNamespace(from_uri=from_uri)
+    monkeypatch.setattr(storage, "fs", SimpleNamespace(**vars(fs) | {"FileSystem": of_uri}))
+    return "s3://bucket/studies"
+
+
+def test_files_are_read_back_as_they_were_written_and_listed(root: str) -> None:
+    place = storage.join(root, "first study", "trials", "0003")
+    table = pa.table({"query": ["คำถาม"], "position": [7]})
+    storage.write_json(storage.join(place, "result.json"), {"ภาษา": "th"})
+    storage.write_table(storage.join(place, "positions", "x.parquet"), table)
+    assert storage.read_json(storage.join(place, "result.json")) == {"ภาษา": "th"}
+    assert storage.read_table(storage.join(place, "positions", "x.parquet")) == table
+    assert storage.folders(storage.join(root, "first study", "trials")) == ["0003"]
+    assert storage.folders(storage.join(root, "none")) == []
+    assert storage.modified(storage.join(place, "result.json")) > 0
+    storage.remove(storage.join(place, "result.json"))
+    assert not storage.exists(storage.join(place, "result.json"))
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = storage.join(root, "study", "study.json")
+    storage.write_json(file, {"version": 1})
+
+    def cut_short(filesystem: fs.FileSystem, inner: str, content: bytes) -> None:
+        with filesystem.open_output_stream(inner) as stream:
+            stream.write(content[:5])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(storage, "_write_bytes", cut_short)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_json(file, {"version": 2})
+    assert storage.read_json(file) == {"version": 1}
+
+
+def test_a_file_uri_is_the_path_it_names_and_other_uris_stay(tmp_path: Path) -> None:
+    assert storage.absolute(f"file://{tmp_path}/studies") == f"{tmp_path}/studies"
+    assert storage.absolute("s3://bucket/studies/") == "s3://bucket/studies"
+    assert storage.absolute("~/studies") == str(Path.home() / "studies")
+
+
+def test_the_record_lies_in_the_studys_folder_or_where_the_search_space_says(tmp_path: Path) -> None:
+    url = results.record_url(str(tmp_path), None)
+    Record(study_of("random"), url, "toy")
+    assert (tmp_path / results.RECORD).exists()
+    assert results.record_url("s3://bucket/first", "postgresql://me@host/studies") == "postgresql://me@host/studies"
+
+
+def test_a_record_that_sqlite_would_have_to_keep_in_a_bucket_is_refused_with_what_to_write() -> None:
+    with pytest.raises(results.RecordError, match=r"s3://bucket/first cannot hold the record .* `storage: postgresql"):
+        results.record_url("s3://bucket/first", None)

@@ -1,0 +1,74 @@
+"""A study whose disk cannot be written for a while, and then is full: it says so, and loses nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from study import summary
+from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
+
+OUTAGE_S = 8
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, with room for the study."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("only root may mount a disk")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def cut_off(disk: Path) -> None:
+    """Refuse all writes for some seconds, as a file server does that is restarted."""
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    time.sleep(OUTAGE_S)
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte free; return the file that takes the room."""
+    filler = disk / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], capture_output=True, check=False)
+    assert shutil.disk_usage(disk).free == 0
+    return filler
+
+
+def test_a_disk_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_number(
+    disk: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    place, folder = ("--storage", str(disk), "--name", "cut off"), disk / "cut off"
+    go_on = f"go on with: python -m study.run --resume --name 'cut off' --storage {disk}"
+    with started(write_space(tmp_path, {}), *place) as study:
+        wait_for(checkpoint_of(folder, 0), study)
+        cut_off(disk)
+        output = study.communicate()[0]
+    assert study.returncode in {0, summary.UNFINISHED}, output
+    assert "Traceback" not in output
+    assert (go_on in output) == (study.returncode == summary.UNFINISHED)
+    if study.returncode == 0:
+        assert told(folder) == told(undisturbed)
+        return
+    with started("--resume", *place) as study:
+        wait_for(checkpoint_of(folder, 1), study)
+        filler = fill(disk)
+        output = study.communicate()[0]
+    assert study.returncode == summary.UNFINISHED, output
+    assert "Traceback" not in output
+    assert os.strerror(errno.ENOSPC) in output or "disk is full" in output
+    assert go_on in output
+    filler.unlink()
+    again = run("--resume", *place)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert told(folder) == told(undisturbed)
