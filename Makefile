@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests node aws gcp test-faults test-cluster clean
+.PHONY: run test lint types contracts tests bench node aws gcp test-faults test-cluster clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run
@@ -42,6 +42,12 @@ test-cluster: .venv/run.stamp
 test-faults: .venv/test.stamp
 	$(BIN)/python -m tests.study.fault_table
 
+# CHECKPOINT: a sentence-transformers folder or hub id; DATA: the folder of XQuAD-R, downloaded without; BENCH=--quick to
+# see whether it runs.
+CHECKPOINT ?= intfloat/multilingual-e5-small
+bench: .venv/bench.stamp
+	$(BIN)/python -m bench.report --checkpoint $(CHECKPOINT) $(if $(DATA),--data $(DATA)) $(BENCH)
+
 clean:
 	rm -rf .venv
 
@@ -56,4 +62,8 @@ clean:
 
 .venv/test.stamp: .venv/run.stamp
 	$(BIN)/pip install --quiet --constraint constraints.txt --group test
+	touch $@
+
+.venv/bench.stamp: .venv/test.stamp
+	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
 	touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,20 +62,24 @@ def _run(config: TrialConfig, message: dict[str, Any], device: torch.device) -> 
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
     corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
+    clock: dict[str, float] = {}  # Unix time; what lies between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)
         restoring.restore(training, message["folder"])
         restoring.tell_again(training, message["seen"])
+        clock["training"] = time.time()
         _train(training, development, message["folder"])
         progress = training.progress
         restoring.restore_best(training, message["folder"])
     else:
         progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
     evaluations = measure(encoder, config)
+    clock["measured"] = time.time()
     result = describe(config, device, evaluations)
     result["metrics"] = progress.best_metrics | result["metrics"]
     about = {
         "training": asdict(progress),
+        "clock": clock,
         "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
         "corpora": [{"name": c.name, "revision": c.revision, "rows": len(c)} for c in corpora],
     }

@@ -1,0 +1,77 @@
+"""`study.evaluate` on XQuAD-R, the whole process, against mteb doing the same 121 pairs of languages and the union.
+
+    python -m bench.evaluation --checkpoint DIR --data DIR
+
+mteb's retrieval encodes queries and passages anew for every pair, so each text twelve times. It is given its own
+embedding cache here.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import yaml
+
+from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
+from bench.texts import MAX_TOKENS, benchmark_options
+from study.config import Precision
+
+
+def measure(chosen: Options, precision: Precision) -> Row:
+    """Evaluate the checkpoint with both."""
+    took, peers = in_turn(
+        lambda: process(ours(chosen, precision), chosen.threads),
+        lambda: process(theirs(chosen, precision), chosen.threads),
+        1 if chosen.quick else 3,
+    )
+    return Row(
+        f"XQuAD-R evaluated, whole process, {precision}",
+        "mteb with its embedding cache on SentenceTransformer, 121 pairs and the union",
+        "s",
+        more_is_better=False,
+        goal=5,
+        ours=[seconds.wall for seconds in took],
+        theirs=[seconds.wall for seconds in peers],
+        cpu_advantage=ratio([seconds.cpu for seconds in peers], [seconds.cpu for seconds in took]),
+    )
+
+
+def ours(chosen: Options, precision: Precision) -> list[str]:
+    """Return the command a user of this project types."""
+    limits = {"max_query_tokens": MAX_TOKENS, "max_passage_tokens": MAX_TOKENS, "precision": precision}
+    command = ["-m", "study.evaluate", chosen.checkpoint, "--benchmarks", "xquad_r"]
+    for key, value in benchmark_options(chosen).items():
+        command += ["--option", f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"]
+    for key, value in limits.items():
+        command += ["--setting", f"{key}={value}"]
+    return command
+
+
+def theirs(chosen: Options, precision: Precision) -> list[str]:
+    """Return the command that runs mteb."""
+    data = ["--data", str(chosen.data)] if chosen.data else []
+    return ["-m", "bench.peer_mteb", precision, "--checkpoint", chosen.checkpoint, *data] + ["--quick"] * chosen.quick
+
+
+def process(command: list[str], threads: int) -> Seconds:
+    """Run a Python process from its start to its end."""
+    with tempfile.TemporaryDirectory() as cache:  # neither may find what it computed a turn ago
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MTEB_CACHE": cache}
+        wall, cpu = time.perf_counter(), _children()
+        subprocess.run([sys.executable, *command], check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+        return Seconds(time.perf_counter() - wall, _children() - cpu)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    chosen = options()
+    finish((measure(chosen, precision) for precision in ("fp32", "bf16")), chosen)

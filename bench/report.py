@@ -1,0 +1,66 @@
+"""All rows of the table, each in a process of its own, as a dated report under results/.
+
+python -m bench.report --checkpoint DIR --data DIR
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+from bench.row import HEADER, Options, Row, options
+from study.results import hardware, versions
+
+ROWS = (
+    "encode",
+    "training",
+    "gradient_caching",
+    "metrics",
+    "evaluation",
+    "trial_overhead",
+    "two_workers",
+    "worker_memory",
+)
+PEERS = ("sentence-transformers", "mteb", "accelerate")
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def measure(name: str, arguments: list[str]) -> list[Row]:
+    """Run the script of a row, and return its figures."""
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = Path(scratch, "rows.json")
+        subprocess.run(  # noqa: S603
+            [sys.executable, "-m", f"bench.{name}", *arguments, "--json", str(figures)], check=True
+        )
+        return [Row(**row) for row in json.loads(figures.read_text("utf-8"))]
+
+
+def write(rows: list[Row], chosen: Options, load: tuple[float, float]) -> Path:
+    """Write Markdown and JSON; return the path of the former."""
+    machine, used = hardware(), versions() | {name: metadata.version(name) for name in PEERS}
+    name = "quick" if chosen.quick else "_".join(str(machine[key]).replace(" ", "-") for key in ("processor", "cores"))
+    file = RESULTS / f"bench-{name}-{time.strftime('%Y-%m-%d')}.md"
+    about = (
+        f"{time.strftime('%Y-%m-%d')}, {machine}, {chosen.threads} threads; checkpoint {Path(chosen.checkpoint).name}; "
+        f"XQuAD-R texts; {used}. Load of the machine before: {load[0]:.1f}, after: {load[1]:.1f}. Figures are medians "
+        "over turns, the ratio is the median of the ratios within a turn. Made by `python -m bench.report`.\n"
+    )
+    table = [HEADER, *(row.markdown() for row in rows), "", *(row.note for row in rows if row.note)]
+    text = ["# This study against what people would use instead\n", about, *table]
+    file.write_text("\n".join(text).rstrip() + "\n", "utf-8")
+    figures = {"hardware": machine, "versions": used, "rows": [vars(row) for row in rows]}
+    file.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    return file
+
+
+if __name__ == "__main__":
+    chosen = options()
+    before = os.getloadavg()[0]
+    rows = [row for name in ROWS for row in measure(name, sys.argv[1:])]
+    print(write(rows, chosen, (before, os.getloadavg()[0])))
