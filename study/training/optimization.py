@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from study.config import TrialConfig
-from study.distributed import rank
+from study.distributed import rank, world_size
 from study.training.batch import Batch
 from study.training.encoder import Encoder, Tokens
 from study.training.learning_rate import learning_rate_at
 from study.training.loss import contrastive_loss
 from study.training.temperature import Temperature
+from study.training.touched_rows import TouchedRows
 
 Loss = Callable[[Tensor], Tensor]
 HIGHEST = "highest"
@@ -56,8 +57,7 @@ class Stepper:
     """Takes optimizer steps on an encoder.
 
     Args:
-        encoder: the module whose parameters move.
-        model: the encoder itself, or DDP around it.
+        encoder: the module whose parameters move; shared by all ranks of a process group.
         temperature: of the trial.
         optimizer: over the encoder's parameters, and the temperature's.
         config: the trial.
@@ -66,13 +66,15 @@ class Stepper:
     def __init__(
         self,
         encoder: Encoder,
-        model: nn.Module,
         temperature: Temperature,
         optimizer: torch.optim.Optimizer,
         config: TrialConfig,
     ) -> None:
-        self._encoder, self._model, self._config = encoder, model, config
+        self._encoder, self._config = encoder, config
         self._temperature, self._optimizer = temperature, optimizer
+        self._embedding_rows = TouchedRows(encoder, config)
+        # Gradients live in DDP's buckets: no second copy of them.
+        self._model = DistributedDataParallel(encoder, gradient_as_bucket_view=True) if world_size() > 1 else encoder
 
     def step(self, batch: Batch, step: int) -> StepResult:
         """Take step number `step` on this rank's share of its batch.
@@ -93,6 +95,7 @@ class Stepper:
         backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
         loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)
         self._temperature.average_gradient()
+        self._embedding_rows.densify()
         norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
         if not torch.isfinite(norm):
             raise DivergedError(
@@ -119,6 +122,7 @@ class Stepper:
             # DDP sums over ranks once a step, with the last micro-batch, however many each rank has.
             with nullcontext() if i == len(gradients) - 1 else self._without_sync():
                 torch.autograd.backward(self._model([micro_batches[i]], [seeds[i]]), gradient_BD)
+            self._embedding_rows.add_up()
         return loss.detach()
 
     def _without_sync(self) -> AbstractContextManager[None]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
 from study.config import TrialConfig, value_at
 from study.distributed import sum_over_ranks, world_size
@@ -64,9 +63,7 @@ class Training:
             hard_negatives=config.hard_negatives,
             token_budget=config.micro_batch_tokens,
         )
-        # Gradients live in DDP's buckets: no second copy of them.
-        model = DistributedDataParallel(encoder, gradient_as_bucket_view=True) if world_size() > 1 else encoder
-        self._stepper = Stepper(encoder, model, self.temperature, self.optimizer, config)
+        self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 
     def run(self) -> Iterator[Report]:
         """Train from where `progress` stands, yielding after steps worth reporting.

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from study.config import TrialConfig
-from study.distributed import world_size
 from study.training.batch import BatchMaker
 from study.training.execution import prepare
 from study.training.lora import add_adapters
@@ -38,7 +36,6 @@ def gradients_of_one_step(
                 nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(len(name)))
     prepare(encoder.transformer, config)
     maker = BatchMaker([corpus], sampler, encoder, hard_negatives=negatives, token_budget=token_budget)
-    model = DistributedDataParallel(encoder) if world_size() > 1 else encoder
     held: list[Tensor] = []
     temperature = Temperature(config, encoder.device)
     optimizer = make_optimizer(encoder, temperature, config)
@@ -47,7 +44,7 @@ def gradients_of_one_step(
             torch.cat([p.grad.flatten() for m in (encoder, temperature) for p in m.parameters() if p.grad is not None])
         )
     )
-    result = Stepper(encoder, model, temperature, optimizer, config).step(maker.make(3), 3)
+    result = Stepper(encoder, temperature, optimizer, config).step(maker.make(3), 3)
     return float(result.loss), held[0]
 
 
@@ -105,7 +102,7 @@ def test_a_gradient_that_is_not_finite_ends_the_trial_before_a_parameter_moves()
         word[5:] = float("inf")
     before = [parameter.clone() for parameter in encoder.parameters()]
     temperature = Temperature(config, encoder.device)
-    stepper = Stepper(encoder, encoder, temperature, make_optimizer(encoder, temperature, config), config)
+    stepper = Stepper(encoder, temperature, make_optimizer(encoder, temperature, config), config)
     with pytest.raises(DivergedError, match="not finite at step 7: lower learning_rate or raise temperature"):
         stepper.step(batch, 6)
     assert all(torch.equal(a, b) for a, b in zip(before, encoder.parameters(), strict=True))
