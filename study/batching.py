@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
 from tasks.schema import Rows
+
+CPU_TOKENS, GPU_TOKENS = 1_024, 16_384
+
+
+def best_budget(device: torch.device) -> int:
+    """Return how many padded tokens suit a device at once: what stays in the caches of a CPU, what fills a GPU."""
+    return CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
 
 def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Rows]:

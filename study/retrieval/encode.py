@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.batching import batches_by_length
+from study.batching import batches_by_length, best_budget
 from study.distributed import gather_rows, rank, world_size
 from tasks.schema import Rows
 
@@ -53,8 +53,9 @@ class TextEncoder(Protocol):
 class Encoding:
     """How texts become embeddings."""
 
-    token_budget: int = 16_384
-    """Most tokens of one batch, padding included; a longer text makes a batch of its own."""
+    token_budget: int | None = None
+    """Most tokens of one batch, padding included; a longer text makes a batch of its own. What suits the device unless
+    given."""
     block_size: int = 8_192
     """Texts a process holds at a time, which bounds its memory."""
     windows: Windows | None = None
@@ -69,19 +70,19 @@ class Group(NamedTuple):
     passage_NVD: Tensor
 
 
-def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int) -> Tensor:
+def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int | None) -> Tensor:
     """Return the float32 unit-norm embeddings (N, D) of this process's texts, in their order, without gradient.
 
     Args:
         encoder: makes the embeddings; left in evaluation mode.
         texts: any number of texts, even none; repeated ones are encoded once and so get equal embeddings.
         kind: which prefix the encoder adds.
-        token_budget: most tokens of one batch, padding included.
+        token_budget: see `Encoding`.
     """
     return _embeddings(encoder, encoder.tokenize(texts, kind), token_budget)
 
 
-def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int) -> Tensor:
+def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int | None) -> Tensor:
     """Return the embeddings (N, D) of `texts`, the same in every process, on every process; each encodes its share."""
     mine = encode(encoder, [texts[i] for i in share(texts)], kind, token_budget)
     dealt = np.concatenate([share(texts, r) for r in range(world_size())])
@@ -111,13 +112,14 @@ def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
     return order[rank() if of_rank is None else of_rank :: world_size()]
 
 
-def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int) -> Tensor:
+def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int | None) -> Tensor:
     encoder.eval()
+    budget = token_budget or best_budget(encoder.device)
     place: dict[tuple[int, ...], int] = {}
     index_N = [place.setdefault(tuple(ids), len(place)) for ids in token_ids]
     distinct = list(place)
     embedding_UD = torch.empty((len(distinct), encoder.width), device=encoder.device)
     with torch.no_grad():
-        for batch in batches_by_length([len(ids) for ids in distinct], token_budget):
+        for batch in batches_by_length([len(ids) for ids in distinct], budget):
             embedding_UD[torch.from_numpy(batch)] = encoder.embed([distinct[i] for i in batch])
     return embedding_UD[torch.tensor(index_N, dtype=torch.int64, device=encoder.device)]

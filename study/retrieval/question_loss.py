@@ -18,7 +18,7 @@ BATCH = 100
 """Questions that share their passages, as in the paper's batches, whatever the trial's own batch size."""
 
 
-def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: float, token_budget: int) -> float:
+def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: float, token_budget: int | None) -> float:
     """Return the mean InfoNCE of a benchmark's questions against a relevant passage in their own language each.
 
     A question's negatives are the other passages of its batch of `BATCH` questions, copies of its own left out. All

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.batching import batches_by_length
+from study.batching import batches_by_length, best_budget
 from study.distributed import rank, world_size
 from study.training.encoder import Encoder, Tokens
 from study.training.loss import Identities
@@ -47,10 +47,11 @@ class BatchMaker:
         encoder: Encoder,
         *,
         hard_negatives: int,
-        token_budget: int,
+        token_budget: int | None,
     ) -> None:
         self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
-        self._hard_negatives, self._token_budget = hard_negatives, token_budget
+        self._hard_negatives = hard_negatives
+        self._token_budget = token_budget or best_budget(encoder.device)
 
     def make(self, step: int) -> Batch:
         """Return the batch of `step`."""
