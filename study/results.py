@@ -90,9 +90,14 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, str | int]:
     """Return what this machine is."""
+    return {"processor": processor(), "cores": os.cpu_count() or 1}
+
+
+def processor() -> str:
+    """Return the processor's name, such as `AMD EPYC`."""
     cpu_info = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in _lines(cpu_info) if line.startswith("model name")]
-    return {"processor": names[0] if names else platform.processor(), "cores": os.cpu_count() or 1}
+    return names[0] if names else platform.processor()
 
 
 def _lines(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from study.config import TrialConfig
+from study.training import linear
 from study.training.conventions import Backbone, BackboneError, resolve
 from study.training.encoder import Dense, Encoder, Kind, TextForm
 from study.training.lora import add_adapters
@@ -54,6 +55,8 @@ def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = Fals
     encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)
+    if not bf16 and not config.compile and linear.is_faster(device):
+        linear.use_onednn(encoder)
     return encoder.to(device)
 
 
