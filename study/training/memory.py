@@ -15,8 +15,9 @@ def ran_out(error: BaseException) -> bool:
 
 def advice(config: TrialConfig) -> str:
     """Return a sentence that names the settings to change, the cheapest in time first."""
+    tokens = config.micro_batch_tokens
     settings = {
-        f"lower micro_batch_tokens (now {config.micro_batch_tokens})": config.micro_batch_tokens > 64,
+        f"lower micro_batch_tokens (now {tokens or 'what suits the device'})": tokens != 64,
         "set gradient_caching, so that memory no longer grows with batch_size": not config.gradient_caching,
         "set gradient_checkpointing": not config.gradient_checkpointing,
         f"lower max_passage_tokens (now {config.max_passage_tokens})": True,
