@@ -47,10 +47,14 @@ class Passage(NamedTuple):
     text: str
 
 
+def _nothing() -> None:
+    """There is no mapped file to give memory back from."""
+
+
 class Texts:
     """Rows of (id, text), one language, random access; in memory or memory-mapped."""
 
-    def __init__(self, table: pa.Table, release: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, table: pa.Table, release: Callable[[], None] | None = None) -> None:
         """Wrap an Arrow table with the string columns `id` and `text`.
 
         Args:
@@ -59,7 +63,7 @@ class Texts:
         """
         assert {"id", "text"} <= set(table.column_names), table.column_names
         self._table = table
-        self._release = release
+        self._release = release or _nothing
         self._starts = np.cumsum([0, *(len(chunk) for chunk in table["id"].chunks)])
 
     @classmethod
