@@ -89,12 +89,12 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
         with lock.held(folder):
             _describe(config, folder)
             with cluster.running():
-                interruption.heed()  # Ray has put its own handlers in place
                 _describe(config, folder, ray_dashboard=cluster.dashboard())
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {at_once} at a time{plan.waiting(config)}"
                 )
                 record = tuner.open_record(config, url, folder)
+                interruption.heed()  # Ray has put its own handlers in place
                 seconds = tuner.run(config, record, folder, console, at_once)
             code = summary.show(config, record.trials(), folder, console, seconds)
             next_command = f"next: python -m study.compare {shlex.quote(folder)}"

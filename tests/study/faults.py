@@ -40,7 +40,7 @@ def strike(process: psutil.Process) -> None:
     process.wait(timeout=60)
 
 
-def left_over(processes: list[psutil.Process], patience: float = 60) -> list[str]:
+def left_over(processes: list[psutil.Process], patience: float = 180) -> list[str]:
     """Return the titles of those that still run after so many seconds."""
     _, alive = psutil.wait_procs(processes, timeout=patience)
     return [_title(process) for process in alive]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from study import results
 from tests.listeners import Address, listeners
 from tests.study.faults import below, left_over
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
@@ -24,61 +25,66 @@ class Ended:
     code: int
     left_over: list[str]
     listeners: dict[str, Address]
-    second_driver: subprocess.CompletedProcess[str]
 
 
-def end(number: signal.Signals, trial: int, place: tuple[str, ...], *arguments: str) -> Ended:
-    """Run a study until a trial has a checkpoint, try to run it a second time, and send the signal."""
-    folder = Path(place[1]) / place[3]
-    with started(*arguments, *place) as study:
-        wait_for(checkpoint_of(folder, trial), study)
-        processes, found = below(study.pid), listeners(study.pid)
-        second = run("--resume", *place)
-        if number == signal.SIGINT:
-            os.killpg(study.pid, number)  # as a terminal does: Ray's processes get it too
-        else:
-            study.send_signal(number)
-        output = study.communicate()[0]
-    return Ended(output, study.returncode, left_over(processes), found, second)
+Place = tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return ("--storage", str(tmp_path_factory.mktemp("interrupted")), "--name", "ended twice")
 
 
 @pytest.fixture(scope="module")
-def ended(place: tuple[str, ...]) -> dict[signal.Signals, Ended]:
-    """One study, ended by Ctrl-C in its first trial, resumed, and ended by a cluster's SIGTERM in its second."""
-    space = write_space(Path(place[1]), {})
-    first = end(signal.SIGINT, 0, place, space)
-    return {signal.SIGINT: first, signal.SIGTERM: end(signal.SIGTERM, 1, place, "--resume")}
+def ended_by_ctrl_c(place: Place) -> tuple[Ended, subprocess.CompletedProcess[str]]:
+    """A study that is run a second time while it runs, and ended in its first trial; and the second driver."""
+    with started(write_space(Path(place[1]), {}), *place) as study:
+        wait_for(Path(place[1]) / place[3] / results.STUDY, study)
+        second = run("--resume", *place)
+        return end(study, signal.SIGINT, 0, place), second
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(scope="module")
+def ended_by_a_cluster(place: Place, ended_by_ctrl_c: object) -> Ended:
+    """The same study, resumed, and ended in its second trial."""
+    with started("--resume", *place) as study:
+        return end(study, signal.SIGTERM, 1, place)
+
+
+def end(study: subprocess.Popen[str], number: signal.Signals, trial: int, place: Place) -> Ended:
+    """Send a running study the signal once a trial has a checkpoint."""
+    wait_for(checkpoint_of(Path(place[1]) / place[3], trial), study)
+    processes, found = below(study.pid), listeners(study.pid)
+    if number == signal.SIGINT:
+        os.killpg(study.pid, number)  # as a terminal does: Ray's processes get it too
+    else:
+        study.send_signal(number)
+    output = study.communicate()[0]
+    return Ended(output, study.returncode, left_over(processes), found)
+
+
 def test_an_interrupted_study_says_how_to_go_on_and_leaves_no_process(
-    number: signal.Signals, ended: dict[signal.Signals, Ended], place: tuple[str, ...]
+    ended_by_ctrl_c: tuple[Ended, object], ended_by_a_cluster: Ended, place: Place
 ) -> None:
-    seen = ended[number]
-    assert seen.code == 128 + number, seen.output
     command = f"python -m study.run --resume --name 'ended twice' --storage {place[1]}"
-    assert f"interrupted by {number.name}; go on with: {command}" in seen.output
-    assert "Traceback" not in seen.output
-    assert seen.left_over == []
+    for ended, number in ((ended_by_ctrl_c[0], signal.SIGINT), (ended_by_a_cluster, signal.SIGTERM)):
+        assert ended.code == 128 + number, ended.output
+        assert f"interrupted by {number.name}; go on with: {command}" in ended.output
+        assert "Traceback" not in ended.output
+        assert ended.left_over == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_driver_of_a_running_study_is_refused_in_a_sentence(
-    number: signal.Signals, ended: dict[signal.Signals, Ended]
+    ended_by_ctrl_c: tuple[object, subprocess.CompletedProcess[str]],
 ) -> None:
-    second = ended[number].second_driver
+    _, second = ended_by_ctrl_c
     assert second.returncode == 2
     assert "ended twice is being run by process" in second.stderr
     assert second.stderr.count("\n") == 1
 
 
-def test_no_process_of_a_study_listens_on_anything_but_loopback(ended: dict[signal.Signals, Ended]) -> None:
-    found = ended[signal.SIGINT].listeners
+def test_no_process_of_a_study_listens_on_anything_but_loopback(ended_by_ctrl_c: tuple[Ended, object]) -> None:
+    found = ended_by_ctrl_c[0].listeners
     programs = {name.rpartition(":")[0] for name in found}
     assert {"gcs_server", "raylet"} <= programs, f"the processes of Ray are missing among {programs}"
     assert any(name.startswith("ray::RayTrain") for name in programs), f"the workers are missing among {programs}"
@@ -86,9 +92,9 @@ def test_no_process_of_a_study_listens_on_anything_but_loopback(ended: dict[sign
 
 
 def test_the_command_it_printed_goes_on_to_the_same_trials_and_numbers(
-    ended: dict[signal.Signals, Ended], undisturbed: Path, place: tuple[str, ...]
+    ended_by_a_cluster: Ended, undisturbed: Path, place: Place
 ) -> None:
-    printed = ended[signal.SIGTERM].output.rpartition("go on with: ")[2].strip()
+    printed = ended_by_a_cluster.output.rpartition("go on with: ")[2].strip()
     again = run(*shlex.split(printed)[3:])
     assert again.returncode == 0, again.stderr
     assert told(Path(place[1]) / place[3]) == told(undisturbed)

@@ -101,7 +101,7 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
         ({"trial": {"corpora": ["factbok"]}}, [], "did you mean 'factbook'?"),
         ({"trial": {"benchmarks": ["xquadr"]}}, [], "did you mean 'xquad_r'?"),
         ({"trial": {"validation": {"metric": "multilingual/mapp"}}}, [], "did you mean 'map'?"),
-        ({"trial": {"resources": {"workers": 1000}, "batch_size": 1000}}, [], "more than this machine has"),
+        ({"trial": {"resources": {"workers": 1000}, "batch_size": 1000}}, [], "more than fits: this machine has"),
         ({"trial": {"batch_size": 2000}}, [], "fewer than batch_size 2000; lower batch_size or leave the language out"),
         ({"trial": {"batch_size": 2000}}, ["--dry-run"], "fewer than batch_size 2000; lower batch_size or leave"),
         ({"trial": {"corpora": [{"name": "factbook", "languages": ["xx"]}]}}, ["--dry-run"], "there is no 'xx'"),
