@@ -91,6 +91,7 @@ ray exec "$cluster" 'cd ~/study && python -m study.run tests/cluster/small.yaml 
 study=$!
 until compgen -G "$storage/with-loss/trials/0000/step-*/progress.json" > /dev/null; do kill -0 "$study"; sleep 0.2; done
 kill -9 "${pids[worker-b]}"
+ip link delete to-worker-b
 echo "worker-b is gone"
 start_host worker-b
 echo "worker-b is a new machine"
@@ -98,8 +99,12 @@ wait "$study"
 
 say "the dashboard from outside the head"
 if (: < /dev/tcp/10.77.0.10/8265) 2> /dev/null; then echo "open to the network"; exit 1; fi
+echo "refused"
 say "without the token"
-if RAY_AUTH_MODE=disabled ray job list --address http://127.0.0.1:8265; then echo "let in"; exit 1; fi
+if refusal=$(RAY_AUTH_MODE=disabled ray job list --address http://127.0.0.1:8265 2>&1); then echo "let in"; exit 1; fi
+grep '^ray\.exceptions' <<< "$refusal"
 typed ray down -y "$cluster"
+for _ in $(seq 120); do pgrep raylet > /dev/null || break; sleep 1; done
+if pgrep raylet; then echo "Ray still runs two minutes later"; exit 1; fi
 say "every way and every loss: the same figures"
 python -m tests.cluster.same_figures "$storage"/{by-exec,by-submit,by-job,with-loss}
