@@ -7,7 +7,6 @@ of it only reads: the record is opened so that it cannot be written, and no requ
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import typer
 from rich.console import Console
 
 from study import doors, results, storage
+from study.interruption import Interruption
 from study.live import open_study
 from study.site import Site
 from tasks.errors import UserError
@@ -46,7 +46,7 @@ def main(
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
     record, held = open_study(folder)
-    signal.signal(signal.SIGTERM, _interrupt)  # whoever ends us, what we started ends with us
+    Interruption().heed()  # whoever ends us, what we started ends with us
     with _server(host, port) as server, _tensorboard(folder, host) as tensorboard:
         server.set_app(Site(folder, record, held, tensorboard, open_to_all=host != LOOPBACK))
         if host != LOOPBACK:
@@ -57,10 +57,6 @@ def _serve(folder: str, port: int, host: str, console: Console) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             console.print("ended")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 class _Server(ThreadingMixIn, WSGIServer):
