@@ -62,7 +62,7 @@ def _export(study: Study, result: dict[str, Any], folder: Path) -> None:
             trial = results.trial_folder(study.folder, result["number"])
             newest = (results.checkpoints(trial, best_step) or [results.checkpoint_name(trial, best_step)])[0]
             try:
-                _fetch(storage.join(trial, newest), (checkpoint.WEIGHTS, checkpoint.PROGRESS), Path(scratch))
+                _fetch(storage.join(trial, newest), (checkpoint.WEIGHTS, results.PROGRESS), Path(scratch))
                 checkpoint.restore_weights(Path(scratch), encoder)
             except (OSError, checkpoint.CheckpointError) as error:
                 raise StudyError(f"trial {result['number']}: {error}; name another with --trial") from error

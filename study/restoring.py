@@ -14,7 +14,6 @@ from pathlib import Path
 import ray.train
 
 from study import distributed, results, storage
-from study.config import VALIDATION
 from study.training import checkpoint
 from study.training.training import Training
 
@@ -52,10 +51,9 @@ def restore_best(training: Training, folder: str) -> None:
 
 def tell_again(training: Training, seen: int) -> None:
     """Report the scores after step `seen` once more: the study may have been killed before it put them on record."""
-    for metrics in training.progress.history:
-        if metrics["step"] > seen and any(key.startswith(VALIDATION) for key in metrics):
-            last = metrics["step"] == training.progress.step
-            ray.train.report(metrics | {"trained": last and training.ended})
+    for metrics in results.unheard(training.progress.history, seen):
+        last = metrics["step"] == training.progress.step
+        ray.train.report(metrics | {"trained": last and training.ended})
 
 
 def _discard(folder: str, name: str) -> None:

@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from study import storage
+from study.config import VALIDATION
 from tasks.errors import UserError
 
 STUDY = "study.json"
 RECORD = "optuna.db"
 RESULT = "result.json"
+PROGRESS = "progress.json"
+"""In a checkpoint: where the training stood, its history included."""
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 IMPROVED = "improved_at_step"
@@ -73,6 +77,20 @@ def checkpoints(folder: str, step: int | None = None) -> list[str]:
     """Return the names of a trial's checkpoints, or of those of one step, newest first."""
     prefix = _STEP if step is None else f"{_STEP}{step:08d}"
     return sorted((name for name in storage.folders(folder) if name.startswith(prefix)), reverse=True)
+
+
+def unheard(history: Iterable[dict[str, float]], seen: int) -> list[dict[str, float]]:
+    """Return the reports with a score after step `seen`, oldest first: a study that was killed did not record them."""
+    scored = [report for report in history if any(key.startswith(VALIDATION) for key in report)]
+    return [report for report in scored if report["step"] > seen]
+
+
+def history(folder: str, result: dict[str, Any]) -> list[dict[str, float]]:
+    """Return every report of a trial that has its result; if it failed, those up to its newest checkpoint."""
+    if "training" in result:
+        return list(result["training"]["history"])
+    newest = checkpoints(folder)[:1]
+    return [report for name in newest for report in storage.read_json(storage.join(folder, name, PROGRESS))["history"]]
 
 
 def finished(study_folder: str) -> list[dict[str, Any]]:

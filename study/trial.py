@@ -29,7 +29,7 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     """Train and evaluate one trial; report to Tune as it goes.
 
     The run is named by the trial's number, so it goes on from its last checkpoint whenever it is started again, by
-    Tune after a failure or by a resumed study; a trial that has its result only reports it.
+    Tune after a failure or by a resumed study; a trial that has its result only reports what is not on record.
 
     Args:
         message: `number`, `trial` (a TrialConfig as plain data) and `seen`, as the searcher hands them out.
@@ -39,14 +39,24 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     number = int(message["number"])
     folder = results.trial_folder(study_folder, number)
     result_file = storage.join(folder, results.RESULT)
-    if not storage.exists(result_file):
+    ended_before = storage.exists(result_file)  # after its study was killed: workers outlive it for a while
+    if not ended_before:
         _forget_broken_snapshot(folder)
         _trainer(config, {**message, "folder": folder}, study_folder).fit()
     result = storage.read_json(result_file)
+    if ended_before:
+        _tell_again(results.unheard(results.history(folder, result), message["seen"]), result)
     if "failed" in result:
         tune.report({"failed": result["failed"]})
     else:
         tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
+
+
+def _tell_again(history: list[dict[str, float]], result: dict[str, Any]) -> None:
+    """Report scores that the record has not heard of, as the workers would have."""
+    last_step = result.get("training", {}).get("step")
+    for report in history:
+        tune.report(report | {"trained": report["step"] == last_step})
 
 
 def _forget_broken_snapshot(folder: str) -> None:

@@ -16,9 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from study.results import PROGRESS
 from study.training.encoder import Encoder
 
-WEIGHTS, OPTIMIZER, PROGRESS = "encoder.safetensors", "optimizer.safetensors", "progress.json"
+WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """What reading a damaged or foreign checkpoint raises."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,15 @@ def test_a_study_that_loses_a_process_ends_with_the_same_trials_and_numbers(
         code = study.returncode
     assert code == 0, output
     assert told(tmp_path / "struck") == told(undisturbed)
+
+
+def test_a_trial_that_ended_unheard_is_put_on_record_with_all_its_scores(undisturbed: Path, tmp_path: Path) -> None:
+    # Workers outlive a killed study for a while: this is what it leaves where a trial's end falls into that time.
+    shutil.copytree(undisturbed, tmp_path / undisturbed.name)
+    with closing(sqlite3.connect(tmp_path / undisturbed.name / "optuna.db")) as record, record:
+        record.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = 1")
+        for table in ("trial_values", "trial_intermediate_values"):
+            record.execute(f"DELETE FROM {table} WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 1)")  # noqa: S608
+    ended = run("--resume", "--storage", str(tmp_path), "--name", undisturbed.name)
+    assert ended.returncode == 0, ended.stderr
+    assert told(tmp_path / undisturbed.name) == told(undisturbed)

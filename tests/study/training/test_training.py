@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from study import results
 from study.config import TrialConfig
 from study.distributed import rank
 from study.training import checkpoint
@@ -118,7 +119,7 @@ def test_the_earliest_of_equal_scores_is_the_best_and_history_holds_them_all() -
     assert [entry["step"] for entry in held.progress.history if "validation/loss" in entry] == [3, 6]
 
 
-@pytest.mark.parametrize("file", [checkpoint.WEIGHTS, checkpoint.OPTIMIZER, checkpoint.PROGRESS])
+@pytest.mark.parametrize("file", [checkpoint.WEIGHTS, checkpoint.OPTIMIZER, results.PROGRESS])
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
 def test_a_damaged_checkpoint_is_refused_and_leaves_the_encoder_as_it_was(
     tmp_path: Path, file: str, damage: str
