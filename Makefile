@@ -23,11 +23,11 @@ contracts: .venv/test.stamp
 tests: .venv/test.stamp
 	$(BIN)/python -m pytest
 
-# A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage; every call to
-# Ray carries the token.
+# A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage (STORAGE) and, where
+# that is a bucket, the database of their trials (RECORD); every call to Ray carries the token.
 node: .venv/run.stamp
 	printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' STUDY_STORAGE=$(STORAGE) \
-		RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
+		STUDY_RECORD=$(RECORD) RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
 	grep -qs study_environment ~/.bashrc || echo '. ~/.study_environment' >> ~/.bashrc
 
 # What `ray up` needs to start machines of a cloud, on the laptop and on the head.

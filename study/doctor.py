@@ -46,6 +46,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     from study import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
     from study.checks import findings, nodes  # noqa: PLC0415
     from study.checks.all_reduce import all_reduce  # noqa: PLC0415
+    from study.checks.growth import place_for_a_trial  # noqa: PLC0415
 
     good = []
 
@@ -56,21 +57,23 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     cluster.start()
     folder = storage.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
     models = _hub_models(config)
+    need = next(iter(config.examples())).resources
     try:
-        found = nodes.look(models, folder)
-        for finding in (
-            findings.versions(found),
-            findings.gpus(found),
-            findings.storage(found, root),
-            findings.hub(found, models),
-            findings.clock(found),
-            findings.disk(found),
-        ):
-            tell(finding)
-        if not findings.storage(found, root).good:
-            tell(Finding("all-reduce", False, "not tried: Ray Train needs the storage", "mend the storage first"))
-        else:
-            tell(all_reduce(next(iter(config.examples())).resources, folder))
+        with place_for_a_trial(need, console.print):
+            found = nodes.look(models, folder)
+            for finding in (
+                findings.versions(found),
+                findings.gpus(found),
+                findings.storage(found, root),
+                findings.hub(found, models),
+                findings.clock(found),
+                findings.disk(found),
+            ):
+                tell(finding)
+            if not findings.storage(found, root).good:
+                tell(Finding("all-reduce", False, "not tried: Ray Train needs the storage", "mend the storage first"))
+            else:
+                tell(all_reduce(need, folder))
     finally:
         storage.remove(folder)
     return good

@@ -6,6 +6,7 @@ One process measures on its own; several are the workers of a trial without trai
 from __future__ import annotations
 
 import inspect
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -29,6 +30,7 @@ from rich.text import Text
 from study import doors, plan, resources, storage
 from study.analysis.measurement import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
+from study.run import DEFAULT_STORAGE
 from study.tuning.paths import absolute_paths
 from tasks.plugins import check_benchmark
 
@@ -47,6 +49,9 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         list[str] | None, typer.Option(help="KEY=VALUE of a trial, as in YAML: precision=bf16, query_prefix='query: '.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    under: Annotated[
+        str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
+    ] = DEFAULT_STORAGE,
     output: Annotated[Path | None, typer.Option(help="Where the result goes as JSON.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
 ) -> None:
@@ -64,7 +69,10 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
             }
         )
         with _bars(console) as advance:
-            result = (_alone if workers == 1 else _together)(config, runs, advance)
+            alone = workers == 1
+            result = (
+                _alone(config, runs, advance) if alone else _together(config, runs, advance, storage.absolute(under))
+            )
     if output:
         storage.write_json(storage.absolute(str(output)), result)
     for name, measured in result["benchmarks"].items():
@@ -92,14 +100,18 @@ def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str
     return measure_backbone(config, device, runs=runs, progress=advance)
 
 
-def _together(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str, Any]:
-    """Measure with the workers of a trial."""
+def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> dict[str, Any]:
+    """Measure with the workers of a trial; their files lie below `root` meanwhile."""
     from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
     from study.trial import measure_on_workers  # noqa: PLC0415
 
     resources.trials_at_once([config.resources], plan.supply())  # workers without a place would wait for one
     cluster.start()
-    return measure_on_workers(config, runs, advance)
+    scratch = storage.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
+    try:
+        return measure_on_workers(config, runs, advance, scratch)
+    finally:
+        storage.remove(scratch)
 
 
 class _Rate(ProgressColumn):

@@ -40,14 +40,14 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
 
     Raises:
         StudyError: there is no study, or its record cannot be read.
+        RecordError: nothing says where the record of a study in a bucket is.
     """
     description = storage.join(folder, results.STUDY)
     if not storage.exists(description):
         raise StudyError(f"there is no study in {folder}: it has no {results.STUDY}; give the folder study.run named")
-    elsewhere = storage.read_json(description)["search_space"].get("storage")
-    if elsewhere is None and "://" in folder:
-        raise StudyError(f"the study in {folder} has no record there: Optuna's storage cannot be a file on {folder}")
-    url = elsewhere or f"sqlite:///file:{quote(folder)}/{results.RECORD}?mode=ro&uri=true"
+    url = results.record_url(folder, storage.read_json(description)["search_space"].get("storage"))
+    if url == results.record_url(folder, None) and storage.is_local(folder):
+        url = f"sqlite:///file:{quote(folder)}/{results.RECORD}?mode=ro&uri=true"
     options = {"connect_args": {"timeout": _WAITS_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

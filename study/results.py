@@ -26,6 +26,8 @@ from tasks.errors import UserError
 
 STUDY = "study.json"
 RECORD = "optuna.db"
+RECORD_ELSEWHERE = "STUDY_RECORD"
+"""The variable that names the record of studies whose folders cannot hold it."""
 RESULT = "result.json"
 PROGRESS = "progress.json"
 """In a checkpoint: where the training stood, its history included."""
@@ -42,18 +44,25 @@ class RecordError(UserError):
 
 
 def record_url(study_folder: str, chosen: str | None) -> str:
-    """Return the URL of a study's Optuna storage: the one chosen in the search space, else SQLite in its folder.
+    """Return the URL of a study's Optuna storage.
+
+    It is the one chosen in the search space, else SQLite in the study's folder; where that is in a bucket, the one that
+    STUDY_RECORD names.
 
     Raises:
-        RecordError: the folder is on storage that SQLite cannot write to.
+        RecordError: none is chosen, and the folder is on storage that SQLite cannot write to.
     """
-    if chosen is None and not storage.is_local(study_folder):
+    if chosen:
+        return chosen
+    if storage.is_local(study_folder):
+        return f"sqlite:///{study_folder}/{RECORD}"
+    if not os.environ.get(RECORD_ELSEWHERE):
         raise RecordError(
-            f"{study_folder} cannot hold the record of the trials: SQLite needs a file system; name a database in the "
-            "search space, `storage: postgresql://user@host/studies`, or keep the record on this machine, "
-            "`storage: sqlite:////home/me/studies.db`"
+            f"{study_folder} cannot hold the record of the trials: SQLite needs a file system; set {RECORD_ELSEWHERE}, "
+            "or `storage:` in the search space, to a database, postgresql://user@host/studies, or to a file on this "
+            "machine, sqlite:////home/me/studies.db"
         )
-    return chosen or f"sqlite:///{study_folder}/{RECORD}"
+    return os.environ[RECORD_ELSEWHERE]
 
 
 def trial_folder(study_folder: str, number: int) -> str:

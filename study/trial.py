@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,7 +76,7 @@ def _forget_broken_snapshot(folder: str) -> None:
 
 
 def measure_on_workers(
-    config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None]
+    config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None], scratch: str
 ) -> dict[str, Any]:
     """Return what the workers of a trial without training steps measure; `study.evaluate` with several processes.
 
@@ -85,9 +84,10 @@ def measure_on_workers(
         config: the trial.
         runs: where TREC run files go; without, none are written.
         progress: called here, in a thread, with a benchmark's name, the texts encoded so far, and all its texts.
+        scratch: a folder that every node reaches, for Ray Train's own files; whoever calls removes it.
     """
     told = Queue(actor_options={"num_cpus": 0})
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(max_workers=1) as background:
+    with ThreadPoolExecutor(max_workers=1) as background:
         message = {
             "trial": config.model_dump(mode="json"),
             "runs": str(runs.resolve()) if runs else None,

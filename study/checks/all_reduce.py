@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import ray
@@ -12,9 +11,11 @@ import torch
 import torch.distributed as dist
 from ray.train.torch import TorchTrainer
 
+from study import cluster
 from study.checks.findings import Finding
 from study.config import ResourcesConfig
 from study.rendezvous import torch_config
+from study.resources import Node
 
 VALUES = 2**20
 """Numbers a worker contributes: 4 MiB."""
@@ -29,12 +30,12 @@ def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
         resources: what the trials of the study occupy.
         folder: a folder of the studies' storage, for Ray Train's own files.
     """
-    slots = [_slots(node["Resources"], resources) for node in ray.nodes() if node["Alive"]]
+    slots = [node.workers(resources) for node in cluster.supply().nodes]
     wanted = sum(slots) if resources.gpus_per_worker else max(resources.workers, sum(slot > 0 for slot in slots))
-    workers = min(wanted, sum(slots), _slots(ray.available_resources(), resources))
+    workers = min(wanted, sum(slots), _free(resources))
     a_worker = f"{resources.cpus_per_worker} CPU, {resources.gpus_per_worker:g} GPU"
     if workers < resources.workers:
-        mend = "wait for what runs now, or add nodes; those of an autoscaling cluster come when a study asks for them"
+        mend = "wait for what runs now, or add nodes"
         return Finding(
             "all-reduce", False, f"{workers} of a trial's {resources.workers} x ({a_worker}) have a place", mend
         )
@@ -51,11 +52,10 @@ def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
     return Finding("all-reduce", True, f"{where}: the sum is right on every worker")
 
 
-def _slots(held: dict[str, float], resources: ResourcesConfig) -> int:
-    fits = [held.get("CPU", 0) / resources.cpus_per_worker]
-    if resources.gpus_per_worker:
-        fits.append(held.get("GPU", 0) / resources.gpus_per_worker)
-    return math.floor(min(fits) + 1e-9)
+def _free(resources: ResourcesConfig) -> int:
+    """Return for how many workers there is room at most beside what runs now."""
+    held = ray.available_resources()
+    return Node(held.get("CPU", 0), held.get("GPU", 0)).workers(resources)
 
 
 def _trainer(workers: int, resources: ResourcesConfig, config: Any, folder: str) -> TorchTrainer:

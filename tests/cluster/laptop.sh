@@ -106,5 +106,13 @@ grep '^ray\.exceptions' <<< "$refusal"
 typed ray down -y "$cluster"
 for _ in $(seq 120); do pgrep raylet > /dev/null || break; sleep 1; done
 if pgrep raylet; then echo "Ray still runs two minutes later"; exit 1; fi
-say "every way and every loss: the same figures"
-python -m tests.cluster.same_figures "$storage"/{by-exec,by-submit,by-job,with-loss}
+
+say "a cluster that grows from nothing when it is asked to"
+cp tests/cluster/growing.yaml "$HOME/ray_bootstrap_config.yaml"
+RAY_FAKE_CLUSTER=1 ray start --head --num-cpus=0 --autoscaling-config="$HOME/ray_bootstrap_config.yaml" > "$SCRATCH/growing.log" 2>&1
+typed python -m study.doctor tests/cluster/small.yaml --storage "$storage"
+typed python -m study.run tests/cluster/small.yaml --name grown --storage "$storage"
+ray stop > /dev/null
+
+say "every way, every loss and every size: the same figures"
+python -m tests.cluster.same_figures "$storage"/{by-exec,by-submit,by-job,with-loss,grown}

@@ -42,10 +42,14 @@ def test_rays_own_schema_refuses_a_key_it_does_not_know() -> None:
 
 def test_every_site_runs_the_same_commands_but_for_where_studies_are_kept(cluster: dict[str, Any]) -> None:
     def commands(held: dict[str, Any]) -> list[str]:
-        return [re.sub(r"STORAGE=\S+", "STORAGE=...", command) for key in COMMANDS for command in held[key]]
+        return [re.sub(r"STORAGE=\S+( RECORD=\S+)?", "STORAGE=...", one) for key in COMMANDS for one in held[key]]
 
     assert commands(cluster) == commands(read(CLUSTER))
-    assert all(re.search(r"STORAGE=\S+/studies", " ".join(held["setup_commands"])) for held in (cluster, read(CLUSTER)))
+    for held in (cluster, read(CLUSTER)):
+        (place,) = re.findall(r"STORAGE=(\S+)", " ".join(held["setup_commands"]))
+        in_a_bucket = "://" in place
+        assert place.endswith("/studies")
+        assert in_a_bucket == any("RECORD=sqlite" in command for command in held["setup_commands"])
 
 
 def test_the_environment_of_a_node_is_the_one_of_make_run(cluster: dict[str, Any]) -> None:
@@ -123,7 +127,8 @@ def test_the_ray_job_has_a_head_that_does_not_train_and_workers_from_zero() -> N
     containers = [held["template"]["spec"]["containers"][0] for held in (spec["headGroupSpec"], workers)]
     assert containers[0]["image"] == containers[1]["image"]
     assert containers[1]["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert all("STUDY_STORAGE" in {variable["name"] for variable in held["env"]} for held in containers)
+    for held in containers:
+        assert {"STUDY_STORAGE", "STUDY_RECORD"} <= {variable["name"] for variable in held["env"]}
 
 
 def test_the_ray_jobs_command_is_one_of_ours() -> None:

@@ -158,10 +158,13 @@ def test_every_trial_is_listed_sorted_and_stays_sorted_while_the_page_renews_its
         "return [...document.querySelectorAll('#live tbody td:first-child')].map((cell) => Number(cell.innerText))"
     )
     assert browser.execute_script(numbers) == list(range(13))
-    browser.find_element(By.CSS_SELECTOR, "#live th button").click()
+    # In the page itself: the table may be renewed between any two commands of the driver.
+    browser.execute_script("document.querySelector('#live th button').click()")
     assert browser.execute_script(numbers) == list(range(12, -1, -1))
-    old = browser.find_element(By.CSS_SELECTOR, "#live table")
-    WebDriverWait(browser, 60).until(lambda one: one.find_element(By.CSS_SELECTOR, "#live table") != old)
+    browser.execute_script("window.old = document.querySelector('#live table')")
+    WebDriverWait(browser, 60).until(
+        lambda one: one.execute_script("return document.querySelector('#live table') !== window.old")
+    )
     assert browser.execute_script(numbers) == list(range(12, -1, -1))
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 

@@ -73,5 +73,16 @@ def test_the_record_lies_in_the_studys_folder_or_where_the_search_space_says(tmp
 
 
 def test_a_record_that_sqlite_would_have_to_keep_in_a_bucket_is_refused_with_what_to_write() -> None:
-    with pytest.raises(results.RecordError, match=r"s3://bucket/first cannot hold the record .* `storage: postgresql"):
+    with pytest.raises(
+        results.RecordError, match=r"s3://bucket/first cannot hold the record .* STUDY_RECORD.*postgresql"
+    ):
         results.record_url("s3://bucket/first", None)
+
+
+def test_a_record_that_cannot_lie_in_a_bucket_goes_where_the_machine_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_RECORD", "sqlite:////home/me/studies.db")
+    assert results.record_url("s3://bucket/first", None) == "sqlite:////home/me/studies.db"
+    assert results.record_url(str(tmp_path), None) == f"sqlite:///{tmp_path}/optuna.db"
+    assert results.record_url("s3://bucket/first", "postgresql://me@host/studies") == "postgresql://me@host/studies"
