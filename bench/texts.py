@@ -61,3 +61,9 @@ def trial(chosen: Options, **settings: Any) -> TrialConfig:
     """Return a trial of the checkpoint with the texts' limits, and `settings`."""
     limits = {"max_query_tokens": MAX_TOKENS, "max_passage_tokens": MAX_TOKENS}
     return TrialConfig.model_validate({"backbone": chosen.checkpoint} | limits | settings)
+
+
+def training_trial(chosen: Options, folder: Path, **settings: Any) -> TrialConfig:
+    """Return such a trial on the pairs, which are written into `folder`."""
+    corpus = {"name": "parallel_jsonl", "path": str(corpus_file(chosen, folder))}
+    return trial(chosen, corpora=[corpus], **settings)

@@ -22,7 +22,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from transformers import TrainerCallback
 
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
-from bench.texts import MAX_TOKENS, corpus_file, trial
+from bench.texts import MAX_TOKENS, training_trial
 from study.config import Precision, TrialConfig
 from study.training.backbone import load_encoder
 from study.training.corpora import load_for_training
@@ -60,9 +60,9 @@ def measure(chosen: Options, precision: Precision, *, batch_size: int = 32, cach
     """Train the same checkpoint on the same pairs with both."""
     steps = 3 if chosen.quick else 10
     with tempfile.TemporaryDirectory() as scratch:
-        config = trial(
+        config = training_trial(
             chosen,
-            corpora=[{"name": "parallel_jsonl", "path": str(corpus_file(chosen, Path(scratch)))}],
+            Path(scratch),
             batch_size=batch_size,
             steps=steps,
             temperature=TEMPERATURE,

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from bench.row import Options, Row, Seconds, finish, in_turn, options
-from bench.texts import corpus_file, trial
+from bench.texts import training_trial
 from study.config import Precision, TrialConfig
 from study.training.backbone import load_encoder
 from study.training.corpora import load_for_training
@@ -60,9 +60,9 @@ def measure(chosen: Options, precision: Precision) -> Row:
     """Train the same batches with two workers and with one."""
     steps, batch_size = (3, 4) if chosen.quick else (10, BATCH_SIZE)
     with tempfile.TemporaryDirectory() as scratch:
-        config = trial(
+        config = training_trial(
             chosen,
-            corpora=[{"name": "parallel_jsonl", "path": str(corpus_file(chosen, Path(scratch)))}],
+            Path(scratch),
             batch_size=batch_size,
             steps=steps,
             precision=precision,

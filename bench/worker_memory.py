@@ -21,7 +21,7 @@ import torch.distributed as dist
 
 from bench.metrics import reset_peak, status_mib
 from bench.row import Options, Row, finish, options
-from bench.texts import corpus_file, trial
+from bench.texts import training_trial
 from study.batching import best_budget
 from study.config import TrialConfig
 from study.training.backbone import load_encoder
@@ -81,9 +81,9 @@ def measure(chosen: Options) -> Row:
     spawn = multiprocessing.get_context("spawn")
     results = spawn.SimpleQueue()
     with tempfile.TemporaryDirectory() as scratch:
-        config = trial(
+        config = training_trial(
             chosen,
-            corpora=[{"name": "parallel_jsonl", "path": str(corpus_file(chosen, Path(scratch)))}],
+            Path(scratch),
             batch_size=4 if chosen.quick else 128,
             steps=3,
             gradient_caching=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         monkeypatch.setenv(name, value)
     # The cluster is named to this test's study alone: others on this machine shall not find it.
     monkeypatch.setattr(ray._private.utils, "write_ray_address", lambda *_: None)
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port}
+    made = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(NODES):
             made.add_node(num_cpus=CPUS)
