@@ -115,14 +115,16 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
 
 
 def _describe(config: StudyConfig, folder: str, **more: object) -> None:
+    file = storage.join(folder, results.STUDY)
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     description = {
         "name": config.name,
         "search_space": dict(config.source),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "started": storage.read_json(file)["started"] if storage.exists(file) else now,
         "versions": results.versions(),
         "hardware": results.hardware(),
     }
-    storage.write_json(storage.join(folder, results.STUDY), description | more)
+    storage.write_json(file, description | more)
 
 
 def _resume_command(folder: str) -> str:

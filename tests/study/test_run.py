@@ -84,10 +84,12 @@ def test_the_folder_says_what_ran_with_which_versions(studies: Studies) -> None:
 def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(studies: Studies) -> None:
     folder, _ = studies
     before = {path: path.stat().st_mtime_ns for path in (folder / "one" / "trials").rglob("*") if path.is_file()}
+    started = json.loads((folder / "one" / "study.json").read_text("utf-8"))["started"]
     again = run("--resume", "--name", "one", "--storage", str(folder))
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials evaluated" in again.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert json.loads((folder / "one" / "study.json").read_text("utf-8"))["started"] == started
 
 
 @pytest.mark.parametrize(
