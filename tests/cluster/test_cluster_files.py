@@ -13,6 +13,8 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from study.resources import RAY_UP, Node, grown_nodes
+
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "cluster.yaml"
 DOCS = ROOT / "docs" / "cluster"
@@ -24,6 +26,12 @@ COMMANDS = ("setup_commands", "head_start_ray_commands", "worker_start_ray_comma
 def read(file: Path) -> dict[str, Any]:
     held: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
     return held
+
+
+def kubernetes() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the configuration of nodes and the job."""
+    nodes, job = yaml.safe_load_all((DOCS / "kuberay.yaml").read_text("utf-8"))
+    return nodes, job
 
 
 @pytest.fixture(params=LAUNCHED, ids=lambda file: file.stem)
@@ -115,7 +123,7 @@ def test_a_role_may_touch_its_own_region_image_role_and_bucket_and_nothing_else(
 
 
 def test_the_ray_job_has_a_head_that_does_not_train_and_workers_from_zero() -> None:
-    job = read(DOCS / "kuberay.yaml")
+    _, job = kubernetes()
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     spec = job["spec"]["rayClusterSpec"]
     assert f"ray=={spec['rayVersion']}" in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
@@ -131,7 +139,25 @@ def test_the_ray_job_has_a_head_that_does_not_train_and_workers_from_zero() -> N
         assert {"STUDY_STORAGE", "STUDY_RECORD"} <= {variable["name"] for variable in held["env"]}
 
 
+def test_the_head_of_the_ray_job_finds_what_its_workers_may_grow_to_where_ray_up_would_have_left_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes, job = kubernetes()
+    spec = job["spec"]["rayClusterSpec"]
+    pod = spec["headGroupSpec"]["template"]["spec"]
+    (mount,) = pod["containers"][0]["volumeMounts"]
+    (volume,) = pod["volumes"]
+    assert volume == {"name": mount["name"], "configMap": {"name": nodes["metadata"]["name"]}}
+    assert mount["mountPath"] == str(RAY_UP).replace("~", "/root")  # the image's user
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / RAY_UP.name).write_text(nodes["data"][mount["subPath"]], "utf-8")
+    (workers,) = spec["workerGroupSpecs"]
+    takes = workers["template"]["spec"]["containers"][0]["resources"]["limits"]
+    grown = Node(float(takes["cpu"]), float(takes["nvidia.com/gpu"]), workers["maxReplicas"])
+    assert grown_nodes() == (Node(0, 0), grown)
+
+
 def test_the_ray_jobs_command_is_one_of_ours() -> None:
-    words = read(DOCS / "kuberay.yaml")["spec"]["entrypoint"].split()
+    words = kubernetes()[1]["spec"]["entrypoint"].split()
     assert words[:3] == ["python", "-m", "study.run"]
     assert (ROOT / "search_spaces" / f"{words[3]}.yaml").is_file()
