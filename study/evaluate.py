@@ -34,6 +34,8 @@ from study.run import DEFAULT_STORAGE
 from study.tuning.paths import absolute_paths
 from tasks.plugins import check_benchmark
 
+WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
+"""An encoder is measured with all that encoders commonly read; a trial's shorter limits are for training."""
 Advance = Callable[[str, int, int], None]
 """Called with a benchmark's name, the texts encoded so far, and all its texts."""
 
@@ -60,7 +62,8 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     with doors.refusals():
         options = doors.key_values(option or [])
         config = doors.trial_config(
-            doors.key_values(setting or [])
+            WHOLE
+            | doors.key_values(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,

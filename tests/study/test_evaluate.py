@@ -40,6 +40,7 @@ def test_the_result_says_with_which_data_versions_and_precision(measured: Measur
     assert result["benchmarks"]["factbook"]["revision"]
     assert result["benchmarks"]["factbook"]["details"] == {"split": "test"}
     assert result["backbone"]["precision"] == "fp32"
+    assert (result["config"]["max_query_tokens"], result["config"]["max_passage_tokens"]) == (512, 512)
     assert result["versions"]["torch"]
     assert len(result["benchmarks"]["factbook"]["by_pair"]) == 6
 
