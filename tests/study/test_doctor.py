@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.study.small_study import ENVIRONMENT
 
 CHECKS = ["versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
 
@@ -17,7 +18,7 @@ def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=300,
         check=False,
-        env=os.environ | {"RAY_AUTH_MODE": "disabled"},
+        env=ENVIRONMENT,
     )
 
 

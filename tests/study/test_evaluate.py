@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.study.small_study import LANGUAGES
+from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
 
 def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "study.evaluate", "builtin/xlmr-tiny", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
