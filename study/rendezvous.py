@@ -6,6 +6,7 @@ Over a cluster by Ray's own way, torch's TCP store. That store listens on every 
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from datetime import timedelta
@@ -19,15 +20,32 @@ from ray.train.torch.config import _TorchBackend
 from study.cluster import LOOPBACK
 from study.config import ResourcesConfig
 
+logger = logging.getLogger(__name__)
+
 
 def torch_config(resources: ResourcesConfig) -> TorchConfig:
     """Return how the workers of a trial with these resources form their process group."""
-    kind = _LoopbackConfig if ray.util.get_node_ip_address() == LOOPBACK else TorchConfig
+    kind = _LoopbackConfig if ray.util.get_node_ip_address() == LOOPBACK else _Config
     return kind(backend="nccl" if resources.gpus_per_worker else "gloo")
 
 
-class _LoopbackBackend(_TorchBackend):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
-    """Ray's backend for torch, except for where the workers meet."""
+class _Backend(_TorchBackend):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
+    """Ray's backend for torch, except that it outlives workers which Ray killed for memory."""
+
+    def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
+        """Leave the process group; workers that are dead have left it.
+
+        Ray Train expects a RayActorError of dead workers, and no OutOfMemoryError: that would end its shutdown before
+        it frees the workers' processors, and the trial's next attempt would wait for them without end.
+        """
+        try:
+            super().on_shutdown(worker_group, backend_config)
+        except ray.exceptions.RayError as error:
+            logger.warning("workers died before they left their process group: %s", str(error).partition("\n")[0])
+
+
+class _LoopbackBackend(_Backend):
+    """The backend, except for where the workers meet."""
 
     _folder: str | None = None
 
@@ -49,7 +67,15 @@ class _LoopbackBackend(_TorchBackend):  # type: ignore[misc]  # Ray's classes ar
             shutil.rmtree(self._folder, ignore_errors=True)  # killed workers may have left their part or not
 
 
-class _LoopbackConfig(TorchConfig):  # type: ignore[misc]
+class _Config(TorchConfig):  # type: ignore[misc]
+    """A process group that forms by Ray's own way."""
+
+    @property
+    def backend_cls(self) -> type[_Backend]:
+        return _Backend
+
+
+class _LoopbackConfig(_Config):
     """A process group that forms without opening a port to others."""
 
     @property
