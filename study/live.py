@@ -45,8 +45,9 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
     description = storage.join(folder, results.STUDY)
     if not storage.exists(description):
         raise StudyError(f"there is no study in {folder}: it has no {results.STUDY}; give the folder study.run named")
-    url = results.record_url(folder, storage.read_json(description)["search_space"].get("storage"))
-    if url == results.record_url(folder, None) and storage.is_local(folder):
+    chosen = storage.read_json(description)["search_space"].get("storage")
+    url = results.record_url(folder, chosen)
+    if not chosen and storage.is_local(folder):
         url = f"sqlite:///file:{quote(folder)}/{results.RECORD}?mode=ro&uri=true"
     options = {"connect_args": {"timeout": _WAITS_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     optuna.logging.set_verbosity(optuna.logging.WARNING)

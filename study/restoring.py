@@ -51,9 +51,8 @@ def restore_best(training: Training, folder: str) -> None:
 
 def tell_again(training: Training, seen: int) -> None:
     """Report the scores after step `seen` once more: the study may have been killed before it put them on record."""
-    for metrics in results.unheard(training.progress.history, seen):
-        last = metrics["step"] == training.progress.step
-        ray.train.report(metrics | {"trained": last and training.ended})
+    for report in results.unheard(training.progress.history, seen, ended=training.ended):
+        ray.train.report(report)
 
 
 def _discard(folder: str, name: str) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,19 @@ def checkpoints(folder: str, step: int | None = None) -> list[str]:
     return sorted((name for name in storage.folders(folder) if name.startswith(prefix)), reverse=True)
 
 
-def unheard(history: Iterable[dict[str, float]], seen: int) -> list[dict[str, float]]:
-    """Return the reports with a score after step `seen`, oldest first: a study that was killed did not record them."""
-    scored = [report for report in history if any(key.startswith(VALIDATION) for key in report)]
-    return [report for report in scored if report["step"] > seen]
+def unheard(history: Sequence[dict[str, float]], seen: int, *, ended: bool) -> list[dict[str, float]]:
+    """Return the reports with a score after step `seen`, oldest first: a study that was killed did not record them.
+
+    Args:
+        history: every report of the trial.
+        seen: the last step whose score is on record.
+        ended: whether training ended with the last of them.
+    """
+    return [
+        report | {"trained": ended and report is history[-1]}
+        for report in history
+        if report["step"] > seen and any(key.startswith(VALIDATION) for key in report)
+    ]
 
 
 def history(folder: str, result: dict[str, Any]) -> list[dict[str, float]]:

@@ -44,18 +44,12 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
         _trainer(config, {**message, "folder": folder}, study_folder).fit()
     result = storage.read_json(result_file)
     if ended_before:
-        _tell_again(results.unheard(results.history(folder, result), message["seen"]), result)
+        for report in results.unheard(results.history(folder, result), message["seen"], ended="failed" not in result):
+            tune.report(report)
     if "failed" in result:
         tune.report({"failed": result["failed"]})
     else:
         tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
-
-
-def _tell_again(history: list[dict[str, float]], result: dict[str, Any]) -> None:
-    """Report scores that the record has not heard of, as the workers would have."""
-    last_step = result.get("training", {}).get("step")
-    for report in history:
-        tune.report(report | {"trained": report["step"] == last_step})
 
 
 def _forget_broken_snapshot(folder: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pyarrow import fs
 
 from study import results, storage
+from study.live import open_study
 from study.tuning.record import Record
 from tests.study.toy_study import study_of
 
@@ -19,6 +20,12 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     """A folder, and a bucket that lies in one."""
     if request.param == "folder":
         return str(tmp_path)
+    bucket(tmp_path, monkeypatch)
+    return "s3://bucket/studies"
+
+
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every s3:// address lie in a folder."""
 
     def from_uri(uri: str) -> tuple[fs.FileSystem, str]:
         scheme, _, path = uri.partition("://")
@@ -27,7 +34,6 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
     of_uri = SimpleNamespace(from_uri=from_uri)
     monkeypatch.setattr(storage, "fs", SimpleNamespace(**vars(fs) | {"FileSystem": of_uri}))
-    return "s3://bucket/studies"
 
 
 def test_files_are_read_back_as_they_were_written_and_listed(root: str) -> None:
@@ -77,6 +83,17 @@ def test_a_record_that_sqlite_would_have_to_keep_in_a_bucket_is_refused_with_wha
         results.RecordError, match=r"s3://bucket/first cannot hold the record .* STUDY_RECORD.*postgresql"
     ):
         results.record_url("s3://bucket/first", None)
+
+
+def test_the_dashboard_opens_the_record_that_a_study_in_a_bucket_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STUDY_RECORD", raising=False)
+    url = f"sqlite:///{tmp_path}/elsewhere.db"
+    Record(study_of("random"), url, "first")
+    bucket(tmp_path, monkeypatch)
+    storage.write_json("s3://bucket/first/study.json", {"search_space": {"storage": url}})
+    assert open_study("s3://bucket/first")[0].study_name == "first"
 
 
 def test_a_record_that_cannot_lie_in_a_bucket_goes_where_the_machine_says(
