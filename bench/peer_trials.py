@@ -29,7 +29,8 @@ def worker(settings: dict[str, Any]) -> None:
     model = prepare_model(AutoModel.from_pretrained(settings["checkpoint"], add_pooling_layer=False))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
     began = time.time()
-    states = model(**tokenizer(["query: one", "passage: two"], return_tensors="pt")).last_hidden_state
+    tokens = tokenizer(["query: one", "passage: two"], padding=True, return_tensors="pt")
+    states = model(**tokens).last_hidden_state
     states.mean().backward()
     optimizer.step()
     if ray.train.get_context().get_world_rank() == 0:

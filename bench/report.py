@@ -62,5 +62,7 @@ def write(rows: list[Row], chosen: Options, load: tuple[float, float]) -> Path:
 if __name__ == "__main__":
     chosen = options()
     before = os.getloadavg()[0]
-    rows = [row for name in ROWS for row in measure(name, sys.argv[1:])]
-    print(write(rows, chosen, (before, os.getloadavg()[0])))
+    rows: list[Row] = []
+    for name in ROWS:
+        rows += measure(name, sys.argv[1:])
+        print(write(rows, chosen, (before, os.getloadavg()[0])))  # now, since an hour lies before the last row
