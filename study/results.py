@@ -104,11 +104,15 @@ def unheard(history: Sequence[dict[str, float]], seen: int, *, ended: bool) -> l
 
 
 def history(folder: str, result: dict[str, Any]) -> list[dict[str, float]]:
-    """Return every report of a trial that has its result; if it failed, those up to its newest checkpoint."""
+    """Return every report of a trial that has its result; if it failed, those up to its newest whole checkpoint."""
     if "training" in result:
         return list(result["training"]["history"])
-    newest = checkpoints(folder)[:1]
-    return [report for name in newest for report in storage.read_json(storage.join(folder, name, PROGRESS))["history"]]
+    for name in checkpoints(folder):
+        try:
+            return list(storage.read_json(storage.join(folder, name, PROGRESS))["history"])
+        except (ValueError, KeyError, FileNotFoundError):  # damaged: `study.restoring` goes back from it as well
+            continue
+    return []
 
 
 def finished(study_folder: str) -> list[dict[str, Any]]:

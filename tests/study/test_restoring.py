@@ -127,3 +127,15 @@ def test_a_list_of_checkpoints_that_train_would_refuse_is_removed(content: str, 
     snapshot.write_text(content, "utf-8")
     trial._forget_broken_snapshot(str(tmp_path))
     assert snapshot.exists() == kept
+
+
+@pytest.mark.parametrize(("damaged", "told"), [((), [2, 4, 6]), ((6,), [2, 4]), ((2, 4, 6), [])])
+def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
+    damaged: tuple[int, ...], told: list[int], tmp_path: Path
+) -> None:
+    run(fresh(), tmp_path)
+    for step in damaged:
+        file = tmp_path / f"step-{step:08d}" / results.PROGRESS
+        file.write_bytes(file.read_bytes()[:20])
+    history = results.history(str(tmp_path), {"failed": "its data went away"})
+    assert [report["step"] for report in history if "validation/loss" in report] == told
