@@ -27,7 +27,7 @@ def measure(chosen: Options, precision: Precision) -> Row:
     took, peers = in_turn(
         lambda: process(ours(chosen, precision), chosen.threads),
         lambda: process(theirs(chosen, precision), chosen.threads),
-        1 if chosen.quick else 3,
+        1,  # a turn is a quarter of an hour, and both are long enough to average what else goes on
     )
     return Row(
         f"XQuAD-R evaluated, whole process, {precision}",

@@ -30,7 +30,7 @@ class Options(NamedTuple):
     @property
     def repetitions(self) -> int:
         """Turns each contestant takes."""
-        return 1 if self.quick else 5
+        return 1 if self.quick else 3
 
     @property
     def device(self) -> torch.device:
