@@ -7,7 +7,12 @@ import sys
 from study import results
 
 if __name__ == "__main__":
-    first, *others = [[trial["metrics"] for trial in results.finished(folder)] for folder in sys.argv[1:]]
+    studies = sys.argv[1:]
+    first, *others = [[trial["metrics"] for trial in results.finished(folder)] for folder in studies]
     assert first, "no trial has ended"
-    assert all(other == first for other in others), "the figures differ"
-    print(f"{len(others) + 1} studies, {len(first)} trial each, {len(first[0])} figures: equal")  # noqa: T201
+    for folder, other in zip(studies[1:], others, strict=True):
+        assert len(other) == len(first), f"{folder} has {len(other)} trials, {studies[0]} {len(first)}"
+        for one, figures in zip(first, other, strict=True):
+            differ = {key: (one[key], figures.get(key)) for key in one if one[key] != figures.get(key)}
+            assert not differ, f"{folder} differs from {studies[0]}: {differ}"
+    print(f"{len(studies)} studies, {len(first)} trial each, {len(first[0])} figures: equal")  # noqa: T201
