@@ -20,6 +20,7 @@ import yaml
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import MAX_TOKENS, benchmark_options
 from study.config import Precision
+from study.measurement import uses_bf16
 
 
 def measure(chosen: Options, precision: Precision) -> Row:
@@ -74,4 +75,4 @@ def _children() -> float:
 
 if __name__ == "__main__":
     chosen = options()
-    finish((measure(chosen, precision) for precision in ("fp32", "bf16")), chosen)
+    finish([measure(chosen, "bf16" if uses_bf16("auto", chosen.device) else "fp32")], chosen)

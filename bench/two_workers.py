@@ -60,7 +60,7 @@ def seconds(processes: int, config: TrialConfig, *, together: bool = True) -> Se
 
 def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
     """Train the same batches with two workers and with one, and halves of them with two that do not wait."""
-    steps = 3 if chosen.quick else 6
+    steps = 1 + max(2, 160 // batch_size)
     apart: list[Seconds] = []
     with tempfile.TemporaryDirectory() as scratch:
 
