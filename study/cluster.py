@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports wait for this poll; the default of 2 s is felt in every trial
     # Waiting is no failure: what can never fit is refused before, and a node that left or is to come takes its time.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(30 * 24 * 3600),
-    "TOKENIZERS_PARALLELISM": "true",  # on as many threads as the worker has CPUs, see `study.trial`
+    "TOKENIZERS_PARALLELISM": "true",  # on as many threads as the worker has CPUs, see `study.worker`
     "TRANSFORMERS_VERBOSITY": "error",
 }
 

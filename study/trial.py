@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,23 +109,16 @@ def _pass_on(told: Queue, progress: Callable[[str, int, int], None]) -> None:
 
 
 def _measure(message: dict[str, Any]) -> dict[str, Any]:
-    _limit_tokenizer(message)
     from study.worker import measure_worker  # noqa: PLC0415
 
     return measure_worker(message)
 
 
 def _train(message: dict[str, Any]) -> None:
-    _limit_tokenizer(message)
     # Imported in the workers alone: torch and transformers would cost the trial's driver and controller seconds.
     from study.worker import train_worker  # noqa: PLC0415
 
     train_worker(message)
-
-
-def _limit_tokenizer(message: dict[str, Any]) -> None:
-    """Tokenize on the CPUs that the worker was given; Ray limits torch to them, and the tokenizer would take all."""
-    os.environ["RAYON_NUM_THREADS"] = str(message["trial"]["resources"]["cpus_per_worker"])
 
 
 def _scaling(resources: ResourcesConfig) -> ray.train.ScalingConfig:

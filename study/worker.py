@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ def train_worker(message: dict[str, Any]) -> None:
             last step whose score is on record).
     """
     config = TrialConfig.model_validate(message["trial"])
+    use_cpus(config.resources.cpus_per_worker)
     if storage.exists(storage.join(message["folder"], results.RESULT)):
         return  # an attempt before this one failed for good
     device = ray.train.torch.get_device()
@@ -98,8 +100,19 @@ def measure_worker(message: dict[str, Any]) -> dict[str, Any]:
     def tell(name: str, done: int, total: int) -> None:
         message["progress"].put((name, done, total))
 
-    device = ray.train.torch.get_device()
-    return measure_backbone(TrialConfig.model_validate(message["trial"]), device, runs=runs, progress=tell)
+    config = TrialConfig.model_validate(message["trial"])
+    use_cpus(config.resources.cpus_per_worker)
+    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=tell)
+
+
+def use_cpus(count: int) -> None:
+    """Compute and tokenize on so many threads, wherever and however this worker's Ray was started.
+
+    Ray by itself gives torch as many threads as a worker has CPUs; not on nodes that `ray up` started, which inherit
+    OMP_NUM_THREADS=1. The tokenizer would take every core of the machine.
+    """
+    torch.set_num_threads(count)
+    os.environ["RAYON_NUM_THREADS"] = str(count)
 
 
 def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
