@@ -1,6 +1,6 @@
 """XQuAD-R with mteb: a task of 121 language pairs and the union, evaluated on a SentenceTransformer.
 
-python -m bench.peer_mteb fp32 --checkpoint DIR --data DIR
+python -m bench.peer_mteb fp32 cached --checkpoint DIR --data DIR
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def task(benchmark: Benchmark) -> AbsTaskRetrieval:
     return XQuADR()
 
 
-def main(precision: str, chosen: Options) -> None:
-    """Evaluate, and print the union's nDCG@10."""
+def main(precision: str, way: str, chosen: Options) -> None:
+    """Evaluate with mteb's embedding cache or, as it comes, without; print the union's nDCG@10."""
     model = SentenceTransformer(
         chosen.checkpoint,
         device=chosen.device.type,
@@ -102,13 +102,19 @@ def main(precision: str, chosen: Options) -> None:
     )
     model.max_seq_length = MAX_TOKENS
     with tempfile.TemporaryDirectory() as folder:
-        cached: Any = CachedEmbeddingWrapper(SentenceTransformerEncoderWrapper(model), folder)
+        encoder: Any = SentenceTransformerEncoderWrapper(model)
+        if way == "cached":
+            encoder = CachedEmbeddingWrapper(encoder, folder)
         result = mteb.evaluate(
-            cached, task(xquad_r(chosen)), cache=None, encode_kwargs={"batch_size": 32}, show_progress_bar=False
+            encoder,
+            task(xquad_r(chosen)),
+            cache=None,
+            encode_kwargs={"batch_size": 32},
+            show_progress_bar=False,
         )
     scores = {score["hf_subset"]: score["ndcg_at_10"] for score in result.task_results[0].scores["test"]}
     print(f"{len(scores)} subsets, {UNION} ndcg@10 {scores[UNION]:.4f}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], options(sys.argv[2:]))
+    main(sys.argv[1], sys.argv[2], options(sys.argv[3:]))
