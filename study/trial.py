@@ -13,7 +13,7 @@ from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
-from study import results, storage
+from study import placement, results, storage
 from study.config import ResourcesConfig, TrialConfig
 from study.rendezvous import torch_config
 
@@ -41,6 +41,7 @@ def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
     ended_before = storage.exists(result_file)  # after its study was killed: workers outlive it for a while
     if not ended_before:
         _forget_broken_snapshot(folder)
+        placement.release(folder)
         _trainer(config, {**message, "folder": folder}, study_folder).fit()
     result = storage.read_json(result_file)
     if ended_before:
@@ -147,6 +148,6 @@ def _trainer(config: TrialConfig, message: dict[str, Any], study_folder: str) ->
                 max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES
             ),
             logging_config=ray.train.LoggingConfig(log_level="WARNING"),
-            callbacks=[TuneReportCallback()],
+            callbacks=[TuneReportCallback(), placement.NamedPlacement(message["folder"])],
         ),
     )
