@@ -19,6 +19,7 @@ from study.search_space import StudyConfig
 from study.searcher import StudySearcher
 from study.trial import run_trial
 from study.tuning.record import Record
+from study.tuning.selection import NoStopping
 
 TRIAL_FAILURES = 2
 """Times Tune starts a trial again that died of something other than its own settings."""
@@ -51,7 +52,9 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
             num_samples=searcher.remaining,
             max_concurrent_trials=at_once,
             trial_dirname_creator=_dirname,
-            reuse_actors=True,  # the next trial's driver need not start a process and import Ray Train again
+            # The next trial's driver need not start a process and import Ray Train again. One that is stopped early has
+            # to die: its run ends with it and frees the processors, which the next trial would else wait for.
+            reuse_actors=isinstance(config.scheduler, NoStopping),
         ),
         run_config=tune.RunConfig(
             name=f"{time.strftime('%Y%m%d-%H%M%S')}",
