@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
 from typing import Any
 
 import pytest
@@ -11,13 +11,6 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from ray.train.v2._internal.execution.worker_group import worker_group
 
 from study import placement
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_processors() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
-    yield
-    ray.shutdown()
 
 
 class Controller:
@@ -47,7 +40,9 @@ def can_use(processors: int, patience: float) -> bool:
         return False
 
 
-def test_the_next_attempt_frees_what_the_killed_one_left_and_nothing_of_another_trial() -> None:
+def frees_what_was_left() -> None:
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+    placement.release("/studies/a/trials/0003")  # which never ran
     killed_controller("/studies/a/trials/0001", 1)
     killed_controller("/studies/a/trials/0002", 1)
     assert not can_use(1, patience=3), "Ray frees it by itself: study/placement.py is not needed any more"
@@ -56,8 +51,12 @@ def test_the_next_attempt_frees_what_the_killed_one_left_and_nothing_of_another_
     assert not can_use(2, patience=3)
     placement.release("/studies/a/trials/0002")
     assert can_use(2, patience=60)
+    ray.shutdown()
 
 
-def test_there_is_nothing_to_free_for_a_trial_that_never_ran() -> None:
-    placement.release("/studies/a/trials/0003")
-    assert can_use(2, patience=60)
+def test_the_next_attempt_frees_what_the_killed_one_left_and_nothing_of_another_trial() -> None:
+    # In a process of its own: Tune works once a process, and other tests of this one need it.
+    alone = multiprocessing.get_context("spawn").Process(target=frees_what_was_left)
+    alone.start()
+    alone.join()
+    assert alone.exitcode == 0
