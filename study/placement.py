@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from ray._raylet import PlacementGroupID
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.worker_group import worker_group
 from ray.util import placement_group_table
-from ray.util.placement_group import get_placement_group, placement_group, remove_placement_group
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 
 class NamedPlacement(WorkerGroupCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
@@ -33,10 +34,13 @@ class NamedPlacement(WorkerGroupCallback):  # type: ignore[misc]  # Ray's classe
 
 
 def release(trial: str) -> None:
-    """Free what earlier attempts of a trial still hold; to be called while none of its attempts runs."""
-    for held in placement_group_table().values():
+    """Free what earlier attempts of a trial still hold; to be called while none of its attempts runs.
+
+    By id: a name is known to the job alone that gave it, and the attempt may have been that of a study killed just now.
+    """
+    for number, held in placement_group_table().items():
         if held["name"].startswith(_prefix(trial)) and held["state"] != "REMOVED":
-            remove_placement_group(get_placement_group(held["name"]))
+            remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(number))))
 
 
 def _prefix(trial: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def test_a_study_that_loses_a_process_ends_with_the_same_trials_and_numbers(
     else:
         code = study.returncode
     assert code == 0, output
+    assert told(tmp_path / "struck") == told(undisturbed)
+
+
+def test_a_trial_whose_driver_dies_before_its_workers_have_started_finds_its_processors_free(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    place = ("--storage", str(tmp_path), "--name", "struck")
+    with started(write_space(tmp_path, {}), *place) as study:
+        while not of_kind(study.pid, Kind.WORKER):
+            assert study.poll() is None, "ended before there was a worker"
+            time.sleep(0.02)
+        strike(of_kind(study.pid, Kind.TRIAL)[0])
+        output = study.communicate(timeout=300)[0]
+    assert study.returncode == 0, output
     assert told(tmp_path / "struck") == told(undisturbed)
 
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 import ray
 from optuna.trial import TrialState
@@ -19,7 +18,6 @@ from ray.tune.schedulers import TrialScheduler
 from study.scheduler import EarlyStopping, reason
 from study.searcher import StudySearcher
 from study.tuning.record import Record
-from tests.study.small_study import SPACE, run, write_space
 from tests.study.toy_study import METRIC, STEPS, Countdown, Killed, Tune, study_of, table
 
 ALPHAS = [0.75, 0.5, 1.0, 0.0, 0.25, 0.75, 0.5, 1.0, 0.25, 0.0, 0.5, 0.75]
@@ -225,22 +223,6 @@ def test_tune_itself_stops_prunes_and_ends_and_a_second_run_takes_up_what_was_lo
         "PRUNED",
     ]
     assert states[1] == ["COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "FAIL", "PRUNED"]
-
-
-def test_a_trial_that_is_stopped_early_leaves_its_processors_to_the_next(tmp_path: Path) -> None:
-    rates = [{"learning_rate": rate} for rate in (1e-9, 3e-3, 1e-9)]  # untrained, the loss is lower after two steps
-    space = {"learning_rate": {"type": "float", "low": 1e-9, "high": 1e-2}}
-    changes = {
-        "trial": {key: value for key, value in SPACE["trial"].items() if key != "learning_rate"},
-        "search": {"sampler": "random", "trials": 3, "first": rates, "space": space},
-        "objective": {"metric": "validation/loss", "direction": "minimize"},
-        "scheduler": {"name": "asha", "min_steps": 2, "reduction_factor": 2},
-    }
-    ended = run(write_space(tmp_path, changes), "--storage", str(tmp_path), "--name", "halved", timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    trials = optuna.load_study(study_name="halved", storage=f"sqlite:///{tmp_path}/halved/optuna.db").trials
-    assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
-    assert trials[2].values == trials[0].values
 
 
 def _run(config: Any, folder: Path, trainable: Any, samples: int) -> list[str]:
