@@ -30,7 +30,7 @@ def measure(chosen: Options, precision: Precision, way: str) -> Row:
     took, peers = in_turn(
         lambda: process(ours(chosen, precision), chosen.threads),
         lambda: process(theirs(chosen, precision, way), chosen.threads),
-        1,  # a turn is a quarter of an hour, and both are long enough to average what else goes on
+        1,  # it takes minutes, so that what else goes on is averaged
     )
     return Row(
         f"XQuAD-R{' in three languages' * chosen.quick} evaluated, whole process, {precision}",

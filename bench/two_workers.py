@@ -60,7 +60,7 @@ def seconds(processes: int, config: TrialConfig, *, together: bool = True) -> Se
 
 def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
     """Train the same batches with two workers and with one, and halves of them with two that do not wait."""
-    steps = 1 + max(2, 160 // batch_size)
+    steps = 3 if chosen.quick else 1 + max(2, 160 // batch_size)
     apart: list[Seconds] = []
     with tempfile.TemporaryDirectory() as scratch:
 
@@ -91,4 +91,5 @@ def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
 
 if __name__ == "__main__":
     chosen = options()
-    finish((measure(chosen, precision, size) for size in BATCH_SIZES for precision in ("fp32", "bf16")), chosen)
+    sizes = (4,) if chosen.quick else BATCH_SIZES
+    finish((measure(chosen, precision, size) for size in sizes for precision in ("fp32", "bf16")), chosen)
