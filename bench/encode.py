@@ -11,8 +11,8 @@ from sentence_transformers import SentenceTransformer
 from bench.row import Options, Row, finish, in_turn, options, ratio, timed
 from bench.texts import MAX_TOKENS, passages, trial
 from study.config import Precision
+from study.model.backbone import load_encoder
 from study.retrieval.encode import encode
-from study.training.backbone import load_encoder
 
 PROMPT = "passage: "
 BATCH_SIZES = (8, 16, 32, 64, 128)

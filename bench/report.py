@@ -1,4 +1,4 @@
-"""All rows of the table, each in a process of its own, as a dated report under results/.
+"""All rows of the table, each in a process of its own, as a dated report under experiments/.
 
 python -m bench.report --checkpoint DIR --data DIR
 """
@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.row import HEADER, Options, Row, options
-from study.results import hardware, versions
+from study.results.layout import hardware, versions
 
 ROWS = (
     "encode",
@@ -28,7 +28,7 @@ ROWS = (
     "worker_memory",
 )
 PEERS = ("sentence-transformers", "mteb", "accelerate")
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
 
 def measure(name: str, arguments: list[str]) -> list[Row]:
@@ -45,7 +45,8 @@ def write(rows: list[Row], chosen: Options, load: tuple[float, float]) -> Path:
     """Write Markdown and JSON; return the path of the former."""
     machine, used = hardware(), versions() | {name: metadata.version(name) for name in PEERS}
     name = "quick" if chosen.quick else "_".join(str(machine[key]).replace(" ", "-") for key in ("processor", "cores"))
-    file = RESULTS / f"bench-{name}-{time.strftime('%Y-%m-%d')}.md"
+    file = EXPERIMENTS / f"{time.strftime('%Y-%m-%d')}-bench-{name}" / "README.md"
+    file.parent.mkdir(exist_ok=True)
     about = (
         f"{time.strftime('%Y-%m-%d')}, {machine}, {chosen.threads} threads; checkpoint {Path(chosen.checkpoint).name}; "
         f"XQuAD-R texts; {used}. Load of the machine before: {load[0]:.1f}, after: {load[1]:.1f}. Figures are medians "
@@ -55,7 +56,7 @@ def write(rows: list[Row], chosen: Options, load: tuple[float, float]) -> Path:
     text = ["# This study against what people would use instead\n", about, *table]
     file.write_text("\n".join(text).rstrip() + "\n", "utf-8")
     figures = {"hardware": machine, "versions": used, "rows": [vars(row) for row in rows]}
-    file.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    file.with_name("rows.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     return file
 
 

@@ -24,10 +24,10 @@ from transformers import TrainerCallback
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import MAX_TOKENS, training_trial
 from study.config import Precision, TrialConfig
-from study.training.backbone import load_encoder
+from study.model.backbone import load_encoder
 from study.training.corpora import load_for_training
+from study.training.loop import Training
 from study.training.sampler import HybridSampler
-from study.training.training import Training
 from tasks.schema import Corpus
 
 TEMPERATURE = 0.05

@@ -21,7 +21,7 @@ import yaml
 
 from bench.row import Options, Row, Seconds, finish, in_turn, options
 from bench.texts import benchmark_options, corpus_file
-from study import results, storage
+from study.results import files, layout
 
 TRIALS = 4
 
@@ -45,8 +45,8 @@ def ours(chosen: Options, folder: Path) -> list[float]:
     file = folder / "overhead.yaml"
     file.write_text(yaml.safe_dump(study), "utf-8")
     run("-m", "study.run", str(file), "--name", "overhead", "--storage", str(folder))
-    trials = [results.trial_folder(str(folder / "overhead"), number) for number in range(TRIALS)]
-    clocks = [storage.read_json(storage.join(trial, results.RESULT))["clock"] for trial in trials]
+    trials = [layout.trial_folder(str(folder / "overhead"), number) for number in range(TRIALS)]
+    clocks = [files.read_json(files.join(trial, layout.RESULT))["clock"] for trial in trials]
     return between([(clock["training"], clock["measured"]) for clock in clocks])
 
 

@@ -18,9 +18,9 @@ import torch.distributed as dist
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import training_trial
 from study.config import Precision, TrialConfig
-from study.training.backbone import load_encoder
+from study.model.backbone import load_encoder
 from study.training.corpora import load_for_training
-from study.training.training import Training
+from study.training.loop import Training
 
 BATCH_SIZES = (32, 100)
 """That of the other rows, and the paper's."""

@@ -24,9 +24,9 @@ from bench.row import Options, Row, finish, options
 from bench.texts import training_trial
 from study.batching import best_budget
 from study.config import TrialConfig
-from study.training.backbone import load_encoder
+from study.model.backbone import load_encoder
 from study.training.corpora import load_for_training
-from study.training.training import Training
+from study.training.loop import Training
 
 BYTES_A_PARAMETER = 16
 MIB = 2**20

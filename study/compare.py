@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from study import doors, storage
+from study import cli
 from study.analysis.comparison import compare, leading_figures
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import read_study
 from study.analysis.tables import escape_markdown, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence
+from study.results import files
 
 COMPARISON = "compare"
 
@@ -29,8 +30,8 @@ def main(
     ] = None,
 ) -> None:
     """Compare groups of trials: differences, intervals and p-values, by setting and language."""
-    with doors.refusals():
-        _compare(study, baseline or [], metric, doors.console())
+    with cli.refusals():
+        _compare(study, baseline or [], metric, cli.console())
 
 
 def _compare(folder: str, baselines: list[str], metric: str | None, console: Console) -> None:
@@ -47,13 +48,13 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
         parts += [table.markdown() for table in tables]
-    storage.write_json(
-        storage.join(study.folder, f"{COMPARISON}.json"),
+    files.write_json(
+        files.join(study.folder, f"{COMPARISON}.json"),
         [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
     )
-    storage.write_text(storage.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
-    console.print(f"written: {storage.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
+    files.write_text(files.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
+    console.print(f"written: {files.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

@@ -28,7 +28,7 @@ VALIDATION = "validation"
 
 BUILTIN = "builtin/"
 BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
-"""Written by `study.training.builtin`, once a machine."""
+"""Written by `study.model.builtin`, once a machine."""
 
 
 class Frozen(pydantic.BaseModel):

@@ -19,10 +19,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import typer
 from rich.console import Console
 
-from study import doors, results, storage
+from study import cli
 from study.interruption import Interruption
-from study.live import open_study
-from study.site import Site
+from study.pages.dashboard import Site
+from study.pages.live import open_study
+from study.results import files, layout
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
@@ -39,9 +40,9 @@ def main(
     host: Annotated[str, typer.Option(help="Address to listen on; this machine alone unless given.")] = LOOPBACK,
 ) -> None:
     """Show a study's trials, parameters and curves, its report, and the way to TensorBoard and Ray's dashboard."""
-    console = doors.console()
-    with doors.refusals():
-        _serve(storage.absolute(study), port, host, console)
+    console = cli.console()
+    with cli.refusals():
+        _serve(files.absolute(study), port, host, console)
 
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
@@ -86,7 +87,7 @@ def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
     with socket.socket() as probe:
         probe.bind((host, 0))
         port = int(probe.getsockname()[1])
-    logs = storage.join(folder, results.TENSORBOARD)
+    logs = files.join(folder, layout.TENSORBOARD)
     arguments = ("--logdir", logs, "--host", host, "--port", str(port), "--reload_interval", "5")
     process = subprocess.Popen(  # noqa: S603 - this interpreter, and no argument is read by a shell
         [sys.executable, "-m", "tensorboard.main", *arguments],
@@ -108,4 +109,4 @@ def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

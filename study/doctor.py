@@ -11,11 +11,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from study import doors, search_space, storage
-from study.checks.findings import Finding
+from study import cli
 from study.config import BUILTIN_BACKBONES
+from study.health.findings import Finding
+from study.results import files
 from study.run import DEFAULT_SPACE, DEFAULT_STORAGE
-from study.search_space import StudyConfig
+from study.space import study_config
+from study.space.study_config import StudyConfig
 
 
 def main(
@@ -27,10 +29,10 @@ def main(
     ] = DEFAULT_STORAGE,
 ) -> None:
     """Check versions, GPUs, the network between workers, storage, hub, clocks and disks; exit with 1 if any fails."""
-    console = doors.console()
-    with doors.refusals():
-        config = search_space.load(space)
-        found = examine(config, storage.absolute(under), console)
+    console = cli.console()
+    with cli.refusals():
+        config = study_config.load(space)
+        found = examine(config, files.absolute(under), console)
     if not all(found):
         sys.exit(1)
 
@@ -43,10 +45,10 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         root: the studies' storage.
         console: where the lines go.
     """
-    from study import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
-    from study.checks import findings, nodes  # noqa: PLC0415
-    from study.checks.all_reduce import all_reduce  # noqa: PLC0415
-    from study.checks.growth import place_for_a_trial  # noqa: PLC0415
+    from study.health import findings, nodes  # noqa: PLC0415
+    from study.health.all_reduce import all_reduce  # noqa: PLC0415
+    from study.health.growth import place_for_a_trial  # noqa: PLC0415
+    from study.runtime import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     good = []
 
@@ -55,7 +57,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         console.print(_line(finding), soft_wrap=True)
 
     cluster.start()
-    folder = storage.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
+    folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
     models = _hub_models(config)
     need = next(iter(config.examples())).resources
     try:
@@ -75,7 +77,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
             else:
                 tell(all_reduce(need, folder))
     finally:
-        storage.remove(folder)
+        files.remove(folder)
     return good
 
 
@@ -91,4 +93,4 @@ def _line(finding: Finding) -> Text:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

@@ -27,11 +27,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from study import doors, plan, resources, storage
-from study.analysis.measurement import languages_table, settings_table
+from study import cli
 from study.config import BenchmarkConfig, TrialConfig
+from study.pages.measurement import languages_table, settings_table
+from study.results import files
 from study.run import DEFAULT_STORAGE
-from study.tuning.paths import absolute_paths
+from study.runtime import plan, resources
+from study.space.paths import absolute_paths
 from tasks.plugins import check_benchmark
 
 WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
@@ -58,12 +60,12 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
 ) -> None:
     """Evaluate an encoder: every language, every pair, the pool of all languages, and language bias."""
-    console = doors.console()
-    with doors.refusals():
-        options = doors.key_values(option or [])
-        config = doors.trial_config(
+    console = cli.console()
+    with cli.refusals():
+        options = cli.key_values(option or [])
+        config = cli.trial_config(
             WHOLE
-            | doors.key_values(setting or [])
+            | cli.key_values(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
@@ -73,11 +75,9 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         )
         with _bars(console) as advance:
             alone = workers == 1
-            result = (
-                _alone(config, runs, advance) if alone else _together(config, runs, advance, storage.absolute(under))
-            )
+            result = _alone(config, runs, advance) if alone else _together(config, runs, advance, files.absolute(under))
     if output:
-        storage.write_json(storage.absolute(str(output)), result)
+        files.write_json(files.absolute(str(output)), result)
     for name, measured in result["benchmarks"].items():
         console.print(settings_table(name, measured), "", languages_table(measured), "", sep="\n")
     about = ", ".join(f"{key} {value!r}" for key, value in result["backbone"].items())
@@ -97,7 +97,7 @@ def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str
     """Measure in this process, with all its threads or its GPU."""
     import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
 
-    from study.measurement import measure_backbone  # noqa: PLC0415
+    from study.retrieval.measurement import measure_backbone  # noqa: PLC0415
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return measure_backbone(config, device, runs=runs, progress=advance)
@@ -105,16 +105,16 @@ def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str
 
 def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> dict[str, Any]:
     """Measure with the workers of a trial; their files lie below `root` meanwhile."""
-    from study import cluster  # noqa: PLC0415 - Ray takes seconds, see above
-    from study.trial import measure_on_workers  # noqa: PLC0415
+    from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
+    from study.runtime.trial import measure_on_workers  # noqa: PLC0415
 
     resources.trials_at_once([config.resources], plan.supply())  # workers without a place would wait for one
     cluster.start()
-    scratch = storage.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
+    scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:
         return measure_on_workers(config, runs, advance, scratch)
     finally:
-        storage.remove(scratch)
+        files.remove(scratch)
 
 
 class _Rate(ProgressColumn):
@@ -141,4 +141,4 @@ def _bars(console: Console) -> Iterator[Advance]:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

@@ -10,11 +10,12 @@ import typer
 from pyarrow import fs
 from rich.text import Text
 
-from study import doors, results, storage
+from study import cli
 from study.analysis.leaderboard import ranked
-from study.analysis.model_card import model_card
 from study.analysis.study import Study, StudyError, read_study
 from study.config import TrialConfig
+from study.pages.model_card import model_card
+from study.results import files, layout
 
 
 def main(
@@ -25,8 +26,8 @@ def main(
     ] = None,
 ) -> None:
     """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
-    console = doors.console()
-    with doors.refusals():
+    console = cli.console()
+    with cli.refusals():
         found = read_study(study)
         result = _chosen(found, trial)
         folder = (output or Path(f"{found.name}-{result['number']:04d}")).expanduser().resolve()
@@ -51,18 +52,18 @@ def _chosen(study: Study, number: int | None) -> dict[str, Any]:
 def _export(study: Study, result: dict[str, Any], folder: Path) -> None:
     import torch  # noqa: PLC0415 - takes seconds: only once the input is good
 
+    from study.model.backbone import load_encoder  # noqa: PLC0415
+    from study.model.sentence_transformers_folder import export  # noqa: PLC0415
     from study.training import checkpoint  # noqa: PLC0415
-    from study.training.backbone import load_encoder  # noqa: PLC0415
-    from study.training.export import export  # noqa: PLC0415
 
     encoder = load_encoder(TrialConfig.model_validate(result["config"]), torch.device("cpu"))
     best_step = result["training"]["best_step"]
     if best_step:
         with tempfile.TemporaryDirectory() as scratch:
-            trial = results.trial_folder(study.folder, result["number"])
-            newest = (results.checkpoints(trial, best_step) or [results.checkpoint_name(trial, best_step)])[0]
+            trial = layout.trial_folder(study.folder, result["number"])
+            newest = (layout.checkpoints(trial, best_step) or [layout.checkpoint_name(trial, best_step)])[0]
             try:
-                _fetch(storage.join(trial, newest), (checkpoint.WEIGHTS, results.PROGRESS), Path(scratch))
+                _fetch(files.join(trial, newest), (checkpoint.WEIGHTS, layout.PROGRESS), Path(scratch))
                 checkpoint.restore_weights(Path(scratch), encoder)
             except (OSError, checkpoint.CheckpointError) as error:
                 raise StudyError(f"trial {result['number']}: {error}; name another with --trial") from error
@@ -77,4 +78,4 @@ def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

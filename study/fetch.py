@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from study import doors
-from tasks.cache import cache_folder
+from study import cli
+from tasks.data.cache import cache_folder
 from tasks.plugins import (
     TaskError,
     benchmark_names,
@@ -30,8 +30,8 @@ def main(
 ) -> None:
     """Download and check data once; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with doors.refusals():
-        options = doors.key_values(option or [])
+    with cli.refusals():
+        options = cli.key_values(option or [])
         for name in names:
             _check(name, options)
         for name in names:
@@ -62,4 +62,4 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

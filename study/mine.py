@@ -17,9 +17,9 @@ import typer
 import yaml
 from rich.text import Text
 
-from study import doors
+from study import cli
 from study.config import CorpusConfig, TrialConfig
-from study.tuning.strict_yaml import checked
+from study.space.strict_yaml import checked
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
@@ -45,9 +45,9 @@ def main(
     pool: Annotated[Setting, typer.Option(help="Search one's own language, or all.")] = Setting.MONOLINGUAL,
 ) -> None:
     """Mine hard negatives for a training corpus from its own passages."""
-    console = doors.console()
-    with doors.refusals():
-        chosen, config = _corpus(corpus), doors.trial_config({"backbone": model})
+    console = cli.console()
+    with cli.refusals():
+        chosen, config = _corpus(corpus), cli.trial_config({"backbone": model})
         file = (output or Path(f"{_name(chosen)}-negatives.jsonl")).expanduser().resolve()
         if file.exists():
             raise TaskError(f"{file} exists: choose another --output, or remove it")
@@ -73,11 +73,11 @@ def _name(corpus: CorpusConfig) -> str:
 
 
 def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
-    from study.measurement import uses_bf16  # noqa: PLC0415
+    from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.retrieval.encode import Encoding  # noqa: PLC0415
+    from study.retrieval.measurement import uses_bf16  # noqa: PLC0415
     from study.retrieval.mined_file import write  # noqa: PLC0415
     from study.retrieval.mining import Miner  # noqa: PLC0415
-    from study.training.backbone import load_encoder  # noqa: PLC0415
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
@@ -115,4 +115,4 @@ def _process_group() -> Iterator[torch.device]:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

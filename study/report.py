@@ -6,19 +6,20 @@ from typing import Annotated
 
 import typer
 
-from study import doors, storage
-from study.analysis import page
-from study.analysis.content import read_content
+from study import cli
 from study.analysis.study import read_study
+from study.pages import page
+from study.pages.content import read_content
+from study.results import files
 
 REPORT = "report"
 
 
 def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")]) -> None:
     """Write report.html, which needs nothing but a browser, and report.md into the study's folder."""
-    with doors.refusals():
+    with cli.refusals():
         for path in write(study):
-            doors.console().print(f"written: {path}", soft_wrap=True)
+            cli.console().print(f"written: {path}", soft_wrap=True)
 
 
 def write(folder: str) -> tuple[str, str]:
@@ -30,11 +31,11 @@ def write(folder: str) -> tuple[str, str]:
     study = read_study(folder)
     content = read_content(study)
     pages = {"html": page.html(content), "md": page.markdown(content)}
-    paths = {suffix: storage.join(study.folder, f"{REPORT}.{suffix}") for suffix in pages}
+    paths = {suffix: files.join(study.folder, f"{REPORT}.{suffix}") for suffix in pages}
     for suffix, text in pages.items():
-        storage.write_text(paths[suffix], text)
+        files.write_text(paths[suffix], text)
     return paths["html"], paths["md"]
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

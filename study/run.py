@@ -10,9 +10,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import doors, lock, plan, preflight, results, search_space, storage, summary
+from study import cli
 from study.interruption import Interruption
-from study.search_space import StudyConfig
+from study.results import files, layout
+from study.runtime import lock, plan, preflight, summary
+from study.space import study_config
+from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
 
@@ -35,10 +38,10 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,
 ) -> None:
     """Fine-tune and evaluate multilingual retrievers over a search space, and compare them."""
-    console = doors.console()
-    with doors.refusals():
+    console = cli.console()
+    with cli.refusals():
         if dry_run:
-            config = search_space.load(space or DEFAULT_SPACE)
+            config = study_config.load(space or DEFAULT_SPACE)
             corpora = preflight.check_corpora(config)
             plan.show(config, console)
             preflight.show(config, corpora, console)
@@ -48,9 +51,9 @@ def main(
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
-    config = search_space.load(space or DEFAULT_SPACE)
-    folder = storage.join(storage.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if storage.exists(storage.join(folder, results.STUDY)):
+    config = study_config.load(space or DEFAULT_SPACE)
+    folder = files.join(files.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if files.exists(files.join(folder, layout.STUDY)):
         raise StudyNameError(
             f"a study named '{name}' exists in {under}: add --resume to go on with it, or choose another --name"
         )
@@ -58,29 +61,27 @@ def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, 
 
 
 def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
-    root = storage.absolute(under)
-    held = [folder for folder in storage.folders(root) if storage.exists(storage.join(root, folder, results.STUDY))]
+    root = files.absolute(under)
+    held = [folder for folder in files.folders(root) if files.exists(files.join(root, folder, layout.STUDY))]
     if not held:
         raise StudyNameError(f"there is no study in {under} to resume: leave --resume out to start one")
     if name is not None and name not in held:
         raise StudyNameError(f"there is no study '{name}' in {under}: {nearest(name, held)}")
-    folder = storage.join(
-        root, name or max(held, key=lambda one: storage.modified(storage.join(root, one, results.STUDY)))
-    )
+    folder = files.join(root, name or max(held, key=lambda one: files.modified(files.join(root, one, layout.STUDY))))
     if space is not None:
-        return search_space.load(space), folder
-    study = storage.read_json(storage.join(folder, results.STUDY))
-    return search_space.parse(study["search_space"], study["name"]), folder
+        return study_config.load(space), folder
+    study = files.read_json(files.join(folder, layout.STUDY))
+    return study_config.parse(study["search_space"], study["name"]), folder
 
 
 def _run(config: StudyConfig, folder: str, console: Console) -> int:
-    """Run what is left of a study; return the code for the shell: `study.summary` says which mean what."""
+    """Run what is left of a study; return the code for the shell: `study.runtime.summary` says which mean what."""
     at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
     plan.check_backbones(config)
     plan.check_loggers(config)
     preflight.check_corpora(config)
-    url = results.record_url(folder, config.storage)
-    from study import cluster, tuner  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
+    url = layout.record_url(folder, config.storage)
+    from study.runtime import cluster, driver  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     go_on = f"go on with: [bold]{_resume_command(folder)}[/]"
     interruption = Interruption()
@@ -93,9 +94,9 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {at_once} at a time{plan.waiting(config)}"
                 )
-                record = tuner.open_record(config, url, folder)
+                record = driver.open_record(config, url, folder)
                 interruption.heed()  # Ray has put its own handlers in place
-                seconds = tuner.run(config, record, folder, console, at_once)
+                seconds = driver.run(config, record, folder, console, at_once)
             code = summary.show(config, record.trials(), folder, console, seconds)
             next_command = f"next: python -m study.compare {shlex.quote(folder)}"
             console.print(go_on if code == summary.UNFINISHED else next_command, soft_wrap=True)
@@ -107,7 +108,7 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
     except UserError:
         raise
     except Exception as error:
-        lost = tuner.storage_failure(error)
+        lost = driver.storage_failure(error)
         if lost is None:
             raise
         console.print(f"stopped: {lost}; all that is on record stays: mend that and {go_on}", soft_wrap=True)
@@ -115,16 +116,16 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
 
 
 def _describe(config: StudyConfig, folder: str, **more: object) -> None:
-    file = storage.join(folder, results.STUDY)
+    file = files.join(folder, layout.STUDY)
     now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     description = {
         "name": config.name,
         "search_space": dict(config.source),
-        "started": storage.read_json(file)["started"] if storage.exists(file) else now,
-        "versions": results.versions(),
-        "hardware": results.hardware(),
+        "started": files.read_json(file)["started"] if files.exists(file) else now,
+        "versions": layout.versions(),
+        "hardware": layout.hardware(),
     }
-    storage.write_json(file, description | more)
+    files.write_json(file, description | more)
 
 
 def _resume_command(folder: str) -> str:
@@ -133,4 +134,4 @@ def _resume_command(folder: str) -> str:
 
 
 if __name__ == "__main__":
-    doors.door(main)()
+    cli.door(main)()

@@ -59,7 +59,7 @@ class Texts:
 
         Args:
             table: in memory or memory-mapped.
-            release: called after every reading; gives back the memory that a mapped file took (`tasks.mapped`).
+            release: called after every reading; gives back the memory that a mapped file took (`tasks.data.mapped`).
         """
         assert {"id", "text"} <= set(table.column_names), table.column_names
         self._table = table

@@ -9,21 +9,21 @@ import sys
 
 import pytest
 
-from study import search_space
+from study.space import study_config
 
 SHIPPED = {"hybrid", "paper", "quickstart", "zero_shot"}
 HEADER = ("Follows", "Run", "Takes", "Expect")
 
 
 def test_the_four_search_spaces_are_there() -> None:
-    assert set(search_space.shipped()) == SHIPPED
+    assert set(study_config.shipped()) == SHIPPED
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_every_search_space_opens_with_what_it_follows_how_to_run_it_what_it_takes_and_what_to_expect(
     name: str,
 ) -> None:
-    lines = (search_space.SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = (study_config.SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     for line, word in zip(lines, HEADER, strict=False):
         assert re.fullmatch(rf"# {word}: +\S.*\S", line), line
     command = lines[1].split("python -m study.run")[1]
@@ -32,14 +32,14 @@ def test_every_search_space_opens_with_what_it_follows_how_to_run_it_what_it_tak
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_every_search_space_loads_and_all_its_trials_are_valid(name: str) -> None:
-    config = search_space.load(name)
+    config = study_config.load(name)
     assert config.name == name
     assert len(list(config.examples())) >= len(config.search.points) > 0
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_no_search_space_selects_by_what_it_reports(name: str) -> None:
-    for trial in search_space.load(name).examples():
+    for trial in study_config.load(name).examples():
         assert trial.validation.benchmark not in trial.benchmarks
 
 
@@ -47,12 +47,12 @@ def test_loading_all_of_them_imports_neither_torch_nor_ray_nor_optuna() -> None:
     # The benchmarks' own modules are imported to check their options, so this holds for them as well.
     script = (
         "import json, sys\n"
-        "from study import search_space\n"
-        f"for name in {sorted(SHIPPED)}: list(search_space.load(name).examples())\n"
+        "from study.space import study_config\n"
+        f"for name in {sorted(SHIPPED)}: list(study_config.load(name).examples())\n"
         "print(json.dumps(sorted({'torch', 'transformers', 'ray', 'optuna', 'datasets', 'faiss'} & set(sys.modules))))"
     )
     command = [sys.executable, "-c", script]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=search_space.SHIPPED.parent)
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=study_config.SHIPPED.parent)
     assert json.loads(answer.stdout) == []
 
 
@@ -60,13 +60,13 @@ def test_all_of_them_dry_run_without_torch_ray_or_optuna() -> None:
     script = (
         "import json, sys\n"
         "from rich.console import Console\n"
-        "from study import plan, resources, search_space\n"
+        "from study.runtime import plan, resources\nfrom study.space import study_config\n"
         "resources.this_machine = lambda: resources.Supply('a machine', (resources.Node(64, 8),))\n"
-        f"for name in {sorted(SHIPPED)}: plan.show(search_space.load(name), Console(file=sys.stderr, width=160))\n"
+        f"for name in {sorted(SHIPPED)}: plan.show(study_config.load(name), Console(file=sys.stderr, width=160))\n"
         "print(json.dumps(sorted({'torch', 'transformers', 'ray', 'optuna', 'datasets', 'faiss'} & set(sys.modules))))"
     )
     command = [sys.executable, "-c", script]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=search_space.SHIPPED.parent)
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=study_config.SHIPPED.parent)
     assert json.loads(shown.stdout) == []
     lines = [line for line in shown.stderr.splitlines() if line.startswith("a trial takes")]
     # The quickstart's workers take a core each, the others' a GPU each.
@@ -74,7 +74,7 @@ def test_all_of_them_dry_run_without_torch_ray_or_optuna() -> None:
 
 
 def test_quickstart_starts_with_both_backbones_at_both_ends_and_in_the_middle_and_searches_on() -> None:
-    config = search_space.load("quickstart")
+    config = study_config.load("quickstart")
     points = {(point["backbone"], point["alpha"]) for point in config.search.points}
     backbones = {"builtin/xlmr-tiny", "builtin/labse-tiny"}
     assert points == {(backbone, alpha) for backbone in backbones for alpha in (0.0, 0.5, 1.0)}
@@ -84,7 +84,7 @@ def test_quickstart_starts_with_both_backbones_at_both_ends_and_in_the_middle_an
 
 
 def test_paper_is_its_grid_with_its_settings() -> None:
-    config = search_space.load("paper")
+    config = study_config.load("paper")
     points = {(p["backbone"], p["alpha"], p["seed"]) for p in config.search.points}
     backbones = ("FacebookAI/xlm-roberta-base", "sentence-transformers/LaBSE")
     assert points == {(b, alpha / 10, seed) for b in backbones for alpha in range(11) for seed in range(3)}
@@ -95,9 +95,9 @@ def test_paper_is_its_grid_with_its_settings() -> None:
 
 
 def test_hybrid_starts_with_the_papers_setting() -> None:
-    config = search_space.load("hybrid")
+    config = study_config.load("hybrid")
     first = next(iter(config.examples()))
-    paper = next(iter(search_space.load("paper").examples()))
+    paper = next(iter(study_config.load("paper").examples()))
     assert (first.alpha, first.backbone) == (0.5, paper.backbone)
     assert (first.learning_rate, first.batch_size) == (paper.learning_rate, paper.batch_size)
     searched = {branches[0].key for branches in config.search.space}
@@ -106,4 +106,4 @@ def test_hybrid_starts_with_the_papers_setting() -> None:
 
 
 def test_zero_shot_trains_nothing() -> None:
-    assert {trial.steps for trial in search_space.load("zero_shot").examples()} == {0}
+    assert {trial.steps for trial in study_config.load("zero_shot").examples()} == {0}

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from study.config import Pooling
-from study.training.encoder import Encoder, TextForm
+from study.model.encoder import Encoder, TextForm
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from study.analysis.leaderboard import Result, sampling_of, setting_cell
 from study.analysis.tables import Cell, Table, figure, words
-from study.tuning.selection import Objective
+from study.space.selection import Objective
 from tasks.metrics import RANK_DISTANCE
 
 FRONT = "pareto.json"

@@ -13,7 +13,8 @@ holds the changes from seed to seed that differ by question; what the questions 
 analysis of many readers and many cases in radiology, with seeds as readers and questions as cases (Obuchowski and
 Rockette; Hillis 2014, doi 10.1002/sim.5926), and the double count is that of a bootstrap of both (Owen and Eckles,
 arXiv 1106.2125). Seeds are not paired by their number: that would halve the few degrees of freedom. With one trial a
-group, noise between seeds is unknown and left out. `results/type_one_error.py` measures this and what else was tried.
+group, noise between seeds is unknown and left out.
+`experiments/2026-11-23-type-one-error` measures this and what else was tried.
 """
 
 from __future__ import annotations

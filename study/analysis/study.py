@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from study import results, search_space, storage
 from study.analysis.leaderboard import Result
+from study.results import files, layout
+from study.space import study_config
 from tasks.errors import UserError
 
 
@@ -35,7 +36,7 @@ class Study:
     @cached_property
     def objective(self) -> str:
         """The metric that trials are selected by."""
-        return search_space.parse(self.description["search_space"], self.description["name"]).objectives[0].metric
+        return study_config.parse(self.description["search_space"], self.description["name"]).objectives[0].metric
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -44,12 +45,12 @@ class Study:
 
     def positions(self, number: int, benchmark: str) -> pa.Table:
         """Return a trial's positions of the relevant passages (`tasks.scoring.POSITIONS`)."""
-        return storage.read_table(results.positions_file(results.trial_folder(self.folder, number), benchmark))
+        return files.read_table(layout.positions_file(layout.trial_folder(self.folder, number), benchmark))
 
     def attachment(self, number: int, name: str) -> Any:
         """Return a further JSON file of a trial; None where it has none."""
-        path = storage.join(results.trial_folder(self.folder, number), name)
-        return storage.read_json(path) if storage.exists(path) else None
+        path = files.join(layout.trial_folder(self.folder, number), name)
+        return files.read_json(path) if files.exists(path) else None
 
 
 def read_study(folder: str) -> Study:
@@ -58,13 +59,13 @@ def read_study(folder: str) -> Study:
     Raises:
         StudyError: there is no study, or none of its trials has finished.
     """
-    folder = storage.absolute(folder)
-    record = storage.join(folder, results.STUDY)
-    if not storage.exists(record):
+    folder = files.absolute(folder)
+    record = files.join(folder, layout.STUDY)
+    if not files.exists(record):
         raise StudyError(
-            f"there is no study in {folder}: it has no {results.STUDY}; give the folder that study.run named"
+            f"there is no study in {folder}: it has no {layout.STUDY}; give the folder that study.run named"
         )
-    held = tuple(results.finished(folder))
+    held = tuple(layout.finished(folder))
     if not held:
         raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
-    return Study(folder, storage.read_json(record), held)
+    return Study(folder, files.read_json(record), held)

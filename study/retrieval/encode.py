@@ -24,7 +24,7 @@ Windows = Callable[[Sequence[str]], list[list[list[int]]]]
 
 
 class TextEncoder(Protocol):
-    """What retrieval asks of an encoder (`study.training.encoder` holds the real one)."""
+    """What retrieval asks of an encoder (`study.model.encoder` holds the real one)."""
 
     @property
     def device(self) -> torch.device:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from study.distributed import sum_over_ranks
 from study.retrieval.encode import Encoding, TextEncoder
+from study.retrieval.evaluation_checkpoint import Partial
 from study.retrieval.examples import Example, ExampleSearch
-from study.retrieval.partial import Partial
 from study.retrieval.positions import PADDING, PositionCounter, pair_scores
 from study.retrieval.runs import Runs, RunWriter
 from study.retrieval.stream import Block, Progress, Stream

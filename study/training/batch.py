@@ -12,7 +12,7 @@ from torch import Tensor
 
 from study.batching import batches_by_length, best_budget
 from study.distributed import rank, world_size
-from study.training.encoder import Encoder, Tokens
+from study.model.encoder import Encoder, Tokens
 from study.training.loss import Identities
 from study.training.sampler import HybridSampler, Kind
 from tasks.plugins import TaskError

@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from study.results import PROGRESS
-from study.training.encoder import Encoder
+from study.model.encoder import Encoder
+from study.results.layout import PROGRESS
 
 WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from study.config import CorpusConfig
-from tasks.held_out import split
+from tasks.holdout_split import split
 from tasks.plugins import load_corpus
 from tasks.schema import Corpus
 

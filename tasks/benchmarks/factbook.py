@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tasks.data.options import selected_languages
+from tasks.data.records import combined_digest
 from tasks.factbook.facts import facts
 from tasks.factbook.names import LANGUAGES
 from tasks.factbook.splits import facts_of
 from tasks.factbook.texts import passage, question
-from tasks.options import selected_languages
-from tasks.records import combined_digest
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 
 

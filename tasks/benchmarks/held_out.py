@@ -1,6 +1,7 @@
 """Held out: queries of a training corpus that training leaves out, to select by.
 
-Source, licence and citation are the corpus's. `tasks/held_out.py` says which rows, and how training leaves them out.
+Source, licence and citation are the corpus's. `tasks/holdout_split.py` says which rows, and how training leaves them
+out.
 
 Protocol: a query's relevant passages are the versions of every passage that answers it; the pools are the passages of
 the rows that are held out, one pool a language. Monolingual; multilingual where there are several languages;
@@ -15,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.held_out import split
+from tasks.data.records import combined_digest
+from tasks.holdout_split import split
 from tasks.plugins import TaskError, load_corpus
-from tasks.records import combined_digest
 from tasks.schema import Benchmark, Corpus, Pair, Passage, Pool, Query, Rows, Setting, Texts
 
 

@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.beir import files_of, mapped_corpus, read_judgements, read_queries
-from tasks.options import selected_languages
+from tasks.data.options import selected_languages
+from tasks.data.records import combined_digest, content_digest
+from tasks.formats.beir import files_of, mapped_corpus, read_judgements, read_queries
 from tasks.plugins import TaskError
-from tasks.records import combined_digest, content_digest
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Pool, Qrels, Setting, Texts
 

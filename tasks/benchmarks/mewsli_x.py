@@ -34,12 +34,12 @@ from typing import Literal
 
 import pydantic
 
-from tasks.cache import cache_folder
-from tasks.options import local_folder, required_file, selected_languages
+from tasks.data.cache import cache_folder
+from tasks.data.options import local_folder, required_file, selected_languages
+from tasks.data.passage_tables import Batches, in_batches, memory_mapped
+from tasks.data.records import combined_digest, content_digest, read_json_lines
 from tasks.plugins import TaskError
-from tasks.records import combined_digest, content_digest, read_json_lines
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
-from tasks.tables import Batches, in_batches, memory_mapped
 
 _LANGUAGES = ("ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk")
 _CANDIDATES = "candidate_set_entities.jsonl"

@@ -27,10 +27,10 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from tasks import hub
-from tasks.beir import files_of, mapped_corpus, read_judgements, read_queries
-from tasks.options import local_folder, selected_languages
-from tasks.records import combined_digest, content_digest
+from tasks.data import hub
+from tasks.data.options import local_folder, selected_languages
+from tasks.data.records import combined_digest, content_digest
+from tasks.formats.beir import files_of, mapped_corpus, read_judgements, read_queries
 from tasks.schema import Benchmark, Pool, Setting
 
 Variant = Literal["hard_negatives", "full"]

@@ -14,7 +14,7 @@ One paragraph of `es.json`, shortened:
               "question": "¿Cuántos días están bajo cero en invierno?",
               "answers": [{"text": "40", "answer_start": 373}]}]}
 
-Protocol: `tasks.lareqa`. Monolingual (7 pools), cross-lingual (42 ordered pairs; a query counts where the other
+Protocol: `tasks.formats.lareqa`. Monolingual (7 pools), cross-lingual (42 ordered pairs; a query counts where the other
 language has a version of it) and multilingual; macro averages over languages or pairs.
 
 Not run here: the files' layout was read in the repository, but no copy was at hand to download or to count.
@@ -24,9 +24,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks import hub
-from tasks.lareqa import COMMIT, REPOSITORY, Context, load_folder
-from tasks.options import local_folder, selected_languages
+from tasks.data import hub
+from tasks.data.options import local_folder, selected_languages
+from tasks.formats.lareqa import COMMIT, REPOSITORY, Context, load_folder
 from tasks.schema import Benchmark
 
 _LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")

@@ -19,9 +19,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from tasks.data.records import content_digest
+from tasks.data.repository import Repository, files_in, parquet_texts
 from tasks.plugins import TaskError
-from tasks.records import content_digest
-from tasks.repository import Repository, files_in, parquet_texts
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 
 Domain = Literal["amazon", "new_wiki", "nyt", "reddit"]

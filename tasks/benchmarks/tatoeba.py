@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks import hub
-from tasks.options import local_folder, required_file, selected_languages
+from tasks.data import hub
+from tasks.data.options import local_folder, required_file, selected_languages
+from tasks.data.records import content_digest, read_lines
 from tasks.plugins import TaskError
-from tasks.records import content_digest, read_lines
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 
 _REPOSITORY = "facebookresearch/LASER"

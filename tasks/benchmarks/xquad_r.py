@@ -11,17 +11,17 @@ One paragraph of `zh.json`, shortened:
      "qas": [{"id": "56beb4343aeaaa14008c925b", "question": "黑豹队的防守丢了多少分？",
               "answers": [{"answer_start": 10, "text": "308"}]}]}
 
-Protocol: `tasks.lareqa`. Monolingual (11 pools), cross-lingual (110 ordered pairs, each against one language's pool)
-and multilingual (each query language against the union, 11 relevant passages); macro averages over languages or pairs.
+Protocol: `tasks.formats.lareqa`. Monolingual (11 pools), cross-lingual (110 ordered pairs, each against one language's
+pool) and multilingual (each query language against the union, 11 relevant passages); macro averages over languages or pairs.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tasks import hub
-from tasks.lareqa import COMMIT, REPOSITORY, Context, load_folder
-from tasks.options import local_folder, selected_languages
+from tasks.data import hub
+from tasks.data.options import local_folder, selected_languages
+from tasks.formats.lareqa import COMMIT, REPOSITORY, Context, load_folder
 from tasks.schema import Benchmark
 
 _SHA256 = {

@@ -26,8 +26,8 @@ from typing import Annotated, Any
 
 import pydantic
 
-from tasks.cache import cache_folder
-from tasks.parallel_arrow import ParallelArrow, converted
+from tasks.data.cache import cache_folder
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.data.options import selected_languages
+from tasks.data.records import combined_digest
 from tasks.factbook.names import LANGUAGES
 from tasks.factbook.splits import facts_of
 from tasks.factbook.texts import passage, question
-from tasks.options import selected_languages
-from tasks.records import combined_digest
 from tasks.schema import Keys, Pair, Rows
 
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pydantic
 
-from tasks.options import selected_languages
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.records import read_json_lines
-from tasks.repository import Repository, files_in
+from tasks.data.options import selected_languages
+from tasks.data.records import read_json_lines
+from tasks.data.repository import Repository, files_in
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("clips/mfaq", "72248e10c1bbe5e3c3710e5e969a41947ca43937")

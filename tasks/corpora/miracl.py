@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tasks.options import selected_languages
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.repository import Repository, files_in, parquet_texts
+from tasks.data.options import selected_languages
+from tasks.data.repository import Repository, files_in, parquet_texts
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("sentence-transformers/miracl", "be79f8bca79ef81bf0fd78df7334bffdfcf9462e")

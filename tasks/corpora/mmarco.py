@@ -25,12 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks import hub
-from tasks.mapped import MappedArray, slices
-from tasks.options import required_file, selected_languages
-from tasks.records import combined_digest
+from tasks.data import hub
+from tasks.data.mapped import MappedArray, slices
+from tasks.data.options import required_file, selected_languages
+from tasks.data.records import combined_digest
+from tasks.data.text_by_id import TextById, converted_numbers, converted_texts
 from tasks.schema import Keys, Pair, Rows
-from tasks.text_by_id import TextById, converted_numbers, converted_texts
 
 _REPOSITORY, _REVISION = "unicamp-dl/mmarco", "b1a2c25def4bd95274199be3fb226ee36b7c8bad"
 _NAMES = {

@@ -26,11 +26,11 @@ from pathlib import Path
 
 import pydantic
 
-from tasks.options import selected_languages
-from tasks.parallel_arrow import ParallelArrow, converted
+from tasks.data.options import selected_languages
+from tasks.data.records import Text, read_row
+from tasks.data.repository import Repository, files_in
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.plugins import TaskError
-from tasks.records import Text, read_row
-from tasks.repository import Repository, files_in
 from tasks.schema import Pair
 
 _SOURCE = Repository("castorini/mr-tydi", "a05d7f0bf105cb974d293c1d782938074de8d419")

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.repository import Repository, files_in, parquet_texts
+from tasks.data.repository import Repository, files_in, parquet_texts
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("sentence-transformers/natural-questions", "f9e894e1081e206e577b4eaa9ee6de2b06ae6f17")

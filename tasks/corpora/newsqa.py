@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.repository import Repository, files_in, parquet_texts
+from tasks.data.repository import Repository, files_in, parquet_texts
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("lucadiliello/newsqa", "728e52920b8e4ffcfaad93fa47556f26a1d82546")

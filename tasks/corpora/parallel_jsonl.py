@@ -19,9 +19,9 @@ from typing import Annotated
 
 import pydantic
 
-from tasks.parallel_arrow import ParallelArrow, converted
+from tasks.data.records import Text, read_json_lines
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.plugins import TaskError, nearest
-from tasks.records import Text, read_json_lines
 from tasks.schema import Pair
 
 _Language = Annotated[str, pydantic.StringConstraints(pattern="^[a-z]{2,3}$")]

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.repository import Repository, files_in, parquet_texts
+from tasks.data.repository import Repository, files_in, parquet_texts
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("microsoft/wiki_qa", "3f104672b5de699878fe7907afc486f0de325eb5")

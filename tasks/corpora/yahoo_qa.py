@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.parallel_arrow import ParallelArrow, converted
-from tasks.repository import Repository, files_in, parquet_texts
+from tasks.data.repository import Repository, files_in, parquet_texts
+from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.schema import Pair
 
 _SOURCE = Repository("sentence-transformers/yahoo-answers", "93b3605c508cf93e3666c9d3e34640b5fe62b507")

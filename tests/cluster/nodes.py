@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ray
 
-from study import cluster
+from study.runtime import cluster
 
 if __name__ == "__main__":
     assert cluster.attach(), "no cluster on this machine"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from study.resources import RAY_UP, Node, grown_nodes
+from study.runtime.resources import RAY_UP, Node, grown_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "cluster.yaml"

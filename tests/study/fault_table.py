@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from study import results
+from study.results import layout
 from tests.study.faults import Kind, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
 
@@ -78,7 +78,7 @@ def fault(folder: Path, name: str, kind: Kind, moment: float, expected: list[tup
         study.communicate()
     outcome = f"went on, exit {study.returncode}"
     if kind is Kind.STUDY and struck_at is not None:
-        begun = (folder / name / results.STUDY).exists()
+        begun = (folder / name / layout.STUDY).exists()
         again = run(*(["--resume"] if begun else [space]), *place)
         outcome = f"{'resumed' if begun else 'started anew'}, exit {again.returncode}"
     held = told(folder / name)
@@ -101,12 +101,12 @@ def strike_at(study: subprocess.Popen[str], kind: Kind, moment: float) -> float 
 
 def stands(folder: Path) -> str:
     """Return how far a study is, by the files of its latest trial."""
-    trials = sorted((folder / results.TRIALS).glob("[0-9]*"))
+    trials = sorted((folder / layout.TRIALS).glob("[0-9]*"))
     if not trials:
         return "no trial yet"
     last = trials[-1]
-    steps = results.checkpoints(str(last))
-    at = "result written" if (last / results.RESULT).exists() else steps[0] if steps else "before a checkpoint"
+    steps = layout.checkpoints(str(last))
+    at = "result written" if (last / layout.RESULT).exists() else steps[0] if steps else "before a checkpoint"
     return f"trial {int(last.name)}, {at}"
 
 

@@ -10,15 +10,15 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from study import results
 from study.analysis.study import Study
+from study.results import layout
 from tests.study.synthetic_study import OBJECTIVE
 
 
 def record(folder: str, held: Study) -> optuna.Study:
     """Write the record of a study's trials; one more is still running."""
     name = folder.rpartition("/")[2]
-    study = optuna.create_study(storage=f"sqlite:///{folder}/{results.RECORD}", study_name=name, direction="maximize")
+    study = optuna.create_study(storage=f"sqlite:///{folder}/{layout.RECORD}", study_name=name, direction="maximize")
     for result in held.results:
         study.add_trial(trial(TrialState.COMPLETE, result["config"], result["metrics"][OBJECTIVE]))
     study.add_trial(trial(TrialState.RUNNING, held.results[0]["config"], 0.125))

@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 import yaml
 
-from study import results
+from study.results import layout
 
 LANGUAGES = ["ar", "th", "zh"]
 FACTBOOK = {"name": "factbook", "languages": LANGUAGES}
@@ -99,7 +99,7 @@ def checkpoint_of(folder: Path, trial: int) -> Path:
 def told(folder: Path) -> list[tuple[Any, ...]]:
     """Return all that two runs of one study must agree on: what is on record, and every result's figures."""
     study = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{folder}/optuna.db")
-    found = {result["number"]: result for result in results.finished(str(folder))}
+    found = {result["number"]: result for result in layout.finished(str(folder))}
     return [
         (
             trial.number,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from study import results, storage
 from study.config import TrialConfig
+from study.results import files, layout
 from tasks.factbook.facts import facts
 from tasks.factbook.names import LANGUAGES
 from tasks.factbook.texts import passage, question
@@ -75,17 +75,17 @@ def write_study(
         "versions": {"python": "3.11.7", "torch": "2.13.0", "ray": "2.60.0"},
         "hardware": {"processor": "synthetic", "cores": 2},
     }
-    storage.write_json(str(folder / results.STUDY), description)
+    files.write_json(str(folder / layout.STUDY), description)
     trials = [(backbone, alpha, seed) for backbone in backbones for alpha in alphas for seed in range(seeds)]
     for number, (backbone, alpha, seed) in enumerate(trials):
         config = TrialConfig.model_validate(
             {"backbone": backbone, "alpha": alpha, "seed": seed, "benchmarks": ["xquad_r"], "steps": 400}
         )
         scores = _scores(data, backbone, alpha, number)
-        trial = results.trial_folder(str(folder), number)
+        trial = layout.trial_folder(str(folder), number)
         _write_trial(trial, number, config, data, positions(data, found, scores))
         if examples:
-            storage.write_json(storage.join(trial, "examples.json"), {"xquad_r": list(_examples(data, scores))})
+            files.write_json(files.join(trial, "examples.json"), {"xquad_r": list(_examples(data, scores))})
     return str(folder)
 
 
@@ -121,7 +121,7 @@ def _scores(data: Benchmark, backbone: str, alpha: float, number: int) -> dict[s
 
 def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, table: Any) -> None:
     scores = metrics_of(table, data.name, data.settings, data.metrics)
-    storage.write_table(results.positions_file(trial, data.name), table)
+    files.write_table(layout.positions_file(trial, data.name), table)
     validation = scores.metrics["xquad_r/multilingual/map"] + 0.05
     count = len(data.queries["en"])
     result = {
@@ -154,7 +154,7 @@ def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, 
         "versions": {"python": "3.11.7", "torch": "2.13.0", "ray": "2.60.0"},
         "hardware": {"processor": "synthetic", "cores": 2, "device": "cpu", "workers": 1},
     }
-    storage.write_json(storage.join(trial, results.RESULT), result)
+    files.write_json(files.join(trial, layout.RESULT), result)
 
 
 def _history(number: int) -> Iterator[dict[str, float]]:

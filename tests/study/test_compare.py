@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from study import compare, doors
+from study import cli, compare
 from study.analysis.study import Study
 
 RUNNER = CliRunner()
@@ -23,7 +23,7 @@ def folder(synthetic_study: Study, tmp_path: Path) -> Path:
 
 
 def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: Path) -> None:
-    done = RUNNER.invoke(doors.door(compare.main), [str(folder)])
+    done = RUNNER.invoke(cli.door(compare.main), [str(folder)])
     assert done.exit_code == 0, done.output
     sentences = [
         line for line in done.output.splitlines() if "beyond noise over" in line or "within noise over" in line
@@ -43,7 +43,7 @@ def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: 
 
 def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     arguments = [str(folder), "--baseline", "X-Y", "--metric", "monolingual/ndcg@10"]
-    done = RUNNER.invoke(doors.door(compare.main), arguments)
+    done = RUNNER.invoke(cli.door(compare.main), arguments)
     assert "X-Y on monolingual nDCG@10 by" in done.output
     assert "X-X-mono" not in done.output
 
@@ -56,7 +56,7 @@ def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     ],
 )
 def test_a_wrong_word_is_answered_in_one_sentence(folder: Path, arguments: list[str], message: str) -> None:
-    done = RUNNER.invoke(doors.door(compare.main), [str(folder), *arguments])
+    done = RUNNER.invoke(cli.door(compare.main), [str(folder), *arguments])
     assert done.exit_code == 2
     assert message in done.output
     assert len(done.output.splitlines()) == 1

@@ -21,10 +21,10 @@ from selenium.webdriver.support.expected_conditions import text_to_be_present_in
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.exc import OperationalError
 
-from study import results, storage
 from study.analysis.study import Study, StudyError
-from study.live import open_study, read_live
-from study.site import Site
+from study.pages.dashboard import Site
+from study.pages.live import open_study, read_live
+from study.results import files, layout
 from tests.study.live_study import copy_of, record, trial
 
 ATTACK = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -72,10 +72,10 @@ def test_the_record_is_opened_so_that_it_cannot_be_written(kept: str) -> None:
     study, _ = open_study(kept)
     with pytest.raises((OperationalError, optuna.exceptions.StorageInternalError)):
         study.set_user_attr("x", 1)
-    before = Path(kept, results.RECORD).read_bytes()
+    before = Path(kept, layout.RECORD).read_bytes()
     for path in ("/", "/live", "/report", "/dashboard", "/api/studies", "/api/studies/1"):
         assert asked(kept, path)[0].startswith("200"), path
-    assert Path(kept, results.RECORD).read_bytes() == before
+    assert Path(kept, layout.RECORD).read_bytes() == before
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -98,14 +98,14 @@ def test_the_page_leads_to_every_other_view(kept: str) -> None:
 
 
 def test_before_a_trial_has_finished_the_report_says_so(kept: str) -> None:
-    shutil.rmtree(Path(kept, results.TRIALS))
+    shutil.rmtree(Path(kept, layout.TRIALS))
     status, page = asked(kept, "/report")
     assert status.startswith("200")
     assert "has no finished trial yet" in page
 
 
 def test_texts_of_a_study_are_escaped(kept: str) -> None:
-    study = optuna.load_study(storage=f"sqlite:///{kept}/{results.RECORD}", study_name="study")
+    study = optuna.load_study(storage=f"sqlite:///{kept}/{layout.RECORD}", study_name="study")
     config = study.trials[0].user_attrs["trial"] | {"backbone": ATTACK}
     study.add_trial(trial(TrialState.FAIL, config, 0.1, ATTACK))
     for path in ("/", "/live"):
@@ -116,8 +116,8 @@ def test_texts_of_a_study_are_escaped(kept: str) -> None:
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda folder: Path(folder, results.STUDY).unlink(), r"has no study\.json"),
-        (lambda folder: Path(folder, results.RECORD).unlink(), "cannot be read at sqlite"),
+        (lambda folder: Path(folder, layout.STUDY).unlink(), r"has no study\.json"),
+        (lambda folder: Path(folder, layout.RECORD).unlink(), "cannot be read at sqlite"),
     ],
 )
 def test_a_folder_that_holds_no_study_is_refused_in_one_sentence(kept: str, prepare: Any, message: str) -> None:
@@ -128,10 +128,10 @@ def test_a_folder_that_holds_no_study_is_refused_in_one_sentence(kept: str, prep
 
 
 def test_a_password_in_a_storage_s_address_is_not_shown(kept: str) -> None:
-    path = storage.join(kept, results.STUDY)
-    description = storage.read_json(path)
+    path = files.join(kept, layout.STUDY)
+    description = files.read_json(path)
     description["search_space"]["storage"] = "postgresql://reader:hidden@127.0.0.1/x"
-    storage.write_json(path, description)
+    files.write_json(path, description)
     with pytest.raises(StudyError) as refused:
         open_study(kept)
     assert "hidden" not in str(refused.value)

@@ -13,14 +13,14 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from study import results, storage
+from study.cli import door
 from study.config import TrialConfig
-from study.doors import door
 from study.export import main
+from study.model.backbone import load_encoder
+from study.model.encoder import Encoder
+from study.results import files, layout
 from study.training import checkpoint
-from study.training.backbone import load_encoder
-from study.training.encoder import Encoder
-from study.training.optimization import make_optimizer
+from study.training.step import make_optimizer
 from study.training.temperature import Temperature
 
 OBJECTIVE = "validation/multilingual/map"
@@ -41,7 +41,7 @@ def trained(seed: int) -> Encoder:
 
 def write_trial(study: str, number: int, score: float) -> Tensor:
     """Write a trial whose best step is 10 of 20, and return its model's embeddings of the queries."""
-    folder = results.trial_folder(study, number)
+    folder = layout.trial_folder(study, number)
     result: dict[str, Any] = {
         "number": number,
         "config": CONFIG.model_dump(mode="json"),
@@ -51,10 +51,10 @@ def write_trial(study: str, number: int, score: float) -> Tensor:
         "corpora": [{"name": "factbook", "revision": "0123456789ab", "rows": 9}],
         "metrics": {OBJECTIVE: score},
         "benchmarks": {},
-        "versions": results.versions(),
-        "hardware": results.hardware(),
+        "versions": layout.versions(),
+        "hardware": layout.hardware(),
     }
-    storage.write_json(storage.join(folder, results.RESULT), result)
+    files.write_json(files.join(folder, layout.RESULT), result)
     for step in (10, 20):
         encoder = trained(seed=100 * number + step)
         held = Path(folder, f"step-{step:08d}")
@@ -71,7 +71,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     folder = str(tmp_path / "my-study")
     space = {"search": {"sampler": "random", "trials": 3, "space": {"seed": {"type": "int", "low": 0, "high": 9}}}}
-    storage.write_json(storage.join(folder, results.STUDY), {"name": "toy", "search_space": space})
+    files.write_json(files.join(folder, layout.STUDY), {"name": "toy", "search_space": space})
     return folder
 
 
@@ -94,10 +94,10 @@ def test_the_best_trial_s_best_checkpoint_is_exported_unless_another_trial_is_na
 
 def test_a_trial_without_steps_is_exported_as_its_backbone(study: str, tmp_path: Path) -> None:
     write_trial(study, 0, 0.5)
-    file = storage.join(results.trial_folder(study, 0), results.RESULT)
-    result = storage.read_json(file)
+    file = files.join(layout.trial_folder(study, 0), layout.RESULT)
+    result = files.read_json(file)
     result["config"]["steps"] = result["training"]["best_step"] = 0
-    storage.write_json(file, result)
+    files.write_json(file, result)
     assert export(study, "--output", "plain").exit_code == 0
     backbone = load_encoder(CONFIG, torch.device("cpu")).eval()
     with torch.no_grad():
@@ -122,7 +122,7 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: P
 
 def test_a_checkpoint_that_is_gone_or_damaged_is_reported_with_its_trial(study: str) -> None:
     write_trial(study, 0, 0.5)
-    weights = Path(results.trial_folder(study, 0), "step-00000010", checkpoint.WEIGHTS)
+    weights = Path(layout.trial_folder(study, 0), "step-00000010", checkpoint.WEIGHTS)
     whole = weights.read_bytes()
     weights.write_bytes(whole[:100])
     assert "trial 0: checkpoint" in export(study).stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from study.doors import door
+from study.cli import door
 from study.fetch import main
 
 
@@ -19,7 +19,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and nobody who answers in the place of GitHub."""
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("tasks.hub.GITHUB", "http://127.0.0.1:9")
+    monkeypatch.setattr("tasks.data.hub.GITHUB", "http://127.0.0.1:9")
     return tmp_path / "cache"
 
 

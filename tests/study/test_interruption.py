@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from study import results
+from study.results import layout
 from tests.listeners import Address, listeners
 from tests.study.faults import below, left_over
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def ended_by_ctrl_c(place: Place) -> tuple[Ended, subprocess.CompletedProcess[str]]:
     """A study that is run a second time while it runs, and ended in its first trial; and the second driver."""
     with started(write_space(Path(place[1]), {}), *place) as study:
-        wait_for(Path(place[1]) / place[3] / results.STUDY, study)
+        wait_for(Path(place[1]) / place[3] / layout.STUDY, study)
         second = run("--resume", *place)
         return end(study, signal.SIGINT, 0, place), second
 

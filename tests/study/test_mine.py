@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from study.doors import door
+from study.cli import door
 from study.mine import main
 
 APP = door(main)

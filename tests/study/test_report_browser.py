@@ -12,8 +12,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from study import report, results, storage
+from study import report
 from study.analysis.study import Study
+from study.results import files, layout
 
 ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 
@@ -23,15 +24,15 @@ def address(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) ->
     """A report with hostile texts in it: nothing below may notice."""
     folder = shutil.copytree(synthetic_study.folder, tmp_path_factory.mktemp("reported") / "study")
     for number in range(12):
-        trial = results.trial_folder(str(folder), number)
-        examples = storage.read_json(storage.join(trial, "examples.json"))
+        trial = layout.trial_folder(str(folder), number)
+        examples = files.read_json(files.join(trial, "examples.json"))
         for query in examples["xquad_r"]:
             query["query"] += ATTACK
             query["retrieved"][0]["text"] = ATTACK
-        storage.write_json(storage.join(trial, "examples.json"), examples)
-        result = storage.read_json(storage.join(trial, results.RESULT))
+        files.write_json(files.join(trial, "examples.json"), examples)
+        result = files.read_json(files.join(trial, layout.RESULT))
         result["config"]["backbone"] += ATTACK * (number >= 6)
-        storage.write_json(storage.join(trial, results.RESULT), result)
+        files.write_json(files.join(trial, layout.RESULT), result)
     html, _ = report.write(str(folder))
     return Path(html).as_uri()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from study import results, summary
+from study.results import layout
+from study.runtime import summary
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
 OUTAGE_S = 8
@@ -51,7 +52,7 @@ def test_storage_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_num
     place, folder = ("--storage", str(disk), "--name", "cut off"), disk / "cut off"
     with started(write_space(tmp_path, {}), *place) as study:
         wait_for(checkpoint_of(folder, 0), study)
-        cut_off(folder / results.TRIALS)
+        cut_off(folder / layout.TRIALS)
         wait_for(checkpoint_of(folder, 1), study)
         filler = fill(disk)
         output = study.communicate()[0]

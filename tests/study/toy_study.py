@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy
 from optuna.trial import FrozenTrial
 
-from study.search_space import StudyConfig, parse
-from study.searcher import StudySearcher
-from study.tuning.record import Record
+from study.runtime.record import Record
+from study.runtime.searcher import StudySearcher
+from study.space.study_config import StudyConfig, parse
 
 METRIC = "validation/multilingual/map"
 STEPS = (10, 20, 30, 40)

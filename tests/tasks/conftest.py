@@ -26,7 +26,7 @@ def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]
     served = FileServer()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("HF_ENDPOINT", served.url)
-    monkeypatch.setattr("tasks.hub.GITHUB", served.url)
+    monkeypatch.setattr("tasks.data.hub.GITHUB", served.url)
     yield served
     if served.running:
         served.stop()

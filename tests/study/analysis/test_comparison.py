@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from study import results, storage
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study, StudyError, read_study
+from study.results import files, layout
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, UNSEEN
 
@@ -85,8 +85,8 @@ def test_sentences_are_about_multilingual_map_unless_told_otherwise(comparisons:
 
 def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, tmp_path: Path) -> None:
     folder = shutil.copytree(synthetic_study.folder, tmp_path / "study")
-    path = results.positions_file(results.trial_folder(str(folder), 3), "xquad_r")
-    storage.write_table(path, storage.read_table(path).slice(11))
+    path = layout.positions_file(layout.trial_folder(str(folder), 3), "xquad_r")
+    files.write_table(path, files.read_table(path).slice(11))
     changed = read_study(str(folder))
     with pytest.raises(StudyError, match="trials 2 and 3 were not measured on the same questions of xquad_r"):
         compare(changed, choose_pairs(changed), "xquad_r", 10)
@@ -95,6 +95,6 @@ def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, 
 def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"has no study\.json"):
         read_study(str(tmp_path))
-    storage.write_json(str(tmp_path / results.STUDY), {})
+    files.write_json(str(tmp_path / layout.STUDY), {})
     with pytest.raises(StudyError, match="no finished trial"):
         read_study(str(tmp_path))

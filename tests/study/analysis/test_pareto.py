@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from study.analysis.pareto import MARK, front, front_json, front_table
-from study.tuning.selection import Objective
+from study.space.selection import Objective
 
 MAP = Objective(metric="validation/multilingual/map", direction="maximize")
 MONO = Objective(metric="validation/monolingual/map", direction="maximize")

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from study.config import TrialConfig
-from study.training.backbone import load_encoder
-from study.training.training import Training
+from study.model.backbone import load_encoder
+from study.training.loop import Training
 from tasks.plugins import load_corpus
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "losses.txt"

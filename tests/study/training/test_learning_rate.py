@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from study.config import TrialConfig
-from study.training.learning_rate import learning_rate_at
+from study.training.schedules import learning_rate_at
 
 
 def test_the_learning_rate_rises_linearly_then_falls_linearly_and_never_is_zero() -> None:

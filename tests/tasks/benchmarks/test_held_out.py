@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tasks.benchmarks import held_out
-from tasks.held_out import split
+from tasks.holdout_split import split
 from tasks.plugins import TaskError, load_benchmark, load_corpus
 from tasks.relevance import relevance
 from tasks.schema import Setting

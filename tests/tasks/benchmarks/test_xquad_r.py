@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tasks.benchmarks import xquad_r
-from tasks.lareqa import COMMIT
+from tasks.formats.lareqa import COMMIT
 from tasks.plugins import TaskError, check_benchmark, load_benchmark
 from tasks.published import read_published
 from tasks.schema import Setting

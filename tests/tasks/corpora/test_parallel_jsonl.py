@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks import parallel_writer
 from tasks.corpora import parallel_jsonl
+from tasks.formats import parallel_writer
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Pair
 from tests.tasks.corpus_contract import check_contract

@@ -1,0 +1,70 @@
+"""What all commands share: how they speak, how they refuse, and how options of a benchmark are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pydantic
+import typer
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from study.config import TrialConfig
+from study.space.strict_yaml import explain
+from tasks.errors import UserError
+
+LOG_WIDTH = 160
+"""Columns of a log file, where there is no terminal to measure."""
+
+
+def console() -> Console:
+    """Return where a command prints."""
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made.width = LOG_WIDTH
+    return made
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Print what is the user's to mend as one line, and exit with 2; anything else is ours and keeps its trace."""
+    try:
+        yield
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        sys.exit(2)
+
+
+def door(command: Callable[..., None]) -> typer.Typer:
+    """Return a command as a program; calling it runs the command with the arguments of this process."""
+    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    made.command()(command)
+    return made
+
+
+def key_values(texts: Sequence[str]) -> dict[str, Any]:
+    """Return options written `KEY=VALUE`, the value as in YAML.
+
+    Raises:
+        UserError: one without `=`.
+    """
+    for text in texts:
+        if "=" not in text:
+            raise UserError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
+    return {key: yaml.safe_load(value) for key, value in (text.split("=", 1) for text in texts)}
+
+
+def trial_config(values: dict[str, Any]) -> TrialConfig:
+    """Return a trial's configuration from values given on the command line.
+
+    Raises:
+        UserError: the first thing that is wrong with them.
+    """
+    try:
+        return TrialConfig.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UserError(f"trial{explain(TrialConfig, error.errors())}") from None

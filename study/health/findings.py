@@ -1,0 +1,106 @@
+"""From what nodes say to one line a check, with the mend. Plain functions of plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from study.health.node import Node
+
+FREE_BYTES = 10 * 10**9
+"""XLM-R large is 2.2 GB, its checkpoint with AdamW's moments 6.7 GB on its way to the storage."""
+FULL = 0.95
+"""From here on Ray refuses to store objects."""
+CLOCK_S = 5.0
+"""Signed requests to object storage fail at minutes; logs and file times of nodes are compared long before that."""
+
+
+class Finding(NamedTuple):
+    """The outcome of one check."""
+
+    check: str
+    good: bool
+    says: str
+    mend: str = ""
+    """What to do; empty where all is well."""
+
+
+def versions(nodes: Sequence[Node]) -> Finding:
+    """Compare every node's versions with what most nodes have."""
+    odd = []
+    for package in nodes[0].versions:
+        held = {node.name: node.versions.get(package, "none") for node in nodes}
+        usual = Counter(held.values()).most_common(1)[0][0]
+        odd += [f"{name} has {package} {found}, others {usual}" for name, found in held.items() if found != usual]
+    if odd:
+        return Finding(
+            "versions", False, "; ".join(odd), "run `ray up` again, or `make node` on that node: both install the pins"
+        )
+    shown = ", ".join(
+        f"{package} {nodes[0].versions[package]}" for package in ("python", "ray", "torch", "transformers")
+    )
+    return Finding("versions", True, f"{shown}, project {nodes[0].versions['project']} on {_number(nodes, 'node')}")
+
+
+def gpus(nodes: Sequence[Node]) -> Finding:
+    """Compare the GPUs that Ray hands out with those the driver shows."""
+    odd = [
+        f"{node.name}: the driver shows {node.driver_gpus}, Ray {node.ray_gpus:g}"
+        for node in nodes
+        if node.ray_gpus not in {0, node.driver_gpus}
+    ]
+    hidden = [node.name for node in nodes if node.driver_gpus and not node.ray_gpus and len(nodes) == 1]
+    if odd or hidden:
+        says = "; ".join(odd or [f"{hidden[0]} has GPUs that Ray does not hand out"])
+        return Finding("gpus", False, says, "see `nvidia-smi` there; install its driver, then restart Ray on that node")
+    total = sum(node.ray_gpus for node in nodes)
+    return Finding("gpus", True, f"{total:g} seen by Ray and by the driver" if total else "none: studies run on CPUs")
+
+
+def storage(nodes: Sequence[Node], where: str) -> Finding:
+    """Say which nodes cannot share files through the storage."""
+    odd = [f"{node.name} {node.storage_error}" for node in nodes if node.storage_error]
+    if odd:
+        mend = (
+            "name one that every node reaches with --storage or STUDY_STORAGE: a bucket, or a folder all of them mount"
+        )
+        return Finding("storage", False, "; ".join(odd), mend)
+    return Finding("storage", True, f"{where} is read and written by {_number(nodes, 'node')}")
+
+
+def hub(nodes: Sequence[Node], models: Sequence[str]) -> Finding:
+    """Say which nodes can get which model neither from the hub nor from their cache."""
+    odd = [f"{node.name} has no {' or '.join(node.absent_models)}" for node in nodes if node.absent_models]
+    if odd:
+        mend = "give it a network to the hub or HF_ENDPOINT, or copy HF_HOME from a machine that has them"
+        return Finding("hub", False, "; ".join(odd) + ", in its cache or on the hub", mend)
+    says = (
+        f"{', '.join(models)} can be had by {_number(nodes, 'node')}"
+        if models
+        else "not needed: backbones are built in"
+    )
+    return Finding("hub", True, says)
+
+
+def clock(nodes: Sequence[Node]) -> Finding:
+    """Say which clocks are off."""
+    odd = [f"{node.name} is {node.clock_off_s:+.0f} s off" for node in nodes if abs(node.clock_off_s) > CLOCK_S]
+    if odd:
+        return Finding("clock", False, "; ".join(odd), "turn time synchronisation on there: `timedatectl set-ntp true`")
+    return Finding("clock", True, f"within {CLOCK_S:g} s on {_number(nodes, 'node')}")
+
+
+def disk(nodes: Sequence[Node]) -> Finding:
+    """Say which disks are too full for Ray or for a model."""
+    odd = [f"{node.name} has {node.free_bytes / 1e9:.0f} GB free" for node in nodes if node.free_bytes < FREE_BYTES]
+    odd += [f"{node.name}: /tmp is {node.full:.0%} full" for node in nodes if node.full >= FULL]
+    if odd:
+        return Finding(
+            "disk", False, "; ".join(odd), "make room there, or set STUDY_CACHE and HF_HOME to a larger disk"
+        )
+    return Finding("disk", True, f"at least {min(node.free_bytes for node in nodes) / 1e9:.0f} GB free on every node")
+
+
+def _number(nodes: Sequence[Node], what: str) -> str:
+    return f"{len(nodes)} {what}" + "s" * (len(nodes) != 1)

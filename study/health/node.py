@@ -1,0 +1,111 @@
+"""What a node says about itself. Without Ray: the same on a laptop and on each node of a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import try_to_load_from_cache
+
+import study
+from study.results import files, layout
+from tasks.data.cache import cache_folder
+
+_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node as it was found."""
+
+    name: str
+    """Its host name and address."""
+    versions: dict[str, str]
+    """Python's, the packages', and this project's: a hash over its source files, since nodes hold no git history."""
+    ray_gpus: float
+    """GPUs that Ray hands out on this node."""
+    driver_gpus: int
+    """GPUs that the NVIDIA driver shows."""
+    free_bytes: int
+    """Space left where models and data are cached."""
+    full: float
+    """Part of the disk of Ray's own files that is taken, 0 to 1."""
+    absent_models: tuple[str, ...] = ()
+    """Models asked for that can be had neither from the hub nor from this node's cache."""
+    clock_off_s: float = 0.0
+    """Seconds its clock is ahead of the asking node's, beyond what the asking took."""
+    storage_error: str = ""
+    """Why it cannot share files through the studies' storage."""
+
+
+def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
+    """Look at the node this process runs on.
+
+    Args:
+        address: the node's address in the cluster.
+        ray_gpus: GPUs that Ray counts on it.
+        models: hub models that a study needs.
+    """
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    disk = shutil.disk_usage("/tmp")  # noqa: S108 - where Ray keeps its session
+    return Node(
+        name=f"{platform.node()} ({address})",
+        versions={"project": project_version()} | layout.versions(),
+        ray_gpus=ray_gpus,
+        driver_gpus=_driver_gpus(),
+        free_bytes=shutil.disk_usage(cache).free,
+        full=disk.used / disk.total,
+        absent_models=tuple(model for model in models if not (_is_cached(model) or _is_on_hub(model))),
+    )
+
+
+def project_version() -> str:
+    """Return eight hexadecimal digits that change with any source file of `study` or `tasks`."""
+    root = Path(study.__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ("study", "tasks") for path in (root / room).rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def share(folder: str, mine: str, others: str) -> str:
+    """Read what another node wrote into `folder` of the storage and write next to it; return what went wrong, if so."""
+    try:
+        if not files.exists(files.join(folder, others)):
+            return f"does not see what another node wrote to {folder}"
+        files.write_text(files.join(folder, mine), mine)
+    except OSError as error:  # pyarrow's and the file system's alike
+        return f"cannot use {folder}: {error}"
+    return ""
+
+
+def _driver_gpus() -> int:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)  # noqa: S603 - no input of others
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def _is_cached(model: str) -> bool:
+    return isinstance(try_to_load_from_cache(model, "config.json"), str)
+
+
+def _is_on_hub(model: str) -> bool:
+    if os.environ.get("HF_HUB_OFFLINE", "0") == "1":
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    request = urllib.request.Request(f"{endpoint}/{model}/resolve/main/config.json", method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - the hub, or the mirror the user names
+            return True
+    except OSError:
+        return False

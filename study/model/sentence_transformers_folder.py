@@ -1,0 +1,109 @@
+"""An encoder as a sentence-transformers folder: the same embeddings from `SentenceTransformer` and from our own load.
+
+The files are written here and not by sentence-transformers, which is thus no dependency; its layout of 2.x, which every
+later version reads. One limit is coarser there: sentence-transformers cuts all texts at one length, ours queries and
+passages at two; the folder has the longer one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from study.model.encoder import Dense, Encoder
+from study.model.lora import merged_weights
+from tasks.errors import UserError
+
+CARD = "README.md"
+
+
+class ExportError(UserError):
+    """What cannot be exported, in one sentence that says what to do."""
+
+
+def export(encoder: Encoder, folder: Path, card: str) -> None:
+    """Write a folder that `SentenceTransformer(folder)` and `backbone: <folder>` both load.
+
+    Args:
+        encoder: its weights are written in fp32, adapters merged into them.
+        folder: must not exist; it appears complete or not at all.
+        card: the model card, Markdown.
+
+    Raises:
+        ExportError: the folder exists, or the transformer's own pooler is not a dense layer with tanh.
+    """
+    if folder.exists():
+        raise ExportError(f"{folder} exists: choose another --output, or remove it")
+    heads = [*_pooler(encoder), *encoder.heads]
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    encoder.transformer.save_pretrained(partial, state_dict=merged_weights(encoder.transformer))
+    encoder.tokenizer.save_pretrained(partial)
+    longest = max(form.max_tokens for form in encoder.forms.values())
+    _write_json(partial / "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})
+    _write_json(
+        partial / "config_sentence_transformers.json",
+        {
+            "model_type": "SentenceTransformer",
+            "prompts": {"query": encoder.forms["query"].prefix, "document": encoder.forms["passage"].prefix},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+    _write_modules(partial, encoder, heads)
+    (partial / CARD).write_text(card, "utf-8")
+    partial.rename(folder)
+
+
+def _pooler(encoder: Encoder) -> list[Dense]:
+    """Return the transformer's own pooler as what it is: a dense layer over the first token."""
+    if encoder.pooling != "pooler":
+        return []
+    pooler = encoder.transformer.pooler
+    linear, activation = getattr(pooler, "dense", None), getattr(pooler, "activation", None)
+    if not isinstance(linear, nn.Linear) or not isinstance(activation, nn.Tanh):
+        raise ExportError(f"the pooler {type(pooler).__name__} cannot be exported: train with pooling mean or first")
+    return [Dense(linear, activation)]
+
+
+def _write_modules(folder: Path, encoder: Encoder, heads: list[Any]) -> None:
+    kinds = ["Transformer", "Pooling", *("Dense" for _ in heads), "Normalize"]
+    paths = ["" if kind == "Transformer" else f"{index}_{kind}" for index, kind in enumerate(kinds)]
+    modules = [
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+    ]
+    _write_json(folder / "modules.json", modules)
+    for path in paths[1:]:
+        (folder / path).mkdir()
+    pooling = {
+        "word_embedding_dimension": encoder.transformer.config.hidden_size,
+        "pooling_mode_cls_token": encoder.pooling != "mean",
+        "pooling_mode_mean_tokens": encoder.pooling == "mean",
+    }
+    _write_json(folder / paths[1] / "config.json", pooling)
+    for path, head in zip(paths[2:], heads, strict=False):  # Normalize, the last, has no files
+        _write_dense(folder / path, head)
+
+
+def _write_dense(folder: Path, head: Dense) -> None:
+    activation = type(head.activation)
+    settings = {
+        "in_features": head.linear.in_features,
+        "out_features": head.linear.out_features,
+        "bias": head.linear.bias is not None,
+        "activation_function": f"{activation.__module__}.{activation.__qualname__}",
+    }
+    _write_json(folder / "config.json", settings)
+    weights = {f"linear.{key}": value.detach().contiguous() for key, value in head.linear.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")

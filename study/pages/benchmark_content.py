@@ -1,0 +1,152 @@
+"""What a report says about one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from study.analysis.comparison import Comparison, leading_figures
+from study.analysis.groups import Group
+from study.analysis.languages import (
+    benchmark_languages,
+    heat_maps,
+    heat_table,
+    language_name,
+    rank_distance_table,
+    trial_label,
+    unseen_languages,
+)
+from study.analysis.leaderboard import Result, ranked, trials_table
+from study.analysis.published import published_tables
+from study.analysis.study import Study
+from study.analysis.tables import Table
+from study.analysis.verdict import badge, differences_table, languages_table, sentence
+from study.pages import charts
+from study.pages.chart_style import Spec
+from study.results.layout import EXAMPLES
+
+METRICS = ("map", "ndcg@10", "mrr")
+MOST_TRIALS = 100
+"""Of which heat maps and learning curves are shown, the best by the objective: they take most of the page's size."""
+_CHARACTERS = 300
+"""How much of a retrieved passage is shown, so that the page stays small."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A sentence about a lead, and its judgement in a word or two."""
+
+    text: str
+    badge: str
+
+
+@dataclass(frozen=True)
+class BenchmarkContent:
+    """Everything about one benchmark."""
+
+    name: str
+    facts: dict[str, str]
+    leaderboard: Table
+    verdicts: tuple[Verdict, ...]
+    differences: tuple[Table, ...]
+    by_language: tuple[Table, ...]
+    rank_distance: Table
+    heat: Table | None
+    """Of the best trial."""
+    heat_maps: dict[str, Any] | None
+    published: tuple[Table, ...]
+    published_languages: tuple[Table, ...]
+    charts: dict[str, list[Spec]]
+    """By section; `alpha/map` and the like where there is one for each metric."""
+    unseen: tuple[str, ...]
+    languages: dict[str, str]
+    """Code -> name, with a mark where unseen."""
+    examples: list[dict[str, Any]]
+    """Trials, each with its `label` and its `queries`."""
+
+    def charts_by_metric(self, section: str) -> dict[str, list[Spec]]:
+        """Return the charts of a section that has some for each metric."""
+        found = {key.partition("/"): specs for key, specs in self.charts.items()}
+        return {metric: specs for (name, _, metric), specs in found.items() if name == section}
+
+
+def read_benchmark(
+    study: Study, name: str, groups: Sequence[Group], comparisons: Sequence[Comparison]
+) -> BenchmarkContent:
+    """Compute what a report says about one benchmark.
+
+    Args:
+        study: whose trials.
+        name: of the benchmark.
+        groups: those that stand for their kind, all measured on the benchmark.
+        comparisons: on the benchmark.
+    """
+    results = [result for result in study.results if name in result["benchmarks"]]
+    unseen = unseen_languages(results, name)
+    languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
+    figure = leading_figures({name: comparisons}).get(name)
+    led = [one for one in comparisons if figure in one.overall] if figure else []
+    best = ranked(results, study.objective) or results
+    heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
+    return BenchmarkContent(
+        name=name,
+        facts=_benchmark_facts(best[0]["benchmarks"][name]),
+        leaderboard=trials_table(results, study.objective, name),
+        verdicts=tuple(
+            Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric)) for one in led if figure
+        ),
+        differences=tuple(differences_table(one) for one in comparisons),
+        by_language=tuple(languages_table(one, figure) for one in led if figure),
+        rank_distance=rank_distance_table(groups, name, unseen),
+        heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
+        heat_maps=heat,
+        published=published_tables(groups, name),
+        published_languages=published_tables(groups, name, by_language=True),
+        charts=_charts(results, groups, comparisons, name, languages),
+        unseen=tuple(sorted(unseen)),
+        languages=languages,
+        examples=list(_examples(study, groups, name)),
+    )
+
+
+def _benchmark_facts(measured: dict[str, Any]) -> dict[str, str]:
+    return {
+        "queries": f"{sum(measured['queries'].values()):,}",
+        "passages": f"{sum(measured['passages'].values()):,}",
+        "query languages": str(len(measured["queries"])),
+        **measured["details"],
+        "revision": str(measured["revision"])[:12],
+    }
+
+
+def _charts(
+    results: Sequence[Result],
+    groups: Sequence[Group],
+    comparisons: Sequence[Comparison],
+    name: str,
+    languages: Mapping[str, str],
+) -> dict[str, list[Spec]]:
+    made_charts = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
+    tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in METRICS}
+    return {
+        **{key: made for key, made in made_charts.items() if made},
+        **{f"tradeoff/{metric}": [made] for metric, made in tradeoff.items() if made},
+        "forest": charts.forest_charts(comparisons),
+        "rank": charts.rank_distance_charts(groups, name, languages),
+    }
+
+
+def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:
+    """Yield what the first trial of each group retrieved, cut to what a page can hold."""
+    firsts = ranked((group.results[0] for group in groups), study.objective)
+    for first in firsts:
+        queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])
+        if queries:
+            cut = [query | {"retrieved": [_cut(passage) for passage in query["retrieved"]]} for query in queries]
+            yield {"number": first["number"], "label": trial_label(first), "queries": cut}
+
+
+def _cut(passage: dict[str, Any]) -> dict[str, Any]:
+    text = passage["text"]
+    return passage | {"text": text if len(text) <= _CHARACTERS else text[:_CHARACTERS].rstrip() + "…"}

@@ -1,0 +1,194 @@
+"""The report's charts, as Vega-Lite by Altair: one a panel, beside each other where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from study.analysis.comparison import Comparison
+from study.analysis.groups import Group, differing
+from study.analysis.leaderboard import Result, metric_name, number, sampling_of
+from study.analysis.verdict import LEVEL
+from study.pages import chart_style as style
+from study.pages.chart_style import Row, Spec
+from tasks.metrics import RANK_DISTANCE
+from tasks.schema import Setting
+
+_QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+
+
+def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list[Spec]:
+    """Return, per backbone and setting, a metric against alpha: a point a trial.
+
+    Lines go through the means over seeds of trials that are alike in everything but alpha and seed.
+    """
+    charts = []
+    for backbone, trials in _by_backbone(results).items():
+        fixed = [one for one in trials if one["config"]["steps"] and not isinstance(one["config"]["alpha"], dict)]
+        alike = differing([one["config"] for one in fixed])
+        for setting in Setting:
+            rows = [
+                _named(one)
+                | {"alpha": one["config"]["alpha"], "settings": settings, "setting": setting}
+                | {"value": style.rounded(value)}
+                for one, settings in zip(fixed, alike, strict=True)
+                if (value := one["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
+            ]
+            base = alt.Chart(style.data(rows)).encode(
+                x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
+                color=alt.value(style.SETTING_COLOR[setting]),
+                detail="settings:N",
+            )
+            line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
+                y=alt.Y("mean(value):Q", title=f"{setting} {metric_name(metric)}", scale=alt.Scale(zero=False)),
+            )
+            shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
+            points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
+            charts += [style.spec(line + points, backbone, height=200)] if rows else []
+    return charts
+
+
+def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
+    """Return, per pair, the differences on every figure but rank distance, with their 95 % intervals."""
+    charts = []
+    for one in comparisons:
+        rows = [
+            {
+                "figure": f"{figure.setting} {metric_name(figure.metric)}",
+                "difference": style.rounded(found.value),
+                "low": style.rounded(found.low),
+                "high": style.rounded(found.high),
+                "p": style.rounded(found.p),
+                "difference is": f"{'beyond' if found.p < LEVEL else 'within'} noise",
+            }
+            for figure, found in one.overall.items()
+            if figure.metric != RANK_DISTANCE
+        ]
+        scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
+        base = alt.Chart(style.data(rows)).encode(
+            y=alt.Y("figure:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
+            color=alt.Color("difference is:N", scale=scale, legend=None),
+            tooltip=style.tooltip("figure", "difference", "low", "high", "p"),
+        )
+        x = alt.X("low:Q", title=f"{one.pair.group.label} minus {one.pair.baseline.label}")
+        interval = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
+        point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
+        zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
+        charts.append(style.spec(zero + interval + point, one.pair.group.backbone, height=24 * len(rows)))
+    return charts
+
+
+def rank_distance_charts(groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
+    """Return, per backbone, each query language's rank distance for each group; `names` are the languages'."""
+    charts = []
+    for backbone in dict.fromkeys(group.backbone for group in groups):
+        rows = [
+            {
+                "language": names[language],
+                "rank distance": style.rounded(value),
+                "batches": group.sampling,
+                "trials": group.label,
+            }
+            for group in groups
+            if group.backbone == backbone
+            for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, RANK_DISTANCE).items()
+        ]
+        chart = (
+            alt.Chart(style.data(rows))
+            .mark_point(filled=True, size=70, opacity=0.9)
+            .encode(
+                x=alt.X("rank distance:Q", title="rank distance, lower is better", scale=alt.Scale(zero=True)),
+                y=alt.Y("language:N", axis=alt.Axis(title=None, grid=True, ticks=False, domain=False)),
+                color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+                shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
+                tooltip=style.tooltip("language", "trials", "rank distance"),
+            )
+        )
+        charts += [style.spec(chart, backbone, height=22 * len({row["language"] for row in rows}))] if rows else []
+    return charts
+
+
+def tradeoff_chart(results: Sequence[Result], benchmark: str, metric: str) -> Spec | None:
+    """Return monolingual against multilingual quality, and the trials that no other beats on both (Pareto)."""
+    keys = [f"{benchmark}/{setting}/{metric}" for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL)]
+    rows = [
+        {
+            "monolingual": style.rounded(result["metrics"][keys[0]]),
+            "multilingual": style.rounded(result["metrics"][keys[1]]),
+            "batches": sampling_of(result),
+            "backbone": result["config"]["backbone"],
+            **_named(result),
+        }
+        for result in results
+        if all(key in result["metrics"] for key in keys)
+    ]
+    if not rows:
+        return None
+    x, y = (
+        alt.X("monolingual:Q", title=f"monolingual {metric_name(metric)}", scale=alt.Scale(zero=False)),
+        alt.Y("multilingual:Q", title=f"multilingual {metric_name(metric)}", scale=alt.Scale(zero=False)),
+    )
+    points = (
+        alt.Chart(style.data(rows))
+        .mark_point(filled=True, size=64, opacity=0.85)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+            shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
+            tooltip=style.tooltip("trial", "backbone", "alpha", "seed", "monolingual", "multilingual"),
+        )
+    )
+    best = alt.Chart(style.data(pareto(rows)))
+    line = best.mark_line(color="var(--ink)", opacity=0.5, strokeDash=[4, 3]).encode(x=x, y=y)
+    label = best.mark_text(dx=8, dy=-8, align="left", fontSize=11, color="var(--muted)").encode(
+        x=x, y=y, text="label:N"
+    )
+    return style.spec(line + points + label, "", height=340)
+
+
+def pareto(rows: Sequence[Row]) -> list[Row]:
+    """Return the trials that no other beats on monolingual and multilingual quality, by falling monolingual."""
+    front: list[Row] = []
+    for row in sorted(rows, key=lambda row: (-row["monolingual"], -row["multilingual"])):
+        if not front or row["multilingual"] > front[-1]["multilingual"]:
+            front.append(row | {"label": f"#{row['trial']}, alpha {row['alpha']}"})
+    return front
+
+
+def learning_charts(results: Sequence[Result], histories: Mapping[int, Sequence[Row]], objective: str) -> list[Spec]:
+    """Return, per backbone, loss and objective over the steps; `histories` are each trial's reports in order."""
+    charts = []
+    for backbone, trials in _by_backbone(results).items():
+        for measure in ("loss", objective):
+            rows = [
+                {"step": report["step"], "value": style.rounded(report[measure]), "batches": sampling_of(result)}
+                | _named(result)
+                for result in trials
+                for report in histories.get(result["number"], ())
+                if measure in report
+            ]
+            chart = (
+                alt.Chart(style.data(rows))
+                .mark_line(strokeWidth=1.5, opacity=0.8, point=alt.OverlayMarkDef(size=14))
+                .encode(
+                    x=alt.X("step:Q", title="step"),
+                    y=alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False)),
+                    color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+                    detail="trial:N",
+                    tooltip=style.tooltip("trial", "alpha", "seed", "step", "value"),
+                )
+            )
+            charts += [style.spec(chart, backbone)] if rows else []
+    return charts
+
+
+def _by_backbone(results: Sequence[Result]) -> dict[str, list[Result]]:
+    names = dict.fromkeys(result["config"]["backbone"] for result in results)
+    return {name: [result for result in results if result["config"]["backbone"] == name] for name in sorted(names)}
+
+
+def _named(result: Result) -> Row:
+    config = result["config"]
+    return {"trial": result["number"], "alpha": number(config["alpha"]), "seed": config["seed"]}

@@ -1,0 +1,92 @@
+"""An encoder on a list of benchmarks: what a trial ends with, and all that `study.evaluate` does. Free of Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study import distributed
+from study.config import BenchmarkConfig, Precision, TrialConfig
+from study.model.backbone import load_encoder
+from study.model.encoder import Encoder
+from study.model.pooling_and_prompts import resolve
+from study.model.windows import Windows
+from study.results import layout
+from study.retrieval.encode import Encoding
+from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.runs import Runs
+from tasks.data.cache import cache_folder
+from tasks.plugins import load_benchmark
+from tasks.schema import Benchmark
+
+Progress = Callable[[str, int, int], None]
+"""Called with a benchmark's name, the texts encoded so far, and all its texts."""
+
+
+def uses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether the transformer runs in bfloat16 on this device."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
+def load(benchmark: BenchmarkConfig) -> Benchmark:
+    """Return the benchmark a trial names."""
+    return load_benchmark(benchmark.name, benchmark.options)
+
+
+def encoding(encoder: Encoder, config: TrialConfig) -> Encoding:
+    """Return how a trial turns texts into embeddings, for validation and the final evaluation alike."""
+    windows = Windows(encoder, config.windows) if config.windows else None
+    return Encoding(token_budget=config.micro_batch_tokens, windows=windows)
+
+
+def measure(
+    encoder: Encoder, config: TrialConfig, *, runs: Path | None = None, progress: Progress | None = None
+) -> list[Evaluation]:
+    """Evaluate an encoder on every benchmark of a trial; all ranks call this together."""
+    measured = []
+    digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
+    for benchmark in config.benchmarks:
+
+        def advance(done: int, total: int, name: str = benchmark.name) -> None:
+            if progress and distributed.rank() == 0:
+                progress(name, done, total)
+
+        measured.append(
+            evaluate(
+                encoder,
+                load(benchmark),
+                encoding(encoder, config),
+                progress=advance,
+                runs=Runs(runs) if runs else None,
+                partial=cache_folder() / "evaluations" / digest,
+            )
+        )
+    return measured
+
+
+def measure_backbone(
+    config: TrialConfig, device: torch.device, *, runs: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Load a trial's backbone, evaluate it without a training step, and return the result, ready for JSON."""
+    encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
+    return describe(config, device, measure(encoder, config, runs=runs, progress=progress))
+
+
+def describe(config: TrialConfig, device: torch.device, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
+    """Return what every result says about its figures: what was measured, how, with which versions and hardware."""
+    evaluations = list(evaluations)
+    precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
+    return {
+        "config": config.model_dump(mode="json"),
+        "backbone": resolve(config).describe() | {"precision": precision},
+        "metrics": {key: value for evaluation in evaluations for key, value in evaluation.metrics.items()},
+        "benchmarks": {evaluation.benchmark: evaluation.describe() for evaluation in evaluations},
+        "versions": layout.versions(),
+        "hardware": layout.hardware() | {"device": device.type, "workers": distributed.world_size()},
+    }

@@ -1,0 +1,1 @@
+"""One study on Ray: preflight, resources, the Tune driver, the trials and their workers."""

@@ -1,0 +1,53 @@
+"""One driver a study: two would hand out the same trials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from study.results import files
+from tasks.data.cache import cache_folder
+from tasks.errors import UserError
+
+LOCK, OWNER = "driver.lock", "driver.json"
+
+
+class StudyRunsError(UserError):
+    """Another process runs the study."""
+
+
+@contextmanager
+def held(folder: str) -> Iterator[None]:
+    """Hold a study's lock, which ends with this process however that ends.
+
+    It lies in the study's folder; for one on shared storage that has no locks (S3, GCS), in this machine's cache.
+
+    Raises:
+        StudyRunsError: another process holds it.
+    """
+    place = Path(folder) if files.is_local(folder) else cache_folder() / "drivers" / _key(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(place / LOCK, blocking=False)
+    owner = place / OWNER
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        other = json.loads(owner.read_text("utf-8")) if owner.is_file() else {}
+        raise StudyRunsError(
+            f"the study {folder} is being run by process {other.get('process')} on {other.get('host')}: "
+            "wait until that ends, or end it and then add --resume"
+        ) from None
+    with lock:
+        owner.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}), "utf-8")
+        yield
+
+
+def _key(folder: str) -> str:
+    return hashlib.sha256(folder.encode()).hexdigest()[:16]

@@ -1,0 +1,154 @@
+"""The one truth about a study: an Optuna study, in which every trial is either wholly there or not at all.
+
+A trial is RUNNING from its first moment until it is told; COMPLETE, PRUNED (stopped early) or FAIL (diverged, or its
+values do not go together) for good. Whatever else ends it leaves it RUNNING, and a resumed study goes on with it.
+User attributes: `trial`, its whole configuration; `error`, why it ended; `stopped`, the step after which the scheduler
+stopped it; every final figure under its own key.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from study.config import TrialConfig
+from study.runtime.sampling import Drawn
+from study.space.fields import flatten
+from study.space.selection import Asha, Hyperband, Median, Stopping
+from study.space.strict_yaml import SpaceError
+from study.space.study_config import StudyConfig
+
+STOPPED = "stopped"
+_SQLITE_WAITS_S = 60
+_MAY_CHANGE = ("search.trials", "concurrent", "storage", "loggers")
+
+
+class Record:
+    """A study's trials in an Optuna storage, by number."""
+
+    def __init__(self, config: StudyConfig, url: str, name: str) -> None:
+        """Open the study `name` in the storage at `url`, or create it.
+
+        Raises:
+            SpaceError: it was started with another search space.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # A dashboard that reads a SQLite file locks it for moments; a server may have dropped an idle connection.
+        local = url.startswith("sqlite")
+        options = {"connect_args": {"timeout": _SQLITE_WAITS_S}} if local else {"pool_pre_ping": True}
+        self._storage = RDBStorage(url, engine_kwargs=options)
+        self.study = optuna.create_study(
+            storage=self._storage,
+            study_name=name,
+            directions=[objective.direction for objective in config.objectives],
+            sampler=optuna.samplers.RandomSampler(),  # never asked: `sampling` draws
+            pruner=_pruner(config.scheduler),
+            load_if_exists=True,
+        )
+        self._study_id = self._storage.get_study_id_from_name(name)
+        self._check_same(config)
+        with warnings.catch_warnings():
+            # Names for the axes in optuna-dashboard; nothing of ours depends on them.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names([objective.metric for objective in config.objectives])
+
+    def _check_same(self, config: StudyConfig) -> None:
+        before = self.study.user_attrs.get("search_space")
+        if before is None:
+            # Without the storage's URL: it may hold a password, and optuna-dashboard shows every attribute.
+            source = {key: value for key, value in config.source.items() if key != "storage"}
+            self.study.set_user_attr("search_space", source)
+            return
+        then, now = flatten(before), flatten(config.source)
+        for key in sorted(then.keys() | now.keys()):
+            if then.get(key) != now.get(key) and key not in _MAY_CHANGE and not isinstance(now.get(key), Mapping):
+                raise SpaceError(
+                    f"{config.name}.yaml: '{key}' is {now.get(key)!r} but the study '{self.study.study_name}' was "
+                    f"started with {then.get(key)!r}: put it back, or start a new study with another --name"
+                )
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def trial(self, number: int) -> FrozenTrial:
+        """Return one trial as it stands in the storage."""
+        return self._storage.get_trial(self._id(number))
+
+    def begin(self, drawn: Drawn, trial: TrialConfig) -> int:
+        """Add a running trial in one transaction and return its number."""
+        return self._add(drawn, {"trial": trial.model_dump(mode="json")}, TrialState.RUNNING)
+
+    def reject(self, drawn: Drawn, reason: str) -> None:
+        """Add a failed trial: values that do not go together."""
+        self._add(drawn, {"error": reason}, TrialState.FAIL)
+
+    def _add(self, drawn: Drawn, attributes: dict[str, Any], state: TrialState) -> int:
+        made = optuna.trial.create_trial(
+            state=state, params=drawn.params, distributions=drawn.distributions, user_attrs=attributes
+        )
+        trial_id = self._storage.create_new_trial(self._study_id, made)
+        return self._storage.get_trial_number_from_id(trial_id)
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Keep an intermediate score; return whether it is new (a resumed trial repeats some steps)."""
+        if step in self.trial(number).intermediate_values:
+            return False
+        self._storage.set_trial_intermediate_value(self._id(number), step, value)
+        return True
+
+    def prune(self, number: int) -> bool:
+        """Record the trial as stopped early where the scheduler says so; return whether it does.
+
+        A pruner notes its rungs in the storage as it decides, and asked again it decides otherwise. So the decision is
+        taken on a copy first and recorded before anything else: a kill at any moment leaves it as it was.
+        """
+        trial = self.trial(number)
+        stops = STOPPED in trial.user_attrs or self._stops(number)
+        if stops:
+            self._storage.set_trial_user_attr(self._id(number), STOPPED, trial.last_step)
+        self.study.pruner.prune(self.study, trial)
+        if stops:
+            self.study.tell(number, state=TrialState.PRUNED)
+        return stops
+
+    def _stops(self, number: int) -> bool:
+        if isinstance(self.study.pruner, NopPruner):
+            return False
+        copy = optuna.create_study(study_name=self.study.study_name, directions=self.study.directions)
+        copy.add_trials(self.study.get_trials(deepcopy=True))
+        return self.study.pruner.prune(copy, copy.trials[number])
+
+    def complete(self, number: int, values: Sequence[float], figures: Mapping[str, float]) -> None:
+        """Record a finished trial: its objectives' values and every final figure."""
+        for key, figure in figures.items():
+            self._storage.set_trial_user_attr(self._id(number), key, figure)
+        self.study.tell(number, list(values))
+
+    def fail(self, number: int, reason: str) -> None:
+        """Record a trial that cannot be brought to an end, however often it is run."""
+        self.note(number, reason)
+        self.study.tell(number, state=TrialState.FAIL)
+
+    def note(self, number: int, error: str | None) -> None:
+        """Keep what interrupted a running trial; None once it goes on."""
+        self._storage.set_trial_user_attr(self._id(number), "error", error)
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def _pruner(stopping: Stopping) -> BasePruner:
+    if isinstance(stopping, Asha):
+        return SuccessiveHalvingPruner(stopping.min_steps, stopping.reduction_factor)
+    if isinstance(stopping, Median):
+        return MedianPruner(stopping.startup, stopping.min_steps)
+    if isinstance(stopping, Hyperband):
+        return HyperbandPruner(stopping.min_steps, stopping.max_steps, stopping.reduction_factor)
+    return NopPruner()

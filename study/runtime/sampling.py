@@ -1,0 +1,92 @@
+"""Trial n as a function of the seed, n and the trials before it, so a study cut short at any moment draws the same."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from study.space.branches import Branch, Values, draw
+from study.space.distributions import Categorical, Float, Int
+from study.space.study_config import Search, StudyConfig
+
+
+class Drawn(NamedTuple):
+    """What makes a trial: its fields' values, and the same as Optuna keeps them."""
+
+    values: dict[str, Any]
+    """Dotted trial field -> value."""
+    params: dict[str, Any]
+    """Branch name -> value, or a categorical's label."""
+    distributions: dict[str, BaseDistribution]
+
+
+def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial]) -> Drawn:
+    """Return trial `number`, a pure function of the arguments: grids and random search do not even look at `earlier`.
+
+    Drawing happens on a copy of the study in memory, so that nothing half drawn reaches the storage.
+    """
+    search = config.search
+    copy = optuna.create_study(
+        directions=[objective.direction for objective in config.objectives], sampler=_sampler(search, number)
+    )
+    copy.add_trials([trial for trial in earlier if trial.state != TrialState.WAITING])
+    if number < len(search.points):
+        copy.enqueue_trial(_params(search, search.points[number]))
+    trial = copy.ask()
+    params: dict[str, Any] = {}
+
+    def choose(branch: Branch) -> Any:
+        value, params[branch.name] = _suggest(trial, branch)
+        return value
+
+    return Drawn(draw(search.space, config.fixed, choose), params, trial.distributions)
+
+
+def _sampler(search: Search, number: int) -> BaseSampler:
+    seed = int(np.random.SeedSequence([search.seed, number]).generate_state(1)[0])
+    if not search.sampler.startswith("tpe"):
+        return RandomSampler(seed)
+    grouped = search.sampler == "tpe-multivariate"
+    with warnings.catch_warnings():
+        # Grouping has been in Optuna since 2.8 and is what the search space asks for by name.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(seed=seed, n_startup_trials=search.startup, multivariate=grouped, group=grouped)
+
+
+def _params(search: Search, point: Values) -> dict[str, Any]:
+    """Return a point under its branches' names; of a field's branches Optuna then uses the one it is asked for."""
+    return {
+        branch.name: _label(branch, point[branch.key])
+        for branches in search.space
+        for branch in branches
+        if branch.key in point
+    }
+
+
+def _label(branch: Branch, value: Any) -> Any:
+    distribution = branch.distribution
+    if not isinstance(distribution, Categorical) or value not in distribution.choices:
+        return value
+    return distribution.labels[distribution.choices.index(value)]
+
+
+def _suggest(trial: optuna.Trial, branch: Branch) -> tuple[Any, Any]:
+    """Return the field's value and what Optuna keeps of it."""
+    name, distribution = branch.name, branch.distribution
+    if isinstance(distribution, Categorical):
+        label = trial.suggest_categorical(name, distribution.labels)
+        return distribution.choices[distribution.labels.index(label)], label
+    low, high, step, log = distribution.low, distribution.high, distribution.step, distribution.log
+    if isinstance(distribution, Int):
+        whole = trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step, log=log)
+        return whole, whole
+    assert isinstance(distribution, Float)
+    real = distribution.place(trial.suggest_float(name, low, high, step=step, log=log))
+    return real, real

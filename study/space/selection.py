@@ -1,0 +1,153 @@
+"""Which trial is the better one, and which is stopped early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from study.config import SEPARATOR, VALIDATION, Frozen
+from study.space.strict_yaml import SpaceError, checked
+from tasks import metrics
+from tasks.plugins import TaskError, nearest
+from tasks.schema import Setting
+
+LOSS = "loss"
+
+
+class Objective(Frozen):
+    """A figure of the validation benchmark, and whether more of it is better."""
+
+    metric: str
+    """`validation/<setting>/<metric>`, or `validation/loss`."""
+    direction: Literal["maximize", "minimize"]
+
+
+class NoStopping(Frozen):
+    """Every trial trains to its end."""
+
+    name: Literal["none"] = "none"
+
+
+class Asha(Frozen):
+    """Asynchronous successive halving (arXiv 1810.05934)."""
+
+    name: Literal["asha"]
+    min_steps: int = Field(ge=1)
+    """Steps before trials are first compared; then after `reduction_factor` times as many, and so on."""
+    reduction_factor: int = Field(default=3, ge=2)
+    """One in this many goes on."""
+
+
+class Median(Frozen):
+    """A trial stops where its best score is worse than the median of the others' at the same step."""
+
+    name: Literal["median"]
+    min_steps: int = Field(default=0, ge=0)
+    """Steps in which no trial is stopped."""
+    startup: int = Field(default=5, ge=1)
+    """Trials that finish before any is stopped."""
+
+
+class Hyperband(Frozen):
+    """Successive halving from several first steps at once (arXiv 1603.06560)."""
+
+    name: Literal["hyperband"]
+    min_steps: int = Field(ge=1)
+    max_steps: int = Field(ge=1)
+    """Steps of a whole trial."""
+    reduction_factor: int = Field(default=3, ge=2)
+
+    @pydantic.model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.min_steps > self.max_steps:
+            raise ValueError(f"min_steps {self.min_steps} is above max_steps {self.max_steps}")
+        return self
+
+
+Stopping = NoStopping | Asha | Median | Hyperband
+_SCHEDULERS: dict[str, type[Stopping]] = {
+    "none": NoStopping,
+    "asha": Asha,
+    "median": Median,
+    "hyperband": Hyperband,
+}
+
+
+def check_metric(name: str) -> None:
+    """Refuse what is not `<setting>/<metric>` or `loss`.
+
+    Raises:
+        TaskError: naming the nearest setting or metric.
+    """
+    if name == LOSS:
+        return
+    setting, _, metric = name.partition(SEPARATOR)
+    if setting not in list(Setting):
+        raise TaskError(f"'{name}' does not start with a setting: {nearest(setting, [*Setting, LOSS])}")
+    metrics.metric(metric)
+    if metric == metrics.RANK_DISTANCE and setting != Setting.MULTILINGUAL:
+        raise TaskError(f"'{metric}' compares languages: it exists in the setting '{Setting.MULTILINGUAL}' only")
+
+
+def better(metric: str) -> Literal["maximize", "minimize"]:
+    """Return the direction in which a metric, with or without its setting, improves."""
+    name = metric.rpartition(SEPARATOR)[2]
+    return "maximize" if name != LOSS and metrics.higher_is_better(name) else "minimize"
+
+
+def objectives(raw: Any, where: str) -> tuple[Objective, ...]:
+    """Return the objectives a file names: one or a list, each a key or a key and its direction.
+
+    Raises:
+        SpaceError: an unknown key or metric, a metric of a reported benchmark, or the same metric twice.
+    """
+    items = raw if isinstance(raw, list) and raw else [raw]
+    read = tuple(_objective(item, where) for item in items)
+    for number, objective in enumerate(read):
+        if objective in read[:number]:
+            raise SpaceError(f"{where}: '{objective.metric}' is written twice")
+    return read
+
+
+def _objective(raw: Any, where: str) -> Objective:
+    given = {"metric": raw} if isinstance(raw, str) else raw
+    if isinstance(given, dict) and isinstance(given.get("metric"), str):
+        given = {"direction": better(given["metric"]), **given}
+    objective = checked(Objective, given, where)
+    source, _, name = objective.metric.partition(SEPARATOR)
+    if source != VALIDATION:
+        raise SpaceError(
+            f"{where}.metric: '{objective.metric}' is not a figure of the validation benchmark, and selection never "
+            f"sees what is reported: write '{VALIDATION}/<setting>/<metric>', such as '{VALIDATION}/multilingual/map'"
+        )
+    try:
+        check_metric(name)
+    except TaskError as error:
+        raise SpaceError(f"{where}.metric: {error}") from None
+    return objective
+
+
+def stopping(raw: Any, goals: Sequence[Objective], where: str) -> Stopping:
+    """Return the scheduler a file names.
+
+    Raises:
+        SpaceError: an unknown scheduler or key, or a scheduler that cannot compare these trials.
+    """
+    given = {"name": raw} if isinstance(raw, str) else raw
+    name = given.get("name") if isinstance(given, dict) else None
+    if name == "pbt":
+        raise SpaceError(
+            f"{where}: 'pbt' changes hyperparameters within a trial, which would then no longer measure one alpha: "
+            "use 'asha', 'median' or 'hyperband', or give alpha a schedule ({start: 1, end: 0})"
+        )
+    if not isinstance(name, str) or name not in _SCHEDULERS:
+        raise SpaceError(f"{where}: unknown scheduler '{name}': {nearest(str(name), _SCHEDULERS)}")
+    if name != "none" and len(goals) > 1:
+        raise SpaceError(
+            f"{where}: '{name}' compares trials by one objective and there are {len(goals)}: "
+            "keep one under 'objective', or write 'scheduler: none'"
+        )
+    return checked(_SCHEDULERS[name], given, where)

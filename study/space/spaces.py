@@ -1,0 +1,139 @@
+"""From what a file says under `search` to a space and the points tried first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from study.space import fields
+from study.space.branches import Branch, Space, Values, combinations
+from study.space.distributions import Categorical, Distribution, Float, Int
+from study.space.strict_yaml import SpaceError, checked
+from tasks.plugins import nearest
+
+_TYPES: dict[str, type[Distribution]] = {"float": Float, "int": Int, "categorical": Categorical}
+_LARGEST_GRID = 100_000
+
+
+def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
+    """Return the searched fields in the order in which the file names them.
+
+    Args:
+        raw: field -> distribution, or a list of distributions with `when`.
+        fixed: values all trials share, by dotted key.
+        where: the keys that lead to `raw`, dotted.
+
+    Raises:
+        SpaceError: an unknown field, a field also fixed, a distribution its field does not take, or a bad condition.
+    """
+    space: Space = ()
+    for key, value in raw.items():
+        entries = value if isinstance(value, list) else [value]
+        branches = tuple(_branch(key, entry, f"{where}.{key}") for entry in entries)
+        for branch in branches:
+            for probe in branch.distribution.probes():
+                fields.check_value(key, probe, where)
+        if key in fixed:
+            raise SpaceError(f"{where}.{key}: it is also fixed under 'trial': remove it there or here")
+        space += (tuple(_with_conditions(branch, space, fixed, f"{where}.{key}.when") for branch in branches),)
+        _check_disjoint(space[-1], f"{where}.{key}")
+    return space
+
+
+def _branch(key: str, raw: Any, where: str) -> Branch:
+    if not isinstance(raw, Mapping):
+        raise SpaceError(f"{where}: {raw!r} is refused: write a distribution, such as {{type: float, low: 0, high: 1}}")
+    if raw.get("type") not in _TYPES:
+        raise SpaceError(
+            f"{where}.type: unknown distribution '{raw.get('type')}': {nearest(str(raw.get('type')), _TYPES)}"
+        )
+    conditions = raw.get("when", {})
+    if not isinstance(conditions, Mapping):
+        raise SpaceError(
+            f"{where}.when: {conditions!r} is refused: write a field and its value, such as {{steps: 400}}"
+        )
+    when = {field: tuple(value) if isinstance(value, list) else (value,) for field, value in conditions.items()}
+    distribution = checked(_TYPES[raw["type"]], {name: raw[name] for name in raw if name != "when"}, where)
+    return Branch(key=key, when=when, distribution=distribution)
+
+
+def _with_conditions(branch: Branch, space: Space, fixed: Values, where: str) -> Branch:
+    """Return the branch with its conditions' values as the fields they name hold them."""
+    when = {}
+    for key, values in branch.when.items():
+        deciding = [b.distribution for branches in space for b in branches if b.key == key]
+        if key in fixed:
+            deciding = [Categorical(type="categorical", choices=(fixed[key],))]
+        if not deciding:
+            above = sorted({b.key for branches in space for b in branches} | set(fixed))
+            raise SpaceError(
+                f"{where}: '{key}' is neither fixed nor searched above: {nearest(key, above or ['nothing'])}"
+            )
+        when[key] = tuple(_placed(deciding, value, f"{where}.{key}") for value in values)
+    return branch.model_copy(update={"when": when})
+
+
+def _placed(distributions: Sequence[Distribution], value: Any, where: str) -> Any:
+    """Return `value` as the first distribution that has it holds it."""
+    problem = ""
+    for distribution in distributions:
+        try:
+            return distribution.place(value)
+        except ValueError as error:
+            problem = str(error)
+    raise SpaceError(f"{where}: {problem}")
+
+
+def _check_disjoint(branches: Sequence[Branch], where: str) -> None:
+    for one, other in itertools.combinations(branches, 2):
+        shared = one.when.keys() & other.when.keys()
+        if all(set(map(repr, one.when[key])) & set(map(repr, other.when[key])) for key in shared):
+            raise SpaceError(f"{where}: the branches '{one.name}' and '{other.name}' may hold together: set them apart")
+
+
+def read_points(raw: Any, space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
+    """Return the points tried first: every combination of a mapping of lists, or a list of points as it stands.
+
+    Raises:
+        SpaceError: a point outside the space, or one that leaves open which branch its values belong to.
+    """
+    if isinstance(raw, Mapping):
+        lists = [value if isinstance(value, list) else [value] for value in raw.values()]
+        points: list[Any] = [dict(zip(raw, values, strict=True)) for values in itertools.product(*lists)]
+    elif isinstance(raw, Sequence) and not isinstance(raw, str):
+        points = list(raw)
+    else:
+        raise SpaceError(f"{where}: {raw!r} is refused: write a list of points, or lists of values to combine")
+    return tuple(_point(point, space, fixed, f"{where}.{number}") for number, point in enumerate(points, 1))
+
+
+def _point(raw: Any, space: Space, fixed: Values, where: str) -> Values:
+    if not isinstance(raw, Mapping):
+        raise SpaceError(f"{where}: {raw!r} is refused: write fields and their values")
+    searched = {branch.key for branches in space for branch in branches}
+    for key in raw:
+        if key not in searched:
+            raise SpaceError(f"{where}: '{key}' is not searched: {nearest(str(key), searched)}")
+    point: dict[str, Any] = {}
+    for branches in space:
+        if (key := branches[0].key) not in raw:
+            continue
+        active = [branch for branch in branches if branch.holds({**fixed, **point})]
+        if not active:
+            deciding = sorted({condition for branch in branches for condition in branch.when})
+            raise SpaceError(f"{where}.{key}: no branch of '{key}' holds here: it depends on {', '.join(deciding)}")
+        point[key] = _placed([active[0].distribution], raw[key], f"{where}.{key}")
+    return point
+
+
+def grid(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
+    """Return every combination.
+
+    Raises:
+        SpaceError: there are too many, or no end of them.
+    """
+    try:
+        return combinations(space, fixed, _LARGEST_GRID)
+    except ValueError as error:
+        raise SpaceError(f"{where}: {error}") from None

@@ -1,0 +1,200 @@
+"""From a YAML file to fixed values, distributions, objectives and budget; refuses what can be refused without hardware.
+
+Starts in milliseconds: nothing here imports torch, Ray or Optuna.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from study.config import Frozen, TrialConfig
+from study.space import fields, selection
+from study.space.branches import Branch, Space, Values, draw
+from study.space.paths import absolute_paths
+from study.space.references import check_references
+from study.space.selection import Objective, Stopping
+from study.space.spaces import grid, read_points, read_space
+from study.space.strict_yaml import SpaceError, checked, explain, read
+from tasks.plugins import nearest
+
+SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"
+Sampler = Literal["grid", "random", "tpe", "tpe-multivariate"]
+
+
+class Search(Frozen):
+    """What is tried, in which order, and how often."""
+
+    sampler: Sampler
+    trials: int
+    """How many trials the study has, early-stopped and failed ones included."""
+    seed: int
+    """Trial n depends on this seed, n and (TPE only) the results known when it is drawn."""
+    startup: int
+    """Finished trials before TPE stops drawing at random; first points count."""
+    points: tuple[Values, ...]
+    """Values given to the first trials, by trial number; a grid gives all of them."""
+    space: Space
+
+
+class StudyConfig(Frozen):
+    """A checked search space."""
+
+    name: str
+    """The file's name without its suffix."""
+    source: Mapping[str, Any]
+    """The file as it was read: `parse(source, name)` gives this configuration again."""
+    trial: Mapping[str, Any]
+    """Values all trials share."""
+    search: Search
+    objectives: tuple[Objective, ...]
+    scheduler: Stopping
+    concurrent: int | None
+    """Most trials that run at once; as many as fit unless given."""
+    storage: str | None
+    """URL of the Optuna storage; a SQLite file in the study's folder unless given."""
+    loggers: tuple[Literal["mlflow", "wandb"], ...]
+
+    @property
+    def fixed(self) -> Values:
+        """What `trial` fixes, by dotted key."""
+        return fields.flatten(self.trial)
+
+    def trial_config(self, drawn: Values) -> TrialConfig:
+        """Return the whole trial for the values drawn for it.
+
+        Raises:
+            pydantic.ValidationError: values that do not go together.
+        """
+        return TrialConfig.model_validate(fields.merge(self.trial, drawn))
+
+    def examples(self) -> Iterator[TrialConfig]:
+        """Yield the trials of all first and grid points, then a walk that takes all fields' bounds and choices in turn.
+
+        Raises:
+            SpaceError: values that do not go together.
+        """
+        space = self.search.space
+        walk = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
+        for point, turn in [*((point, 0) for point in self.search.points), *(({}, turn) for turn in range(walk))]:
+            drawn = draw(space, self.fixed, partial(_example, point, turn))
+            try:
+                yield self.trial_config(drawn)
+            except pydantic.ValidationError as error:
+                shown = ", ".join(f"{key}={value}" for key, value in drawn.items()) or "these values"
+                raise SpaceError(f"trial with {shown}: {explain(TrialConfig, error.errors())}") from None
+
+
+def _example(point: Values, turn: int, branch: Branch) -> Any:
+    probes = branch.distribution.probes()
+    return point.get(branch.key, probes[turn % len(probes)])
+
+
+class _SearchKeys(Frozen):
+    sampler: Sampler = "tpe"
+    trials: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    startup: int = Field(default=10, ge=0)
+    first: Any = ()
+    space: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class _Keys(Frozen):
+    trial: Mapping[str, Any] = Field(default_factory=dict)
+    search: _SearchKeys
+    objective: Any = "validation/multilingual/map"
+    scheduler: Any = "none"
+    concurrent: int | None = Field(default=None, ge=1)
+    storage: str | None = None
+    loggers: tuple[Literal["mlflow", "wandb"], ...] = ()
+
+
+def shipped() -> list[str]:
+    """Return the names of the search spaces that come with the project."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def load(name_or_path: str) -> StudyConfig:
+    """Read a shipped search space by its name, or any other by its path.
+
+    Raises:
+        SpaceError: no such file, or something in it, in one sentence that names the key, the value and what is allowed.
+    """
+    path = Path(name_or_path).expanduser()
+    if re.fullmatch(r"[\w-]+", name_or_path) and not path.is_file():
+        if name_or_path not in shipped():
+            raise SpaceError(f"unknown search space '{name_or_path}': {nearest(name_or_path, shipped())}")
+        path = SHIPPED / f"{name_or_path}.yaml"
+    return parse(absolute_paths(read(path)), path.stem)
+
+
+def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
+    """Check what a search space's file holds; `name` stands for it in sentences.
+
+    Raises:
+        SpaceError: see `load`.
+    """
+    try:
+        keys = checked(_Keys, source)
+        _check_fixed(keys.trial)
+        goals = selection.objectives(keys.objective, "objective")
+        config = StudyConfig(
+            name=name,
+            source=source,
+            trial=keys.trial,
+            search=_search(keys),
+            objectives=goals,
+            scheduler=selection.stopping(keys.scheduler, goals, "scheduler"),
+            concurrent=keys.concurrent,
+            storage=keys.storage,
+            loggers=keys.loggers,
+        )
+        seen: set[str] = set()
+        for trial in config.examples():
+            check_references(trial, seen)
+    except SpaceError as error:
+        raise SpaceError(f"{name}.yaml: {error}") from None
+    return config
+
+
+def _check_fixed(trial: Mapping[str, Any]) -> None:
+    """Refuse what no searched value can mend."""
+    try:
+        TrialConfig.model_validate(trial)
+    except pydantic.ValidationError as error:
+        problems = [problem for problem in error.errors() if problem["loc"]]
+        if problems:
+            raise SpaceError(explain(TrialConfig, problems, "trial")) from None
+
+
+def _search(keys: _Keys) -> Search:
+    search, fixed = keys.search, fields.flatten(keys.trial)
+    space = read_space(search.space, fixed, "search.space")
+    if search.sampler == "grid":
+        if search.first:
+            raise SpaceError("search.first: a grid visits every combination: remove 'first', or choose another sampler")
+        points = grid(space, fixed, "search.space")
+        trials = search.trials or len(points)
+        if trials > len(points):
+            raise SpaceError(f"search.trials: {trials} is more than the grid's {len(points)} combinations")
+    else:
+        if not space or search.trials is None:
+            missing = "trials" if space else "space"
+            raise SpaceError(f"search.{missing}: the sampler '{search.sampler}' needs it")
+        points, trials = read_points(search.first, space, fixed, "search.first"), search.trials
+        if trials < len(points):
+            raise SpaceError(f"search.trials: {trials} is less than the {len(points)} points in 'first'")
+    return Search(
+        sampler=search.sampler,
+        trials=trials,
+        seed=search.seed,
+        startup=search.startup,
+        points=points,
+        space=space,
+    )

@@ -1,0 +1,120 @@
+"""One trial's training on one rank: steps, validations, early stopping. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from study.config import TrialConfig, value_at
+from study.distributed import sum_over_ranks, world_size
+from study.model.encoder import Encoder
+from study.training.batch import BatchMaker
+from study.training.checkpoint import Progress
+from study.training.execution import prepare
+from study.training.sampler import HybridSampler
+from study.training.schedules import learning_rate_at
+from study.training.step import Stepper, make_optimizer
+from study.training.temperature import Temperature
+from tasks.schema import Corpus
+
+REPORTS = 10
+"""Progress reports over a trial, besides validations."""
+
+
+class Report(NamedTuple):
+    """What a trial says now and then; every rank yields the same."""
+
+    metrics: dict[str, float]
+    due_validation: bool
+
+
+class Training:
+    """Everything that moves while a trial trains.
+
+    Args:
+        config: the trial.
+        encoder: on this rank's device; every rank starts from the same weights.
+        corpora: as the trial names them, in that order.
+    """
+
+    def __init__(self, config: TrialConfig, encoder: Encoder, corpora: Sequence[Corpus]) -> None:
+        self.config = config
+        self.encoder = encoder
+        prepare(encoder.transformer, config)
+        self.temperature = Temperature(config, encoder.device)
+        self.optimizer = make_optimizer(encoder, self.temperature, config)
+        self.progress = Progress()
+        sampler = HybridSampler(
+            corpora,
+            [corpus.weight for corpus in config.corpora],
+            alpha=config.alpha,
+            batch_size=config.batch_size,
+            steps=config.steps,
+            seed=config.seed,
+        )
+        self._batches = BatchMaker(
+            corpora,
+            sampler,
+            encoder,
+            hard_negatives=config.hard_negatives,
+            token_budget=config.micro_batch_tokens,
+        )
+        self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
+
+    def run(self) -> Iterator[Report]:
+        """Train from where `progress` stands, yielding after steps worth reporting.
+
+        When a validation is due the caller validates and calls `validated` before it goes on.
+
+        Raises:
+            DivergedError: on every rank alike.
+        """
+        config, first, began = self.config, self.progress.step, time.monotonic()
+        losses, before = [], self.progress.seconds
+        self.temperature.restore(self.progress.log_temperature)
+        # A trial that lost patience and starts again, for its evaluation, trains no further.
+        to_go = () if self.ended else self._batches.ahead(first, config.steps)
+        for step, batch in enumerate(to_go, start=first):
+            losses.append(self._stepper.step(batch, step).loss)
+            done = step + 1
+            due_validation = done % config.validation.every == 0 or done == config.steps
+            if due_validation or done % max(1, config.steps // REPORTS) == 0:
+                seconds, learned = before + time.monotonic() - began, self.temperature.learned
+                self.progress = replace(self.progress, step=done, seconds=seconds, log_temperature=learned)
+                metrics = self._metrics(step, losses)
+                self.progress = replace(self.progress, history=(*self.progress.history, metrics))
+                yield Report(metrics, due_validation)
+                losses = []
+                if self.ended:
+                    return
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are taken, or the best score is older than the patience allows."""
+        patience, best_step, step = self.config.validation.patience, self.progress.best_step, self.progress.step
+        impatient = patience is not None and best_step is not None and step - best_step >= patience
+        return step >= self.config.steps or impatient
+
+    def validated(self, score: float, metrics: dict[str, float]) -> bool:
+        """Record a validation score, higher is better; return whether it is the best so far."""
+        *earlier, last = self.progress.history
+        self.progress = replace(self.progress, history=(*earlier, last | metrics))
+        best = self.progress.best_score is None or score > self.progress.best_score
+        if best:
+            self.progress = replace(self.progress, best_step=self.progress.step, best_score=score, best_metrics=metrics)
+        return best
+
+    def _metrics(self, step: int, losses: list[torch.Tensor]) -> dict[str, float]:
+        fraction = step / max(1, self.config.steps - 1)
+        return {
+            "step": step + 1,
+            "loss": float(sum_over_ranks(torch.stack(losses).mean())) / world_size(),
+            "learning_rate": learning_rate_at(step, self.config),
+            "alpha_now": value_at(self.config.alpha, fraction),
+            "temperature_now": self.temperature.figure(step),
+            "train_seconds": self.progress.seconds,
+        }

@@ -1,0 +1,134 @@
+"""One optimizer step: forward over micro-batches, loss, backward, clip, update; optionally with gradient caching.
+
+Gradient caching (Gao et al., arXiv 2101.06983) embeds every micro-batch twice, once without a graph to learn the loss's
+gradient at the embeddings, once with a graph to carry it back, so memory is that of one micro-batch at any batch size.
+Dropout is seeded per (seed, step, rank, micro-batch): both passes see the same masks, and resuming needs no RNG state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from study.config import TrialConfig
+from study.distributed import rank, world_size
+from study.model.encoder import Encoder, Tokens
+from study.model.touched_rows import TouchedRows
+from study.training.batch import Batch
+from study.training.loss import contrastive_loss
+from study.training.schedules import learning_rate_at
+from study.training.temperature import Temperature
+
+Loss = Callable[[Tensor], Tensor]
+HIGHEST = "highest"
+"""Of a group of parameters: its learning rate after the warm-up."""
+
+
+class DivergedError(RuntimeError):
+    """The loss or its gradient is no longer finite; the trial cannot go on."""
+
+
+class StepResult(NamedTuple):
+    """What one step measured. `loss` is this rank's."""
+
+    loss: Tensor
+    gradient_norm: Tensor
+
+
+def make_optimizer(encoder: Encoder, temperature: Temperature, config: TrialConfig) -> torch.optim.AdamW:
+    """Return AdamW over what is trained; biases, norms and the temperature are not decayed."""
+    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    rate = config.learning_rate
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay, HIGHEST: rate},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, HIGHEST: rate},
+        {"params": [*temperature.parameters()], "weight_decay": 0.0, HIGHEST: config.temperature_learning_rate},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, fused=True)
+
+
+class Stepper:
+    """Takes optimizer steps on an encoder.
+
+    Args:
+        encoder: the module whose parameters move; shared by all ranks of a process group.
+        temperature: of the trial.
+        optimizer: over the encoder's parameters, and the temperature's.
+        config: the trial.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        temperature: Temperature,
+        optimizer: torch.optim.Optimizer,
+        config: TrialConfig,
+    ) -> None:
+        self._encoder, self._config = encoder, config
+        self._temperature, self._optimizer = temperature, optimizer
+        self._embedding_rows = TouchedRows(encoder, config)
+        # Gradients live in DDP's buckets: no second copy of them.
+        self._model = DistributedDataParallel(encoder, gradient_as_bucket_view=True) if world_size() > 1 else encoder
+
+    def step(self, batch: Batch, step: int) -> StepResult:
+        """Take step number `step` on this rank's share of its batch.
+
+        Raises:
+            DivergedError: on every rank alike, before any parameter has moved.
+        """
+        self._encoder.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, self._config, group[HIGHEST])
+        micro_batches = [tokens.to(self._encoder.device) for tokens in batch.micro_batches]
+        temperature = self._temperature.at(step)
+        identities = batch.identities if self._config.mask_false_negatives else None
+
+        def loss_of(embedding_RD: Tensor) -> Tensor:
+            return contrastive_loss(*batch.split(embedding_RD), temperature, identities)
+
+        backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
+        loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)
+        self._temperature.average_gradient()
+        self._embedding_rows.densify()
+        norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise DivergedError(
+                f"the gradient is not finite at step {step + 1}: lower learning_rate or raise temperature"
+            )
+        self._optimizer.step()
+        self._temperature.keep_within_bounds()
+        self._optimizer.zero_grad()
+        return StepResult(loss, norm)
+
+    def _plain_backward(self, micro_batches: list[Tokens], seeds: list[int], loss_of: Loss) -> Tensor:
+        loss = loss_of(self._model(micro_batches, seeds))
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    def _cached_backward(self, micro_batches: list[Tokens], seeds: list[int], loss_of: Loss) -> Tensor:
+        with torch.no_grad():
+            embedding_RD = self._encoder(micro_batches, seeds)
+        embedding_RD.requires_grad_()
+        loss = loss_of(embedding_RD)
+        torch.autograd.backward(loss)
+        gradients = embedding_RD.grad.split([len(tokens.ids_BL) for tokens in micro_batches])
+        for i, gradient_BD in enumerate(gradients):
+            # DDP sums over ranks once a step, with the last micro-batch, however many each rank has.
+            with nullcontext() if i == len(gradients) - 1 else self._without_sync():
+                torch.autograd.backward(self._model([micro_batches[i]], [seeds[i]]), gradient_BD)
+            self._embedding_rows.add_up()
+        return loss.detach()
+
+    def _without_sync(self) -> AbstractContextManager[None]:
+        return self._model.no_sync() if isinstance(self._model, DistributedDataParallel) else nullcontext()
+
+
+def _dropout_seeds(config: TrialConfig, step: int, count: int) -> list[int]:
+    words = np.random.SeedSequence([config.seed, step, rank()]).generate_state(count, np.uint32)
+    return [int(word) for word in words]

@@ -1,0 +1,1 @@
+"""Reading data: caches, downloads, records, text tables."""

@@ -1,0 +1,69 @@
+"""Files of a Hugging Face dataset repository, downloaded or from a local copy, and the rows of Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.data import hub
+from tasks.plugins import TaskError
+
+BATCH_ROWS = 2048
+
+
+class Repository(NamedTuple):
+    """A dataset repository at a fixed commit."""
+
+    name: str
+    revision: str
+
+
+def files_in(corpus: str, path: Path | None, source: Repository, folder: str, pattern: str = "*.parquet") -> list[Path]:
+    """Return the files of one folder of the repository whose names match, sorted; downloaded unless there is a `path`.
+
+    Args:
+        corpus: its name, for messages and the cache.
+        path: a local copy of the repository.
+        source: where it is downloaded from otherwise.
+        folder: inside the repository.
+        pattern: of the files' names.
+
+    Raises:
+        TaskError: the local copy has no such file, or the download fails.
+    """
+
+    def listed() -> list[hub.File]:
+        found = hub.repository_files(source.name, source.revision, [folder])
+        return [file for file in found if PurePosixPath(file.path).match(pattern)]
+
+    root = path.expanduser() if path else hub.fetch(f"{corpus}/{folder.replace('/', '-')}", source.revision, listed)
+    files = sorted((root / folder).glob(pattern))
+    if not files:
+        raise TaskError(f"'{corpus}' needs files {root / folder / pattern}: copy them from {source.name}")
+    return files
+
+
+def parquet_texts(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of each row's columns, without white space at their ends; rows with an empty one are skipped.
+
+    Raises:
+        TaskError: a file is not Parquet or lacks a column.
+    """
+    for file in files:
+        try:
+            table = pq.ParquetFile(file)
+            missing = [column for column in columns if column not in table.schema_arrow.names]
+            if missing:
+                raise TaskError(f"{file} has the columns {', '.join(table.schema_arrow.names)}, but not {missing[0]}")
+            for batch in table.iter_batches(BATCH_ROWS, columns=list(columns)):
+                values = (batch[column].cast(pa.string()).to_pylist() for column in columns)
+                for row in zip(*values, strict=True):
+                    texts = tuple((text or "").strip() for text in row)
+                    if all(texts):
+                        yield texts
+        except pa.ArrowException as error:
+            raise TaskError(f"{file} is not a readable Parquet file: {error}") from None

@@ -1,0 +1,102 @@
+"""LAReQA (arXiv 2004.05484): answer retrieval made of extractive question answering, for XQuAD-R and MLQA-R.
+
+The candidates are the sentences of all paragraphs, one passage per occurrence, without de-duplication: that gives the
+published counts. A question's answer is the sentence in which its answer span starts. Language versions of a question
+share its id, so each has as many relevant passages in the union of all pools as it has versions.
+
+Texts are the files' own `sentences` and `question`, without the white space some have at their ends; the byte order
+marks some start with stay. Two Turkish sentences are not the span of `context` that `sentence_breaks` gives, because a
+fraction slash is broken into three characters there. Passage ids are XTREME-R's: language_paragraph_sentence,
+paragraphs counted from 1, sentences from 0.
+
+`context: sentence+paragraph` is XTREME-R's variant (arXiv 2104.07412): the sentence, then its whole paragraph, scored
+by mAP@20. XTREME-R passes the two as a tokenizer's text pair; here a space is between them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import pydantic
+
+from tasks.data.options import required_file
+from tasks.data.records import Text, content_digest, read_json
+from tasks.plugins import TaskError
+from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
+
+REPOSITORY = "google-research-datasets/lareqa"
+COMMIT = "354d67d1cd066854cdfbf5ad0e6105528976141d"
+"""Holds both data sets; MLQA-R has left the head since, and XQuAD-R's files are the same there."""
+Context = Literal["sentence", "sentence+paragraph"]
+
+
+class _Answer(pydantic.BaseModel):
+    answer_start: int
+
+
+class _Question(pydantic.BaseModel):
+    id: str
+    question: Text
+    answers: list[_Answer] = pydantic.Field(min_length=1, max_length=1)
+
+
+class _Paragraph(pydantic.BaseModel):
+    context: str
+    qas: list[_Question]
+    sentence_breaks: list[tuple[int, int]]
+    sentences: list[Text]
+
+    @pydantic.model_validator(mode="after")
+    def _one_break_a_sentence(self) -> Self:
+        if len(self.sentence_breaks) != len(self.sentences):
+            raise ValueError(f"{len(self.sentence_breaks)} sentence breaks for {len(self.sentences)} sentences")
+        return self
+
+    def sentence_at(self, offset: int) -> int | None:
+        """Return the number of the sentence that holds the character at `offset` of the context."""
+        return next((i for i, (start, end) in enumerate(self.sentence_breaks) if start <= offset < end), None)
+
+
+class _Article(pydantic.BaseModel):
+    paragraphs: list[_Paragraph]
+
+
+class _File(pydantic.BaseModel):
+    data: list[_Article]
+
+
+def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Context) -> Benchmark:
+    """Read `<language>.json` for each language.
+
+    Raises:
+        TaskError: a file is missing or malformed, a question empty, or an answer outside every sentence.
+    """
+    files = [required_file(name, folder / f"{language}.json") for language in languages]
+    qrels: dict[str, dict[str, int]] = {}
+    queries, pools = {}, []
+    for language, file in zip(languages, files, strict=True):
+        paragraphs = [p for article in read_json(file, _File).data for p in article.paragraphs]
+        passages = []
+        for number, paragraph in enumerate(paragraphs, start=1):
+            ids = [f"{language}_{number}_{i}" for i in range(len(paragraph.sentences))]
+            after = f" {paragraph.context.strip()}" if context == "sentence+paragraph" else ""
+            passages += [Passage(i, text + after) for i, text in zip(ids, paragraph.sentences, strict=True)]
+            for question in paragraph.qas:
+                sentence = paragraph.sentence_at(question.answers[0].answer_start)
+                if sentence is None:
+                    raise TaskError(f"{file}: the answer to question '{question.id}' starts in no sentence")
+                qrels.setdefault(question.id, {})[ids[sentence]] = 1
+        queries[language] = Texts.of(Query(q.id, q.question) for p in paragraphs for q in p.qas)
+        pools.append(Pool(language, language, Texts.of(passages)))
+    metrics = Benchmark.metrics if context == "sentence" else ("map@20", *Benchmark.metrics)
+    return Benchmark(
+        name=name,
+        revision=content_digest(files),
+        queries=queries,
+        pools=pools,
+        qrels=qrels,
+        settings=tuple(Setting),
+        metrics=metrics,
+        details={"context": context},
+    )

@@ -1,0 +1,127 @@
+"""Parallel corpora of any size in Arrow files: converted once, memory-mapped ever after, no Python object a row.
+
+What a batch reads is given back after it, so a worker's memory does not grow with the rows it has drawn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.data.conversion import conversion
+from tasks.data.mapped import MappedArray, MappedTable, slices
+from tasks.formats.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
+from tasks.schema import Keys, Pair, Rows
+
+LAYOUT = "1"
+"""Of the files: raise it whenever `tasks.formats.parallel_writer` writes them differently."""
+
+
+def converted(
+    name: str, recipe: str, sources: Sequence[Path], rows: Callable[[], Iterable[Mapping[str, Pair]]]
+) -> ParallelArrow:
+    """Return the corpus made of the source files, converted on first use.
+
+    Args:
+        name: the corpus's name.
+        recipe: says how rows are made; another recipe is another conversion.
+        sources: the files `rows` reads.
+        rows: yields each row as language -> pair; called only for a conversion.
+
+    Raises:
+        TaskError: the sources are malformed or hold no row.
+    """
+    folder, digest = conversion(name, f"{LAYOUT} {recipe}", sources, lambda partial: write(partial, rows()))
+    return ParallelArrow(name, digest, folder)
+
+
+class ParallelArrow:
+    """A corpus in a folder that `tasks.formats.parallel_writer` wrote."""
+
+    def __init__(self, name: str, revision: str, folder: Path) -> None:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self._name, self._revision = name, revision
+        self._size: int = about["rows"]
+        self._languages = tuple(about["languages"])
+        self._sets = [tuple(held) for held in about["sets"]]
+        self._set_of_row = _array(folder / SETS, np.int32)
+        self._texts = {language: MappedTable(texts_file(folder, language)) for language in self._languages}
+        self._rows = {language: _array(rows_file(folder, language), np.int64) for language in self._languages}
+        self._crosslingual = _array(folder / CROSSLINGUAL, np.int64)
+        self._keys = [MappedArray(keys_file(folder, side), np.int64) for side in ("query", "passage")]
+
+    @property
+    def name(self) -> str:
+        """The corpus's name in a search space."""
+        return self._name
+
+    @property
+    def revision(self) -> str:
+        """The digest of the source files."""
+        return self._revision
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language some row has, sorted."""
+        return self._languages
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._size
+
+    def rows(self, language: str | None = None) -> Sequence[int] | Rows:
+        """Return the rows that have `language`; without one, the rows in two or more languages."""
+        if language is not None and language not in self._rows:
+            return range(0)
+        listed = self._crosslingual if language is None else self._rows[language]
+        return range(self._size) if listed is None else listed.values
+
+    def row_languages(self, row: int) -> tuple[str, ...]:
+        """Return the languages of one row, sorted."""
+        return self._sets[0 if self._set_of_row is None else self._set_of_row.values[row]]
+
+    def keys(self, rows: Rows) -> Keys:
+        """Return the identities of the rows' queries and passages: the first row that holds the same text."""
+        queries, passages = (keys.take(rows) for keys in self._keys)
+        return Keys(queries, passages)
+
+    def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
+        """Return one pair a row; its negatives are those given for the passage's language."""
+        read = []
+        languages = iter(zip(query_languages, passage_languages, strict=True))
+        for part in slices(rows):
+            read += [self._pair(row, *next(languages)) for row in part.tolist()]
+            for file in self._files:
+                file.release()
+        return read
+
+    def _pair(self, row: int, query_language: str, passage_language: str) -> Pair:
+        return Pair(
+            self._value("query", row, query_language),
+            self._value("passage", row, passage_language),
+            tuple(self._value("negatives", row, passage_language)),
+        )
+
+    def _value(self, column: str, row: int, language: str) -> Any:
+        listed = self._rows[language]
+        if listed is not None:
+            place = int(np.searchsorted(listed.values, row))
+            assert listed.values[place] == row, f"row {row} lacks {language}"
+            row = place
+        return self._texts[language].value(column, row)
+
+    @cached_property
+    def _files(self) -> list[MappedArray | MappedTable]:
+        """Everything that is mapped into memory."""
+        arrays = [*self._rows.values(), self._crosslingual, self._set_of_row, *self._keys]
+        return [*self._texts.values(), *(array for array in arrays if array is not None)]
+
+
+def _array(file: Path, dtype: npt.DTypeLike) -> MappedArray | None:
+    return MappedArray(file, dtype) if file.exists() else None

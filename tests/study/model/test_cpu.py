@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from study.model.cpu import use_onednn
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 48), (1, 1, 48), (3, 48)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_output_and_gradients_are_those_of_a_linear_layer_in_double_precision(
+    shape: tuple[int, ...], bias: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(48, 20, bias=bias)
+    exact = nn.Linear(48, 20, bias=bias).double()
+    exact.load_state_dict(layer.state_dict())
+    x = torch.randn(shape, requires_grad=True)
+    twin = x.detach().double().requires_grad_()
+    use_onednn(layer)
+    weight = torch.randn((*shape[:-1], 20))
+    (layer(x) * weight).sum().backward()
+    (exact(twin) * weight.double()).sum().backward()
+    torch.testing.assert_close(layer(x), exact(twin).float())
+    assert x.grad is not None
+    assert twin.grad is not None
+    torch.testing.assert_close(x.grad, twin.grad.float())
+    for ours, theirs in zip(layer.parameters(), exact.parameters(), strict=True):
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours.grad, theirs.grad.float())
+
+
+def test_every_linear_layer_is_reached_and_frozen_weights_get_no_gradient() -> None:
+    frozen, trained = nn.Linear(8, 8).requires_grad_(requires_grad=False), nn.Linear(8, 4)
+    model = nn.Sequential(frozen, nn.Sequential(nn.GELU(), trained))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    use_onednn(model)
+    assert all(type(layer) is not nn.Linear for layer in model.modules())
+    model(torch.randn(3, 8)).sum().backward()
+    assert frozen.weight.grad is None
+    assert trained.weight.grad is not None
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor
+
+from study.config import TrialConfig
+from study.training.batch import BatchMaker
+from study.training.loss import contrastive_loss
+from study.training.sampler import HybridSampler
+from study.training.step import Stepper, make_optimizer
+from study.training.temperature import Temperature
+from tests.toy_corpus import ToyCorpus
+from tests.toy_encoder import toy_encoder
+
+
+@pytest.mark.parametrize("caching", [False, True])
+def test_an_update_sees_the_dense_gradient_of_its_step_and_nothing_of_the_step_before(caching: bool) -> None:
+    config = TrialConfig(batch_size=4, steps=10, temperature=0.2, max_grad_norm=1e9, gradient_caching=caching)
+    corpus = ToyCorpus.parallel(40, ("ar", "th", "zh"))
+    encoder = toy_encoder()
+    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=4, steps=10, seed=0)
+    maker = BatchMaker([corpus], sampler, encoder, hard_negatives=0, token_budget=100)
+    temperature = Temperature(config, encoder.device)
+    optimizer = make_optimizer(encoder, temperature, config)
+    stepper = Stepper(encoder, temperature, optimizer, config)
+    weight = encoder.transformer.get_input_embeddings().weight
+    held: list[Tensor] = []
+    optimizer.register_step_pre_hook(lambda *_: held.append(weight.grad.clone()))
+    for step in range(3):
+        batch, alone = maker.make(step), deepcopy(encoder)
+        alone.transformer.get_input_embeddings().sparse = False
+        assert len(batch.micro_batches) > 1
+        contrastive_loss(
+            *batch.split(alone(batch.micro_batches, [0] * len(batch.micro_batches))), 0.2, batch.identities
+        ).backward()
+        stepper.step(batch, step)
+        torch.testing.assert_close(held[-1], alone.transformer.get_input_embeddings().weight.grad)
+        assert (held[-1] == 0).all(dim=1).any()

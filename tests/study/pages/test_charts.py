@@ -1,0 +1,89 @@
+"""Charts hold the figures they are about, and Vega-Lite that Altair's schema accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pytest
+
+from study.analysis.comparison import compare
+from study.analysis.groups import groups_of
+from study.analysis.pairs import choose_pairs
+from study.analysis.study import Study
+from study.pages import charts
+from tests.study.synthetic_study import OBJECTIVE
+
+
+def rows_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all data of a chart, checking it against Vega-Lite's schema on the way."""
+    alt.Chart.from_dict(spec)
+    return [row for rows in spec["datasets"].values() for row in rows] if "datasets" in spec else _inline(spec)
+
+
+def _inline(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = list(spec.get("data", {}).get("values", []))
+    return rows + [row for layer in spec.get("layer", []) for row in _inline(layer)]
+
+
+def test_alpha_charts_have_a_point_for_every_trial_and_setting(synthetic_study: Study) -> None:
+    drawn = charts.alpha_charts(synthetic_study.results, "xquad_r", "map")
+    points = [row for chart in drawn for row in rows_of(chart) if row]
+    assert len(drawn) == 2 * 3
+    assert {(row["trial"], row["setting"]) for row in points} == {
+        (number, setting) for number in range(12) for setting in ("monolingual", "crosslingual", "multilingual")
+    }
+    first = next(row for row in points if (row["trial"], row["setting"]) == (0, "multilingual"))
+    measured = synthetic_study.results[0]["metrics"]["xquad_r/multilingual/map"]
+    assert first["value"] == pytest.approx(measured, rel=1e-4)
+
+
+def test_lines_join_only_trials_that_are_alike_in_all_but_alpha_and_seed(synthetic_study: Study) -> None:
+    warmer = [
+        r | {"config": r["config"] | {"temperature": 0.1 if r["number"] % 2 else 0.05}} for r in synthetic_study.results
+    ]
+    rows = rows_of(charts.alpha_charts(warmer, "xquad_r", "map")[0])
+    assert {(row["trial"] % 2, row["settings"]) for row in rows} == {(0, "temperature 0.05"), (1, "temperature 0.1")}
+
+
+def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:
+    untrained = [result | {"config": result["config"] | {"steps": 0}} for result in synthetic_study.results]
+    assert charts.alpha_charts(untrained, "xquad_r", "map") == []
+
+
+def test_forest_charts_hold_every_difference_but_rank_distance(synthetic_study: Study) -> None:
+    comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r", 100)
+    drawn = charts.forest_charts(comparisons)
+    assert len(drawn) == 4
+    held = [row for row in rows_of(drawn[0]) if "difference" in row]
+    assert len({row["figure"] for row in held}) == 9
+    assert all(row["low"] <= row["difference"] <= row["high"] for row in held)
+
+
+def test_rank_distance_charts_hold_every_language_of_every_group(synthetic_study: Study) -> None:
+    groups = groups_of(synthetic_study.results)
+    names = {language: language.upper() for language in synthetic_study.results[0]["benchmarks"]["xquad_r"]["queries"]}
+    drawn = charts.rank_distance_charts(groups, "xquad_r", names)
+    assert [len(rows_of(chart)) for chart in drawn] == [33, 33]
+    assert {row["language"] for row in rows_of(drawn[0])} == set(names.values())
+
+
+def test_learning_charts_are_loss_and_objective_per_backbone(synthetic_study: Study) -> None:
+    histories = {result["number"]: result["training"]["history"] for result in synthetic_study.results}
+    drawn = charts.learning_charts(synthetic_study.results, histories, OBJECTIVE)
+    assert [len(rows_of(chart)) for chart in drawn] == [60, 30, 60, 30]
+    assert charts.learning_charts(synthetic_study.results, {}, OBJECTIVE) == []
+
+
+def test_the_front_has_no_trial_that_another_beats_on_both() -> None:
+    places = [(0.9, 0.2), (0.8, 0.5), (0.8, 0.4), (0.5, 0.5), (0.3, 0.7), (0.2, 0.1)]
+    rows = [
+        {"trial": number, "alpha": "0.5", "monolingual": mono, "multilingual": multi}
+        for number, (mono, multi) in enumerate(places)
+    ]
+    beaten = {
+        number
+        for number, (mono, multi) in enumerate(places)
+        if any(a >= mono and b >= multi and (a, b) != (mono, multi) for a, b in places)
+    }
+    assert {row["trial"] for row in charts.pareto(rows)} == set(range(6)) - beaten

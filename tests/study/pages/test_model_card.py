@@ -1,0 +1,94 @@
+"""The model card says what the result holds, and its front matter is YAML that a hub reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from study.config import TrialConfig
+from study.pages.model_card import model_card
+from study.results import layout
+from study.retrieval.evaluation import evaluate
+from tests.hashing_encoder import HashingEncoder
+from tests.parallel_benchmark import parallel_benchmark
+
+
+def result(**settings: Any) -> dict[str, Any]:
+    """Return a result as a trial leaves it, measured on a small benchmark in Arabic, Thai and Chinese."""
+    config = TrialConfig.model_validate({"steps": 100, "backbone": "FacebookAI/xlm-roberta-base"} | settings)
+    evaluation = evaluate(HashingEncoder(), parallel_benchmark())
+    return {
+        "number": 3,
+        "config": config.model_dump(mode="json"),
+        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
+        "training": {
+            "step": 100,
+            "best_step": 80 if config.steps else 0,
+            "history": [{"step": step, "temperature_now": step / 2000} for step in (40, 80, 100)],
+        },
+        "training_languages": ["ar", "zh"] if config.steps else [],
+        "corpora": [{"name": corpus.name, "revision": "0123456789ab", "rows": 9} for corpus in config.corpora],
+        "metrics": evaluation.metrics,
+        "benchmarks": {"parallel": evaluation.describe()},
+        "versions": layout.versions(),
+        "hardware": layout.hardware(),
+    }
+
+
+def table_rows(card: str) -> dict[str, list[str]]:
+    """Return first cell -> the other cells of every row of every table, later ones last."""
+    rows = [line.strip("| ").split(" | ") for line in card.splitlines() if line.startswith("|")]
+    return {cells[0]: cells[1:] for cells in rows}
+
+
+def test_the_front_matter_names_languages_library_and_the_hub_s_backbone() -> None:
+    _, front, _ = model_card(result(), "ตัวค้นหา").split("---\n", 2)
+    fields = yaml.safe_load(front)
+    assert fields["language"] == ["ar", "th", "zh"]
+    assert fields["library_name"] == "sentence-transformers"
+    assert fields["base_model"] == "FacebookAI/xlm-roberta-base"
+
+
+@pytest.mark.parametrize("backbone", ["builtin/xlmr-tiny", "/models/x", "models/deep/x", "~/x", "./x"])
+def test_a_backbone_that_is_not_on_a_hub_is_not_named_as_one(backbone: str) -> None:
+    assert "base_model" not in model_card(result(backbone=backbone), "x").split("---\n", 2)[1]
+
+
+def test_every_setting_s_and_language_s_figures_are_in_it_and_unseen_languages_are_marked() -> None:
+    held = result()
+    card = model_card(held, "x")
+    rows = table_rows(card)
+    measured = held["benchmarks"]["parallel"]
+    for setting in ("monolingual", "crosslingual", "multilingual"):
+        assert f"{measured['metrics'][f'parallel/{setting}/map']:.3f}" in rows[setting]
+        for language in ("ar", "zh"):
+            assert f"{measured['by_language'][setting][language]['map']:.3f}" in rows[language]
+    assert f"{measured['by_language']['multilingual']['th']['map']:.3f}" in rows["th (unseen in training)"]
+
+
+def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
+    corpora = [{"name": "mmarco", "languages": ["ar", "zh"]}, {"name": "parallel_jsonl", "path": "t.jsonl"}]
+    held = result(corpora=corpora, alpha={"start": 0.2, "end": 0.8}, temperature=0.03)
+    card = model_card(held, "x").replace("\\", "")
+    assert "alpha 0.2→0.8, temperature 0.03" in card
+    learned = model_card(result(temperature=0.03, temperature_learning_rate=1e-3), "x")
+    assert "temperature 0.03, learned to 0.04 " in learned
+    assert "fine-tuned for 80 steps on hybrid batches" in card
+    assert "Languages: ar, zh." in card
+    assert "- mmarco, 9 rows, revision 0123456789ab, languages ['ar', 'zh']" in card
+    assert "- parallel_jsonl, 9 rows, revision 0123456789ab, path t.jsonl" in card
+    assert "the licences of all of them apply" in card
+    assert "'Query: ' before a query, 'Passage: ' before a passage" in card
+    rows = table_rows(card)
+    assert rows["torch"] == [held["versions"]["torch"]]
+    assert rows["learning_rate"] == ["3e-05"]
+    assert rows["best step"] == ["80"]
+
+
+def test_a_backbone_that_was_not_trained_claims_no_data() -> None:
+    card = model_card(result(steps=0, alpha=1.0), "x")
+    assert "as it is" in card
+    assert "Data and licence" not in card
+    assert "unseen" not in card

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from study.distributed import rank
+from study.retrieval import evaluation_checkpoint
+from study.retrieval.encode import Encoding
+from study.retrieval.evaluation import Evaluation, evaluate
+from tests.hashing_encoder import HashingEncoder
+from tests.parallel_benchmark import parallel_benchmark
+from tests.process_group import RunInGroup
+
+BLOCKS = Encoding(block_size=10)
+
+
+class CutShortError(RuntimeError):
+    """Stands for whatever ends an evaluation."""
+
+
+class Mortal(HashingEncoder):
+    """Encodes so many batches, and no more."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self._left = batches
+
+    def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+        if not self._left:
+            raise CutShortError
+        self._left -= 1
+        return super().embed(token_ids)
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation_checkpoint, "SAVE_EVERY_S", 0.0)
+
+
+def texts_of(encoder: HashingEncoder) -> int:
+    return sum(map(len, encoder.embedded))
+
+
+def cut_short(folder: Path, batches: int) -> None:
+    with pytest.raises(CutShortError):
+        evaluate(Mortal(batches), parallel_benchmark(), BLOCKS, partial=folder)
+
+
+@pytest.mark.parametrize("batches", [1, 10, 20])
+def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_path: Path, batches: int) -> None:
+    whole = HashingEncoder()
+    expected = evaluate(whole, parallel_benchmark(), BLOCKS)
+    cut_short(tmp_path, batches)
+    resumed, seen = HashingEncoder(), []
+    result = evaluate(
+        resumed, parallel_benchmark(), BLOCKS, partial=tmp_path, progress=lambda done, total: seen.append((done, total))
+    )
+    assert result.describe() == expected.describe()
+    assert result.positions.equals(expected.positions)
+    assert result.examples == expected.examples
+    assert seen[-1][0] == seen[-1][1]
+    # Queries and relevant passages are encoded again, the other passages counted before are not.
+    assert (texts_of(resumed) < texts_of(whole)) == (batches > 1)
+
+
+def test_a_complete_evaluation_leaves_nothing_behind(tmp_path: Path) -> None:
+    evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, partial=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_queries_start_anew(tmp_path: Path) -> None:
+    cut_short(tmp_path, 20)
+    benchmark = parallel_benchmark()
+    thai = replace(benchmark, queries={"th": benchmark.queries["th"]})
+    expected = evaluate(HashingEncoder(), thai, BLOCKS)
+    assert evaluate(HashingEncoder(), thai, BLOCKS, partial=tmp_path).describe() == expected.describe()
+
+
+def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    cut_short(tmp_path, 20)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    expected = evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS)
+    assert evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, partial=tmp_path).describe() == expected.describe()
+
+
+def cut_short_at_different_places(folder: Path) -> tuple[Evaluation, int]:
+    evaluation_checkpoint.SAVE_EVERY_S = 0.0
+    with pytest.raises(CutShortError):
+        evaluate(Mortal(7 + 2 * rank()), parallel_benchmark(), BLOCKS, partial=folder)
+    encoder = HashingEncoder()
+    return evaluate(encoder, parallel_benchmark(), BLOCKS, partial=folder), texts_of(encoder)
+
+
+def test_each_process_goes_on_from_its_own_place(run_in_group: RunInGroup, tmp_path: Path) -> None:
+    expected = evaluate(HashingEncoder(), parallel_benchmark())
+    first, second = run_in_group(2, cut_short_at_different_places, tmp_path)
+    for result, _ in (first, second):
+        assert result.describe() == expected.describe()
+        assert result.positions.equals(expected.positions)
+        assert result.examples == expected.examples
+    assert second[1] < first[1]

@@ -1,0 +1,142 @@
+"""Facts about going on from checkpoints, some of which are damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray.train
+import torch
+
+from study.results import layout
+from study.runtime import checkpoints, trial
+from study.training import checkpoint
+from study.training.loop import Training
+from tests.study.training.test_loop import flat, training
+
+EVERY, STEPS = 2, 6
+SCORES = {2: 0.5, 4: 0.9, 6: 0.7}
+
+
+def run(held: Training, folder: Path) -> torch.Tensor:
+    """Train to the end, leaving a checkpoint after every validation; return all weights and moments."""
+    for report in held.run():
+        if report.due_validation:
+            step = held.progress.step
+            held.validated(SCORES[step], {"validation/loss": 1 - SCORES[step]})
+            place = folder / layout.checkpoint_name(str(folder), step)
+            place.mkdir()
+            checkpoint.save(place, held.encoder, held.optimizer, held.progress)
+    return flat(held)
+
+
+@pytest.fixture(autouse=True)
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
+    """Train's list of checkpoints: empty, until a test puts something on it."""
+    held: list[SimpleNamespace] = []
+    monkeypatch.setattr(ray.train, "get_all_reported_checkpoints", lambda: held)
+    return held
+
+
+def fresh() -> Training:
+    return training(steps=STEPS, validation={"every": EVERY})
+
+
+def cut_short(folder: Path, *steps: int) -> None:
+    for step in steps:
+        file = folder / f"step-{step:08d}" / checkpoint.WEIGHTS
+        file.write_bytes(file.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "goes_on_from"),
+    [((), 6), ((6,), 4), ((6, 4), 2), ((4,), 2), ((2, 4, 6), 0), ((2, 4), 0)],
+    ids=["none", "the last", "the last two", "the best", "all", "all that led to the best"],
+)
+def test_a_trial_goes_on_from_the_newest_checkpoint_that_leads_to_the_end_and_ends_alike(
+    damaged: tuple[int, ...], goes_on_from: int, tmp_path: Path
+) -> None:
+    whole = run(fresh(), tmp_path)
+    cut_short(tmp_path, *damaged)
+    again = fresh()
+    checkpoints.restore(again, str(tmp_path))
+    assert again.progress.step == goes_on_from
+    assert torch.equal(run(again, tmp_path), whole)
+    checkpoints.restore_best(again, str(tmp_path))
+    best = fresh()
+    checkpoint.restore_weights(tmp_path / layout.checkpoints(str(tmp_path), 4)[0], best.encoder)
+    for one, other in zip(again.encoder.parameters(), best.encoder.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_an_upload_cut_short_left_is_removed_and_what_train_lists_is_left_to_train(
+    tmp_path: Path, listed: list[SimpleNamespace]
+) -> None:
+    run(fresh(), tmp_path)
+    cut_short(tmp_path, 4, 6)
+    listed.append(SimpleNamespace(checkpoint=SimpleNamespace(path=str(tmp_path / "step-00000004"))))
+    checkpoints.restore(fresh(), str(tmp_path))
+    assert layout.checkpoints(str(tmp_path)) == ["step-00000004", "step-00000002"]
+
+
+def test_a_best_checkpoint_damaged_while_training_goes_on_is_said_by_name(tmp_path: Path) -> None:
+    held = fresh()
+    run(held, tmp_path)
+    cut_short(tmp_path, 4)
+    with pytest.raises(checkpoint.CheckpointError, match="step-00000004"):
+        checkpoints.restore_best(held, str(tmp_path))
+
+
+def test_a_new_checkpoint_never_takes_the_folder_of_an_unreadable_one(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        names.append(layout.checkpoint_name(str(tmp_path), 4))
+        (tmp_path / names[-1]).mkdir()
+    assert names == ["step-00000004", "step-00000004.1", "step-00000004.2"]
+    assert layout.checkpoints(str(tmp_path), 4) == names[::-1]
+
+
+@pytest.mark.parametrize(("seen", "told"), [(0, [2, 4, 6]), (2, [4, 6]), (6, [])])
+def test_scores_that_may_not_be_on_record_are_reported_again(
+    seen: int, told: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = fresh()
+    run(held, tmp_path)
+    reports: list[dict[str, Any]] = []
+    monkeypatch.setattr(ray.train, "report", reports.append)
+    checkpoints.tell_again(held, seen)
+    assert [report["step"] for report in reports] == told
+    assert [report["validation/loss"] for report in reports] == [1 - SCORES[step] for step in told]
+    assert [report["trained"] for report in reports] == [step == STEPS for step in told]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ("", False),
+        ('{"checkpoint_results": [{"checkpoint_dir', False),
+        (json.dumps({"checkpoint_results": [{"checkpoint_dir_name": "step-00000002"}]}), False),
+        (json.dumps({"checkpoint_results": []}), True),
+    ],
+    ids=["empty", "cut short", "of a checkpoint that is gone", "whole"],
+)
+def test_a_list_of_checkpoints_that_train_would_refuse_is_removed(content: str, kept: bool, tmp_path: Path) -> None:
+    snapshot = tmp_path / trial.TRAIN_SNAPSHOT
+    snapshot.write_text(content, "utf-8")
+    trial._forget_broken_snapshot(str(tmp_path))
+    assert snapshot.exists() == kept
+
+
+@pytest.mark.parametrize(("damaged", "told"), [((), [2, 4, 6]), ((6,), [2, 4]), ((2, 4, 6), [])])
+def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
+    damaged: tuple[int, ...], told: list[int], tmp_path: Path
+) -> None:
+    run(fresh(), tmp_path)
+    for step in damaged:
+        file = tmp_path / f"step-{step:08d}" / layout.PROGRESS
+        file.write_bytes(file.read_bytes()[:20])
+    history = layout.history(str(tmp_path), {"failed": "its data went away"})
+    assert [report["step"] for report in history if "validation/loss" in report] == told

@@ -1,0 +1,42 @@
+"""Facts about the one driver a study has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.runtime import lock
+from study.space.study_config import SHIPPED
+
+HOLDER = "import sys; from study.runtime import lock\nwith lock.held(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    return str(tmp_path / "study") if request.param == "folder" else "s3://bucket/studies/first"
+
+
+def test_a_study_that_another_process_runs_is_refused_until_that_process_is_gone_however_it_went(folder: str) -> None:
+    command = [sys.executable, "-c", HOLDER, folder]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=SHIPPED.parent
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(lock.StudyRunsError, match=f"is being run by process {other.pid} on "), lock.held(folder):
+            pass
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+    with lock.held(folder):
+        pass
+
+
+def test_two_studies_run_side_by_side(folder: str) -> None:
+    with lock.held(folder), lock.held(folder + "-other"):
+        pass

@@ -1,0 +1,85 @@
+"""Who hears of a study's trials: what TensorBoard reads back, what MLflow is told, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from study.config import TrialConfig
+from study.runtime import plan
+from study.runtime.loggers import MLflow, callbacks
+from study.runtime.tensorboard import TensorBoard
+from study.space import study_config
+from study.space.study_config import StudyConfig
+from tasks.errors import UserError
+
+
+def study(*loggers: str) -> StudyConfig:
+    space = {"alpha": {"type": "float", "low": 0, "high": 1}, "warmup": {"type": "float", "low": 0, "high": 1}}
+    source = {"search": {"sampler": "random", "trials": 2, "space": space}, "loggers": list(loggers)}
+    return study_config.parse(source, "small")
+
+
+def trial(number: int, **config: Any) -> Any:
+    values = TrialConfig.model_validate(config).model_dump(mode="json")
+    return SimpleNamespace(config={"number": number, "trial": values}, trial_id=str(number))
+
+
+def told(folder: Path, one: Any, reports: list[dict[str, Any]]) -> None:
+    logger = TensorBoard(study(), str(folder))
+    logger.on_trial_start(0, [], one)
+    for report in reports:
+        logger.on_trial_result(0, [], one, report)
+    logger.on_trial_complete(0, [], one)
+
+
+def test_tensorboard_reads_scalars_over_the_trial_s_own_steps_and_settings_by_flat_name(tmp_path: Path) -> None:
+    reports = [
+        {"step": 20, "loss": 3.5, "training_iteration": 1, "pid": 7},
+        {"step": 40, "loss": 2.5, "validation/multilingual/map": 0.25, "training_iteration": 2, "trained": False},
+        {"step": 40, "final": True, "factbook/multilingual/ndcg@10": 0.5, "training_iteration": 3},
+    ]
+    told(tmp_path, trial(3, alpha=0.25, warmup=0.2), reports)
+    read = EventAccumulator(str(tmp_path / "tensorboard" / "0003")).Reload()
+    scalars = {tag: [(e.step, e.value) for e in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+    assert scalars == {
+        "loss": [(20, 3.5), (40, 2.5)],
+        "validation/multilingual/map": [(40, 0.25)],
+        "factbook/multilingual/ndcg_at_10": [(40, 0.5)],
+    }
+    content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    held = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert {"backbone", "alpha", "temperature", "learning_rate", "batch_size", "steps", "seed", "warmup"} == set(held)
+    assert (held["alpha"].number_value, held["warmup"].number_value) == (0.25, 0.2)
+    assert held["backbone"].string_value == "builtin/xlmr-tiny"
+
+
+def test_a_scheduled_setting_is_written_as_text(tmp_path: Path) -> None:
+    told(tmp_path, trial(0, alpha={"start": 1, "end": 0}), [])
+    read = EventAccumulator(str(tmp_path / "tensorboard" / "0000")).Reload()
+    content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    assert "'start': 1" in HParamsPluginData.FromString(content).session_start_info.hparams["alpha"].string_value
+
+
+def test_mlflow_is_told_names_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: dict[str, Any] = {}
+    monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", lambda *told: heard.update(told[-1]))
+    logger = MLflow.__new__(MLflow)  # the real one would import mlflow
+    logger.log_trial_result(1, trial(0), {"factbook/multilingual/ndcg@10": 0.5, "step": 3})
+    assert heard == {"factbook/multilingual/ndcg_at_10": 0.5, "step": 3}
+
+
+def test_a_study_on_shared_storage_leaves_tensorboard_to_tune() -> None:
+    assert callbacks(study(), "s3://bucket/study") == []
+
+
+def test_a_logger_that_is_not_installed_is_refused_in_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^loggers: 'wandb' is not installed: pip install wandb, or take it out"):
+        plan.check_loggers(study("wandb"))
+    plan.check_loggers(study())

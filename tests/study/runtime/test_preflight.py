@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.runtime.preflight import check_corpora
+from study.space import study_config
+from study.space.study_config import StudyConfig
+from tasks.errors import UserError
+
+LANGUAGES = ("ar", "th", "zh")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+
+
+def pairs(folder: Path, rows: int, *, parallel: bool = True) -> str:
+    file = folder / f"{rows}-{parallel}.jsonl"
+    with file.open("w", encoding="utf-8") as out:
+        for row in range(rows):
+            held = LANGUAGES if parallel else (LANGUAGES[row % 3],)
+            texts = {language: {"query": f"ถาม {row}", "passage": f"答 {row} {language}"} for language in held}
+            out.write(json.dumps({"pairs": texts}, ensure_ascii=False) + "\n")
+    return str(file)
+
+
+def study(corpora: list[Any], alphas: list[float], **trial: Any) -> StudyConfig:
+    search = {"sampler": "grid", "space": {"alpha": {"type": "categorical", "choices": alphas}}}
+    return study_config.parse({"trial": {"corpora": corpora, "batch_size": 12} | trial, "search": search}, "space")
+
+
+def jsonl(path: str, **options: Any) -> dict[str, Any]:
+    return {"name": "parallel_jsonl", "path": path, **options}
+
+
+def test_corpora_that_serve_every_trial_pass_and_are_opened_once(tmp_path: Path) -> None:
+    (corpus,) = check_corpora(study([jsonl(pairs(tmp_path, 30), held_out=5)], [0, 0.5, 1]))
+    assert (corpus.name, len(corpus), corpus.languages) == ("parallel_jsonl", 25, LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "alphas", "sentence"),
+    [
+        (11, {}, [0.5], "has 11 rows in 'ar', fewer than batch_size 12; lower batch_size or leave the language out"),
+        (30, {"held_out": 20}, [0.5], "has 10 rows in 'ar', fewer than batch_size 12"),
+        (30, {"languages": ["th", "ja"]}, [1], "no row of .* has 'ja'"),
+        (30, {"languages": ["th"]}, [1, 0.9], "alpha 0.9 asks for cross-lingual batches, but 'parallel_jsonl' has no"),
+    ],
+)
+def test_a_corpus_that_cannot_serve_some_trial_is_refused_in_a_sentence(
+    tmp_path: Path, rows: int, options: dict[str, Any], alphas: list[float], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        check_corpora(study([jsonl(pairs(tmp_path, rows), **options)], alphas))
+
+
+def test_a_second_corpus_may_serve_the_batches_that_the_first_cannot(tmp_path: Path) -> None:
+    untranslated, parallel = jsonl(pairs(tmp_path, 60, parallel=False)), jsonl(pairs(tmp_path, 30))
+    with pytest.raises(UserError, match="has no row in two languages"):
+        check_corpora(study([untranslated], [0.5]))
+    assert len(check_corpora(study([untranslated, parallel], [0.5]))) == 2
+
+
+def test_what_is_still_to_be_downloaded_and_trials_that_do_not_train_are_let_be(tmp_path: Path) -> None:
+    assert len(check_corpora(study(["natural_questions", jsonl(pairs(tmp_path, 30))], [0.5]))) == 1
+    assert check_corpora(study([jsonl("nowhere.jsonl")], [0.5], steps=0)) == []
+
+
+def test_it_starts_without_torch() -> None:
+    code = "import study.runtime.preflight, sys; assert not {'torch', 'transformers', 'ray'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,84 @@
+"""Facts about how many trials fit, node by node."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from study.config import ResourcesConfig
+from study.runtime import resources
+from study.runtime.resources import CapacityError, Node, Supply, trials_at_once
+from study.space.study_config import SHIPPED
+
+
+def need(workers: int, cpus: int = 1, gpus: float = 0) -> ResourcesConfig:
+    return ResourcesConfig(workers=workers, cpus_per_worker=cpus, gpus_per_worker=gpus)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "fit"),
+    [
+        ([Node(2, 0)], need(2), 1),
+        ([Node(3, 0), Node(3, 0)], need(1, 2), 2),
+        ([Node(3, 0), Node(3, 0)], need(2, 2), 1),
+        ([Node(0, 0), Node(8, 1), Node(8, 1)], need(2, 4, 1), 1),
+        ([Node(8, 1)], need(1, 1, 0.5), 2),
+        ([Node(8, 2)], need(1, 1, 0.3), 6),
+        ([Node(8, 2)], need(1, 1, 0.6), 2),
+        ([Node(2, 2)], need(1, 1, 0.25), 2),
+        ([Node(16, 4), Node(16, 4)], need(1, 1, 3), 2),
+    ],
+)
+def test_a_worker_lies_on_one_node_and_a_part_of_a_gpu_on_one_gpu(
+    nodes: list[Node], wanted: ResourcesConfig, fit: int
+) -> None:
+    assert trials_at_once([wanted], Supply("the cluster", tuple(nodes))) == fit
+
+
+@pytest.mark.parametrize("sizes", list(itertools.combinations_with_replacement(range(5), 3)))
+def test_the_count_is_that_of_placing_workers_one_by_one(sizes: tuple[int, ...]) -> None:
+    supply = Supply("the cluster", tuple(Node(size, 0) for size in sizes))
+    for workers, cpus in itertools.product((1, 2, 3), (1, 2, 3)):
+        left, placed = list(sizes), 0
+        while max(left) >= cpus:
+            left[left.index(max(left))] -= cpus
+            placed += 1
+        assert supply.trials_at_once(need(workers, cpus)) == placed // workers
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted"),
+    [([Node(3, 0), Node(3, 0)], need(1, 4)), ([Node(3, 0), Node(3, 0)], need(3, 2)), ([Node(64, 0)], need(1, 1, 1))],
+)
+def test_a_trial_that_can_never_fit_is_refused_in_a_sentence(nodes: list[Node], wanted: ResourcesConfig) -> None:
+    with pytest.raises(CapacityError, match=r"is more than fits: the cluster has .*; lower resources\.workers"):
+        trials_at_once([need(1), wanted], Supply("the cluster", tuple(nodes)))
+
+
+def test_of_several_trials_the_largest_decides() -> None:
+    assert trials_at_once([need(1), need(2, 2), need(2)], Supply("this machine", (Node(8, 0),))) == 2
+
+
+def test_a_cluster_that_grows_counts_as_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = yaml.safe_load((SHIPPED.parent / "cluster.yaml").read_text("utf-8"))
+    file = tmp_path / "ray_bootstrap_config.yaml"
+    file.write_text(yaml.safe_dump(cluster), "utf-8")
+    monkeypatch.setattr(resources, "RAY_UP", file)
+    supply = Supply("the cluster", (Node(0, 0),), resources.grown_nodes())
+    assert supply.trials_now(need(1, 1, 1)) == 0
+    assert trials_at_once([need(1, 1, 1)], supply) == 4
+    assert trials_at_once([need(2, 8, 1)], supply) == 2
+    with pytest.raises(CapacityError, match="and can grow"):
+        trials_at_once([need(5, 1, 1)], supply)
+
+
+def test_a_machine_has_the_cores_and_gpus_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5})
+    monkeypatch.setattr(Path, "glob", lambda *_: [Path(f"/dev/nvidia{number}") for number in range(4)])
+    for visible, gpus in {None: 4, "0,2": 2, "": 0, "-1": 0}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible is not None else None
+        assert resources.this_machine().nodes == (Node(3, gpus),)

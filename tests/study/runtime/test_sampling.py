@@ -1,0 +1,130 @@
+"""Facts about drawing: trial n is a function of the seed, n and the trials before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from study.runtime.sampling import Drawn, draw_trial
+from study.space.study_config import StudyConfig, parse
+
+SPACE = {
+    "backbone": {"type": "categorical", "choices": ["builtin/xlmr-tiny", "builtin/labse-tiny"]},
+    "alpha": {"type": "float", "low": 0, "high": 1, "step": 0.1},
+    "temperature": {"type": "float", "low": 0.01, "high": 0.2, "log": True},
+    "seed": {"type": "int", "low": 0, "high": 99},
+}
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # as the record does
+SAMPLERS = ("random", "tpe", "tpe-multivariate")
+
+
+def config(sampler: str = "tpe", space: dict[str, Any] | None = None, **search: Any) -> StudyConfig:
+    given = {"sampler": sampler, "trials": 50, "startup": 3, "space": space or SPACE, **search}
+    return parse({"trial": {"steps": 400}, "search": given}, "space")
+
+
+def ended(drawn: Drawn, value: float) -> FrozenTrial:
+    return optuna.trial.create_trial(value=value, params=drawn.params, distributions=drawn.distributions)
+
+
+def history(study: StudyConfig, length: int, best: float = 0.8) -> list[FrozenTrial]:
+    """Return trials whose score is the better the nearer their alpha is to `best`."""
+    trials: list[FrozenTrial] = []
+    for number in range(length):
+        drawn = draw_trial(study, number, trials)
+        trials.append(ended(drawn, -abs(drawn.values["alpha"] - best)))
+    return trials
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_number_and_history_draw_the_same_and_another_number_or_seed_does_not(sampler: str) -> None:
+    study = config(sampler)
+    trials = history(study, 8)
+    drawn = draw_trial(study, 8, trials)
+    assert drawn == draw_trial(study, 8, trials)
+    assert drawn.values != draw_trial(study, 9, trials).values
+    assert drawn.values != draw_trial(config(sampler, seed=1), 8, trials).values
+
+
+def test_random_search_does_not_look_at_other_trials_and_tpe_does() -> None:
+    for sampler, looks in {"random": False, "tpe": True, "tpe-multivariate": True}.items():
+        study = config(sampler)
+        trials = history(study, 20)
+        assert (draw_trial(study, 20, trials).values != draw_trial(study, 20, ()).values) == looks
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "tpe-multivariate"])
+def test_tpe_comes_nearer_to_what_scored_well_than_random_search(sampler: str) -> None:
+    def distance(name: str) -> float:
+        studies = [history(config(name, seed=seed), 40) for seed in range(4)]
+        return float(-np.mean([trial.value or 0 for trials in studies for trial in trials[20:]]))
+
+    assert distance(sampler) < 0.5 * distance("random")
+
+
+def test_a_point_is_given_to_the_trial_of_its_number_and_leaves_the_rest_to_the_sampler() -> None:
+    study = config(first=[{"alpha": 0.3}, {"alpha": 1, "seed": 7}])
+    drawn = [draw_trial(study, number, ()).values for number in range(3)]
+    assert [values["alpha"] for values in drawn[:2]] == [0.3, 1.0]
+    assert drawn[1]["seed"] == 7
+    assert len({values["temperature"] for values in drawn}) == 3
+    assert draw_trial(config(), 2, ()).values == drawn[2]
+
+
+def test_a_trial_cut_short_counts_as_running_not_as_new() -> None:
+    study = config("tpe")
+    trials = history(study, 10)
+    drawn = draw_trial(study, 10, trials)
+    running = optuna.trial.create_trial(
+        state=TrialState.RUNNING, params=drawn.params, distributions=drawn.distributions
+    )
+    assert draw_trial(study, 11, [*trials, running]).values != drawn.values
+
+
+def test_branches_are_parameters_of_their_own() -> None:
+    rates = [
+        {"when": {"backbone": name}, "type": "float", "low": low, "high": high, "log": True}
+        for name, low, high in (("builtin/xlmr-tiny", 1e-3, 1e-2), ("builtin/labse-tiny", 1e-5, 1e-4))
+    ]
+    study = config("tpe-multivariate", {**SPACE, "learning_rate": rates})
+    trials = history(study, 25)
+    names = {name for trial in trials for name in trial.params if name.startswith("learning_rate")}
+    assert names == {"learning_rate[backbone=builtin/xlmr-tiny]", "learning_rate[backbone=builtin/labse-tiny]"}
+    for number in range(25, 35):
+        values = draw_trial(study, number, trials).values
+        high = 1e-2 if values["backbone"] == "builtin/xlmr-tiny" else 1e-4
+        assert high / 10 <= values["learning_rate"] <= high
+
+
+def test_a_stepped_float_is_drawn_as_written() -> None:
+    drawn = [draw_trial(config("random"), number, ()) for number in range(40)]
+    assert {trial.values["alpha"] for trial in drawn} <= {index / 10 for index in range(11)}
+    assert all(trial.params["alpha"] == trial.values["alpha"] for trial in drawn)
+
+
+def test_a_choice_that_is_a_mapping_is_kept_as_text_and_given_as_a_mapping() -> None:
+    schedule = {"start": 1.0, "end": 0.0}
+    study = config("random", {"alpha": {"type": "categorical", "choices": [schedule]}})
+    drawn = draw_trial(study, 0, ())
+    assert drawn.values == {"alpha": schedule}
+    assert drawn.params == {"alpha": '{"end": 0.0, "start": 1.0}'}
+
+
+def test_several_objectives_draw_as_well() -> None:
+    study = parse(
+        {
+            "search": {"sampler": "tpe", "trials": 9, "startup": 2, "space": SPACE},
+            "objective": ["validation/monolingual/map", "validation/multilingual/rank_distance"],
+        },
+        "space",
+    )
+    trials: list[FrozenTrial] = []
+    for number in range(6):
+        drawn = draw_trial(study, number, trials)
+        values = [drawn.values["alpha"], 100 * drawn.values["alpha"]]
+        trials.append(optuna.trial.create_trial(values=values, params=drawn.params, distributions=drawn.distributions))
+    assert draw_trial(study, 6, trials) == draw_trial(study, 6, trials)

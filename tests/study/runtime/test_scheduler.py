@@ -1,0 +1,245 @@
+"""Facts about early stopping: who stops, what Optuna then holds, and what Tune makes of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from optuna.trial import TrialState
+from ray import tune
+from ray.tune.schedulers import TrialScheduler
+
+from study.runtime.record import Record
+from study.runtime.scheduler import EarlyStopping, reason
+from study.runtime.searcher import StudySearcher
+from tests.study.toy_study import METRIC, STEPS, Countdown, Killed, Tune, study_of, table
+
+ALPHAS = [0.75, 0.5, 1.0, 0.0, 0.25, 0.75, 0.5, 1.0, 0.25, 0.0, 0.5, 0.75]
+SEARCH: dict[str, Any] = {
+    "sampler": "random",
+    "trials": len(ALPHAS),
+    "first": [{"alpha": alpha, "temperature": 0.05} for alpha in ALPHAS],
+    "space": {
+        "alpha": {"type": "float", "low": 0, "high": 1, "step": 0.25},
+        "temperature": {"type": "float", "low": 0.01, "high": 0.2},
+    },
+}
+ASHA = {"name": "asha", "min_steps": 10, "reduction_factor": 2}
+MEDIAN = {"name": "median", "min_steps": 20, "startup": 3}
+HYPERBAND = {"name": "hyperband", "min_steps": 10, "max_steps": 40, "reduction_factor": 2}
+
+
+def scores(alpha: float) -> dict[int, float]:
+    """Return what the toy trial reports at each step."""
+    quality = alpha * (1.5 - alpha) + 0.05 + 0.1
+    return {step: quality * step for step in STEPS}
+
+
+def halved(alphas: list[float], rungs: tuple[int, ...], factor: int) -> list[int | None]:
+    """Return the step at which each of several trials, run one after another, stops (arXiv 1810.05934, algorithm 2)."""
+    reached: dict[int, list[float]] = {rung: [] for rung in rungs}
+    stops: list[int | None] = []
+    for alpha in alphas:
+        stopped = None
+        for rung in rungs:
+            reached[rung].append(scores(alpha)[rung])
+            best = sorted(reached[rung], reverse=True)[: max(1, len(reached[rung]) // factor)]
+            if scores(alpha)[rung] < best[-1]:
+                stopped = rung
+                break
+        stops.append(stopped)
+    return stops
+
+
+def below_median(alphas: list[float], min_steps: int, startup: int) -> list[int | None]:
+    """Return the step at which each trial stops whose best score so far is below the finished ones' median there."""
+    finished: list[float] = []
+    stops: list[int | None] = []
+    for alpha in alphas:
+        late = [step for step in STEPS[:-1] if step >= min_steps and len(finished) >= startup]
+        worse = [step for step in late if scores(alpha)[step] < np.median([scores(other)[step] for other in finished])]
+        stops.append(worse[0] if worse else None)
+        if not worse:
+            finished.append(alpha)
+    return stops
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        (ASHA, halved(ALPHAS, (10, 20), 2)),
+        ({**ASHA, "reduction_factor": 3}, halved(ALPHAS, (10, 30), 3)),
+        (MEDIAN, below_median(ALPHAS, 20, 3)),
+        ("none", [None] * len(ALPHAS)),
+    ],
+)
+def test_trials_stop_where_the_definition_says_and_optuna_holds_them_as_pruned(
+    scheduler: Any, expected: list[int | None], folder: Path
+) -> None:
+    trials = Tune(study_of(SEARCH, scheduler=scheduler), folder).run()
+    for trial, alpha, stopped in zip(trials, ALPHAS, expected, strict=True):
+        assert trial.state == (TrialState.COMPLETE if stopped is None else TrialState.PRUNED)
+        assert max(trial.intermediate_values) == (stopped or STEPS[-1])
+        assert trial.value == pytest.approx(scores(alpha)[stopped or STEPS[-1]])
+    assert (TrialState.PRUNED in {trial.state for trial in trials}) == (scheduler != "none")
+
+
+def test_hyperband_stops_some_and_lets_others_finish(folder: Path) -> None:
+    states = [trial.state for trial in Tune(study_of(SEARCH, scheduler=HYPERBAND), folder).run()]
+    assert {TrialState.PRUNED, TrialState.COMPLETE} == set(states)
+
+
+@pytest.mark.parametrize("scheduler", [ASHA, MEDIAN, HYPERBAND])
+def test_stopping_survives_a_kill_before_any_commit(scheduler: dict[str, Any], folder: Path) -> None:
+    (folder / "calm").mkdir()
+    config = study_of(SEARCH, scheduler=scheduler)
+    expected = table(Tune(config, folder / "calm").run())
+    assert any(state == "PRUNED" for _, state, *_ in expected)
+    kills = 0
+    for moments in itertools.count(4, 5):  # more and more commits between two kills
+        try:
+            trials = Tune(config, folder, moment=Countdown(moments)).run()
+            break
+        except Killed:
+            kills += 1
+    assert table(trials) == expected
+    assert kills > 8
+
+
+def begun(folder: Path, **keys: Any) -> tuple[Tune, EarlyStopping]:
+    """Return a study with one good finished trial, and a second one handed out as `bad`."""
+    toy = Tune(study_of(SEARCH, **{"scheduler": ASHA, **keys}), folder)
+    toy.searcher.suggest("good")
+    for step in STEPS:
+        toy.searcher.observe("good", {"step": step, METRIC: 1.0})
+    toy.searcher.suggest("bad")
+    return toy, EarlyStopping(toy.searcher)
+
+
+def decision(scheduler: EarlyStopping, result: dict[str, Any]) -> str:
+    trial: Any = SimpleNamespace(trial_id="bad")
+    controller: Any = None
+    return scheduler.on_trial_result(controller, trial, result)
+
+
+def test_a_bad_score_stops_a_trial_and_is_on_record_before_tune_acts(folder: Path) -> None:
+    toy, scheduler = begun(folder)
+    assert decision(scheduler, {"step": 10, METRIC: 0.1}) == TrialScheduler.STOP
+    assert toy.record.trial(1).state == TrialState.PRUNED
+    toy.searcher.on_trial_complete("bad", {"step": 10, METRIC: 0.1})
+    assert "error" not in toy.record.trial(1).user_attrs
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"step": 40, METRIC: 0.1},
+        {"step": 20, METRIC: 0.1, "trained": True},
+        {"step": 10, "loss": 9.0},
+        {"step": 40, METRIC: 0.1, "final": True},
+    ],
+    ids=["last step", "out of patience", "no score", "final report"],
+)
+def test_a_trial_is_never_stopped_after_its_last_step_or_without_a_score(result: dict[str, Any], folder: Path) -> None:
+    _, scheduler = begun(folder)
+    assert decision(scheduler, result) == TrialScheduler.CONTINUE
+
+
+def test_a_step_reported_again_after_a_restart_is_not_judged_again(folder: Path) -> None:
+    toy, scheduler = begun(folder)
+    assert decision(scheduler, {"step": 10, METRIC: 1.0}) == TrialScheduler.CONTINUE
+    assert decision(scheduler, {"step": 10, METRIC: 0.0}) == TrialScheduler.CONTINUE
+    assert toy.record.trial(1).intermediate_values == {10: 1.0}
+
+
+def test_a_score_that_is_not_a_number_stops_its_trial(folder: Path) -> None:
+    _, scheduler = begun(folder)
+    assert decision(scheduler, {"step": 10, METRIC: math.nan}) == TrialScheduler.STOP
+
+
+def test_a_metric_to_minimize_stops_the_larger(folder: Path) -> None:
+    loss = "validation/loss"
+    toy = Tune(study_of(SEARCH, scheduler=ASHA, objective=loss), folder)
+    for name, value in {"good": 0.1, "bad": 0.2}.items():
+        toy.searcher.suggest(name)
+        assert toy.searcher.observe(name, {"step": 10, loss: value}) == (name == "bad")
+
+
+def test_the_reason_is_the_exceptions_own_line() -> None:
+    report = (
+        "Failure # 1 (occurred at 2026-11-23_02-04-43)\nThe actor died unexpectedly before finishing this task.\n"
+        "\tclass_name: ImplicitFunc\n"
+    )
+    assert reason(report) == "The actor died unexpectedly before finishing this task."
+    report += (
+        "Failure # 2 (occurred at 2026-11-23_02-04-46)\n\x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=1, ip=x)\n"
+        '  File "/x.py", line 15, in trainable\n    raise RuntimeError(text)\nRuntimeError: ดิสก์เต็ม\nวรรคสอง\n'
+    )
+    assert reason(report) == "RuntimeError: ดิสก์เต็ม"
+
+
+def test_tune_itself_stops_prunes_and_ends_and_a_second_run_takes_up_what_was_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    metric, broken, lost_once = METRIC, str(folder / "broken"), 3
+    Path(broken).touch()
+
+    def trainable(config: dict[str, Any]) -> None:  # nested, so that Ray sends it by value
+        alpha = config["trial"]["alpha"]
+        for step in (10, 20, 30, 40):
+            if config["number"] == 4 and step == 20:
+                tune.report({"step": step, "failed": "the loss is NaN at step 20"})
+            if config["number"] == lost_once and Path(broken).exists():
+                raise RuntimeError("the network is gone")
+            tune.report({"step": step, metric: (alpha * (1.5 - alpha) + 0.15) * step})
+        tune.report({"step": 40, "final": True, metric: (alpha * (1.5 - alpha) + 0.15) * 40})
+
+    search = {**SEARCH, "trials": 6, "first": [{"alpha": alpha} for alpha in (0.25, 0.0, 0.5, 0.75, 0.75, 0.25)]}
+    config = study_of(search, scheduler=ASHA)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+    try:
+        states = [_run(config, folder, trainable, samples) for samples in (-1, 1)]
+    finally:
+        ray.shutdown()
+    assert states[0] == [
+        "COMPLETE",
+        "PRUNED",
+        "COMPLETE",
+        "RUNNING: RuntimeError: the network is gone",
+        "FAIL",
+        "PRUNED",
+    ]
+    assert states[1] == ["COMPLETE", "PRUNED", "COMPLETE", "COMPLETE", "FAIL", "PRUNED"]
+
+
+def _run(config: Any, folder: Path, trainable: Any, samples: int) -> list[str]:
+    """Run what is left of the study; return how its trials stand."""
+    record = Record(config, f"sqlite:///{folder}/optuna.db", "toy")
+    searcher = StudySearcher(config, record)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"CPU": 1}),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher, scheduler=EarlyStopping(searcher), num_samples=samples, max_concurrent_trials=1
+        ),
+        run_config=tune.RunConfig(name=f"run{samples}", storage_path=str(folder), verbose=0),
+    )
+    tuner.fit()
+    (folder / "broken").unlink(missing_ok=True)
+    running = (TrialState.RUNNING,)
+    return [
+        f"{trial.state.name}: {trial.user_attrs['error']}" if trial.state in running else trial.state.name
+        for trial in record.trials()
+    ]

@@ -1,0 +1,86 @@
+"""Facts about what a study says at its end, for its user and for scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from study.analysis import pareto
+from study.results import files
+from study.runtime import summary
+from study.space.study_config import parse
+
+ENDED, PRUNED, FAILED, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
+
+
+def config(**keys: Any) -> Any:
+    space = {"alpha": {"type": "float", "low": 0, "high": 1}}
+    return parse({"search": {"sampler": "random", "trials": 3, "space": space}, **keys}, "toy")
+
+
+def trials(*states: TrialState) -> list[Any]:
+    made = []
+    for number, state in enumerate(states):
+        reason = {FAILED: {"error": "the loss is NaN"}, RUNNING: {"error": "[Errno 5] I/O error"}}.get(state, {})
+        trial = create_trial(state=state, value=1.0 if state == ENDED else None, user_attrs=reason)
+        trial.number = number
+        made.append(trial)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ((ENDED, ENDED, PRUNED), 0),
+        ((ENDED, FAILED, PRUNED), summary.FAILED),
+        ((ENDED, FAILED, RUNNING), summary.UNFINISHED),
+        ((ENDED, ENDED), summary.UNFINISHED),
+    ],
+)
+def test_the_exit_code_tells_scripts_whether_trials_failed_or_are_left(
+    states: tuple[TrialState, ...], code: int
+) -> None:
+    assert summary.exit_code(config(), trials(*states)) == code
+
+
+def shown(folder: Path, states: tuple[TrialState, ...], **keys: Any) -> str:
+    console = Console(width=160, highlight=False)
+    with console.capture() as captured:
+        summary.show(config(**keys), trials(*states), str(folder), console, 12.3)
+    return captured.get()
+
+
+def test_trials_that_have_no_result_are_counted_and_named_with_their_reasons(tmp_path: Path) -> None:
+    text = shown(tmp_path, (PRUNED, FAILED, RUNNING))
+    assert "0 of 3 trials evaluated, 1 stopped early, 1 failed, 1 unfinished in 12 s" in text
+    assert "trial 1 failed: the loss is NaN\n" in text
+    assert "trial 2 is unfinished: [Errno 5] I/O error\n" in text
+
+
+def test_several_objectives_end_in_a_pareto_front_shown_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective = ["validation/monolingual/map", "validation/multilingual/rank_distance"]
+    held = [
+        {
+            "number": number,
+            "config": {"backbone": "builtin/xlmr-tiny", "alpha": 0.5, "temperature": 0.1, "steps": 4, "seed": 0},
+            "metrics": dict(zip(objective, values, strict=True)),
+            "benchmarks": {},
+        }
+        for number, values in enumerate([(0.5, 90.0), (0.6, 95.0), (0.4, 92.0)])
+    ]
+    monkeypatch.setattr("study.results.layout.finished", lambda _: held)
+    monkeypatch.setattr("study.report.write", lambda folder: (f"{folder}/report.html", ""))
+    text = shown(tmp_path, (ENDED, ENDED, ENDED), objective=objective)
+    assert [line.split()[:2] for line in text.splitlines() if "xlmr-tiny" in line] == [
+        ["●", "1"],
+        ["●", "0"],
+        ["2", "builtin/xlmr-tiny"],
+    ]
+    front = files.read_json(str(tmp_path / pareto.FRONT))["front"]
+    assert [trial["number"] for trial in front] == [0, 1]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from study.space.paths import absolute_paths
+
+
+def test_paths_and_backbones_that_are_folders_here_become_absolute_and_nothing_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "โมเดล").mkdir()
+    held = {"name": "held_out", "corpus": {"name": "parallel_jsonl", "path": "data/คู่.jsonl"}}
+    space = {
+        "trial": {
+            "corpora": [
+                {"name": "mmarco", "path": "s3://bucket/mmarco"},
+                {"name": "parallel_jsonl", "path": "a.jsonl"},
+            ],
+            "validation": {"benchmark": held, "metric": "multilingual/map"},
+            "query_prefix": "โมเดล",
+        },
+        "search": {"space": {"backbone": {"type": "categorical", "choices": ["โมเดล", "builtin/xlmr-tiny", "a/b"]}}},
+    }
+    made = absolute_paths(space)
+    assert made["trial"]["corpora"][0] == {"name": "mmarco", "path": "s3://bucket/mmarco"}
+    assert made["trial"]["corpora"][1]["path"] == str(tmp_path / "a.jsonl")
+    assert made["trial"]["validation"]["benchmark"]["corpus"]["path"] == str(tmp_path / "data" / "คู่.jsonl")
+    assert made["trial"]["query_prefix"] == "โมเดล"
+    choices = made["search"]["space"]["backbone"]["choices"]
+    assert choices == [str(tmp_path / "โมเดล"), "builtin/xlmr-tiny", "a/b"]
+    assert absolute_paths(made) == made

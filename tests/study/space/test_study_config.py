@@ -1,0 +1,364 @@
+"""Facts about reading a search space: what comes out of a good one, and the sentence for a bad one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pydantic
+import pytest
+import yaml
+
+from study.space.selection import Asha, Hyperband, Median, Objective
+from study.space.strict_yaml import SpaceError
+from study.space.study_config import StudyConfig, load, parse
+
+BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
+GOOD = """
+trial:
+  steps: 400
+  batch_size: 64
+  query_prefix: "คำถาม: "
+  validation: {every: 50}
+search:
+  trials: 9
+  first:
+    backbone: [builtin/xlmr-tiny, builtin/labse-tiny]
+    alpha: [0, 0.5, 1]
+  space:
+    backbone: {type: categorical, choices: [builtin/xlmr-tiny, builtin/labse-tiny]}
+    alpha: {type: float, low: 0, high: 1, step: 0.1}
+    temperature: {type: float, low: 1e-2, high: 0.2, log: true}
+"""
+
+
+def read(text: str, folder: Path) -> StudyConfig:
+    path = folder / "space.yaml"
+    path.write_text(dedent(text), encoding="utf-8")
+    return load(str(path))
+
+
+def searching(space: str, sampler: str = "grid", trial: str = "steps: 400") -> str:
+    """Return a file with these lines under `search.space`."""
+    return f"trial: {{{trial}}}\nsearch:\n  sampler: {sampler}\n  space:\n" + "".join(
+        f"    {line}\n" for line in dedent(space).strip().splitlines()
+    )
+
+
+def test_a_file_gives_fixed_values_points_budget_and_defaults(tmp_path: Path) -> None:
+    config = read(GOOD, tmp_path)
+    assert config.name == "space"
+    assert config.search.trials == 9
+    assert [tuple(point.values()) for point in config.search.points] == [(b, a) for b in BACKBONES for a in (0, 0.5, 1)]
+    assert config.objectives == (Objective(metric="validation/multilingual/map", direction="maximize"),)
+    assert (config.scheduler.name, config.concurrent, config.storage, config.loggers) == ("none", None, None, ())
+    trial = config.trial_config({"alpha": 0.3, "temperature": 0.1})
+    assert (trial.alpha, trial.temperature, trial.steps, trial.validation.every) == (0.3, 0.1, 400, 50)
+    assert trial.query_prefix == "คำถาม: "
+
+
+def test_any_nested_field_is_searched_by_its_dotted_key(tmp_path: Path) -> None:
+    config = read(
+        searching(
+            """
+            validation.every: {type: int, low: 10, high: 30, step: 10}
+            resources.workers: {type: categorical, choices: [1, 2]}
+            passage_prefix: {type: categorical, choices: ["段落：", "فقرة: "]}
+            """
+        ),
+        tmp_path,
+    )
+    assert config.search.trials == 3 * 2 * 2
+    trial = config.trial_config(config.search.points[-1])
+    assert (trial.validation.every, trial.resources.workers, trial.passage_prefix) == (30, 2, "فقرة: ")
+    assert trial.validation.metric == "multilingual/map"
+
+
+def test_a_grid_holds_decimals_as_written_and_its_first_field_changes_slowest(tmp_path: Path) -> None:
+    config = read(
+        searching("seed: {type: int, low: 0, high: 1}\nalpha: {type: float, low: 0, high: 1, step: 0.1}"), tmp_path
+    )
+    alphas = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    assert [(point["seed"], point["alpha"]) for point in config.search.points] == [
+        (seed, alpha) for seed in (0, 1) for alpha in alphas
+    ]
+
+
+BRANCHES = """
+backbone: {type: categorical, choices: [builtin/xlmr-tiny, builtin/labse-tiny, /models/เล็ก]}
+learning_rate:
+- {when: {backbone: builtin/xlmr-tiny}, type: float, low: 0.001, high: 0.003, step: 0.001}
+- {when: {backbone: [builtin/labse-tiny]}, type: categorical, choices: [0.01]}
+"""
+
+
+def test_a_branch_exists_only_where_its_condition_holds(tmp_path: Path) -> None:
+    config = read(searching(BRANCHES), tmp_path)
+    rates = [(point["backbone"], point.get("learning_rate")) for point in config.search.points]
+    assert rates == [
+        ("builtin/xlmr-tiny", 0.001),
+        ("builtin/xlmr-tiny", 0.002),
+        ("builtin/xlmr-tiny", 0.003),
+        ("builtin/labse-tiny", 0.01),
+        ("/models/เล็ก", None),
+    ]
+    assert config.trial_config(config.search.points[-1]).learning_rate == 3e-5  # the trial's own default
+
+
+def test_a_condition_may_name_a_fixed_field(tmp_path: Path) -> None:
+    space = "alpha: [{when: {steps: 400}, type: categorical, choices: [0.1, 0.2]}]"
+    assert read(searching(space), tmp_path).search.points == ({"alpha": 0.1}, {"alpha": 0.2})
+
+
+def test_first_points_may_leave_fields_open_and_may_be_listed_one_by_one(tmp_path: Path) -> None:
+    text = GOOD.replace("backbone: [builtin/xlmr-tiny, builtin/labse-tiny]\n    alpha: [0, 0.5, 1]", "- {alpha: 0.7}")
+    assert read(text, tmp_path).search.points == ({"alpha": 0.7},)
+
+
+def test_a_choice_may_be_a_mapping(tmp_path: Path) -> None:
+    config = read(searching("alpha: {type: categorical, choices: [0.5, {start: 1, end: 0}]}"), tmp_path)
+    alpha = config.trial_config(config.search.points[1]).alpha
+    assert not isinstance(alpha, float)
+    assert (alpha.start, alpha.end) == (1, 0)
+
+
+def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+    config = read(
+        """
+        trial: {learning_rate: 3e-5, weight_decay: 1E-2, mask_false_negatives: false, backbone: no}
+        search: {sampler: grid}
+        """,
+        tmp_path,
+    )
+    trial = config.trial_config({})
+    assert (trial.learning_rate, trial.weight_decay, trial.mask_false_negatives) == (3e-5, 1e-2, False)
+    assert trial.backbone == "no"
+
+
+def test_what_was_read_gives_the_same_configuration_again_even_from_json(tmp_path: Path) -> None:
+    config = read(GOOD, tmp_path)
+    assert parse(json.loads(json.dumps(config.source)), config.name) == config
+
+
+def test_objectives_may_be_several_and_improve_in_their_own_direction(tmp_path: Path) -> None:
+    objectives = """
+    objective:
+    - validation/monolingual/map
+    - {metric: validation/multilingual/rank_distance}
+    - {metric: validation/loss}
+    - {metric: validation/crosslingual/recall@5, direction: minimize}
+    """
+    config = read(GOOD + dedent(objectives), tmp_path)
+    assert [objective.direction for objective in config.objectives] == ["maximize", "minimize", "minimize", "minimize"]
+
+
+@pytest.mark.parametrize(
+    ("line", "scheduler"),
+    [
+        ("{name: asha, min_steps: 50}", Asha(name="asha", min_steps=50, reduction_factor=3)),
+        ("median", Median(name="median", min_steps=0, startup=5)),
+        ("{name: hyperband, min_steps: 50, max_steps: 400}", Hyperband(name="hyperband", min_steps=50, max_steps=400)),
+    ],
+)
+def test_a_scheduler_has_the_fields_of_its_name(line: str, scheduler: object, tmp_path: Path) -> None:
+    assert read(f"{GOOD}scheduler: {line}\n", tmp_path).scheduler == scheduler
+
+
+def test_examples_meet_every_choice_and_both_ends_of_every_range(tmp_path: Path) -> None:
+    trials = list(read(GOOD, tmp_path).examples())
+    assert {trial.backbone for trial in trials} == set(BACKBONES)
+    assert {0.01, 0.2} <= {trial.temperature for trial in trials}
+    assert (trials[0].backbone, trials[0].alpha) == (BACKBONES[0], 0.0)
+
+
+def test_a_bare_name_is_a_shipped_search_space_unless_a_file_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load("quickstart").name == "quickstart"
+    (tmp_path / "mine").write_text(GOOD, encoding="utf-8")
+    assert load("mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("quikstart", "unknown search space 'quikstart': did you mean 'quickstart'?"),
+        ("missing/space.yaml", "missing/space.yaml: No such file or directory"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_refused(name: str, sentence: str) -> None:
+    with pytest.raises(SpaceError) as refusal:
+        load(name)
+    assert str(refusal.value) == sentence
+
+
+REFUSED_FILES = [
+    ("trial: {steps: 1", "space.yaml, line 1: expected ',' or '}', but got '<stream end>'"),
+    ("trial:\n  steps: 1\n  steps: 2\n", "space.yaml, line 3: 'steps' is written twice"),
+    ("- a list", "space.yaml must hold keys and values, such as 'trial:' and 'search:'"),
+    ("trial: {}", "space.yaml: search: this key is missing"),
+    ("serch: {}", "space.yaml: unknown key 'serch': did you mean 'search'?"),
+    ("search: {sampler: tpes}", "space.yaml: search.sampler: 'tpes' is refused: input should be 'grid', 'random'"),
+    ("search: {sampler: random, trials: 3}", "space.yaml: search.space: the sampler 'random' needs it"),
+    ("search: {sampler: grid, trial: 3}", "space.yaml: search: unknown key 'trial': did you mean 'trials'?"),
+    ("search: {sampler: grid, trials: 0}", "space.yaml: search.trials: 0 is refused: input should be greater than or"),
+    ("search: {sampler: grid}\nloggers: [wandbb]", "space.yaml: loggers.0: 'wandbb' is refused: input should be 'mlf"),
+    ("search: {sampler: grid}\nconcurrent: 0", "space.yaml: concurrent: 0 is refused: input should be greater than"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), REFUSED_FILES)
+def test_a_malformed_file_is_refused_in_one_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as refusal:
+        read(text, tmp_path)
+    assert str(refusal.value).startswith(sentence)
+    assert "\n" not in str(refusal.value)
+
+
+REFUSED_TRIALS = [
+    ("lerning_rate: 1", "trial: unknown key 'lerning_rate': did you mean 'learning_rate'?"),
+    ("alpha: 1.5", "trial.alpha: 1.5 is out of range; allowed is from 0 to 1"),
+    ("alpha: {start: 0, ends: 1}", "trial.alpha: unknown key 'ends': did you mean 'end'?"),
+    ("steps: 2.5", "trial.steps: 2.5 is refused: input should be a valid integer"),
+    ("batch_size: 65, resources: {workers: 2}", "trial with these values: batch_size 65 cannot be shared equally by 2"),
+    ("benchmarks: [factbok]", "trial.benchmarks: unknown benchmark 'factbok': did you mean 'factbook'?"),
+    ("benchmarks: [{name: factbook, splt: test}]", "trial.benchmarks: benchmark 'factbook' has no option 'splt': did"),
+    ("corpora: [factbok]", "trial.corpora: unknown corpus 'factbok': did you mean 'factbook'?"),
+    ("corpora: [{name: factbook, weight: 0}]", "trial.corpora.0.weight: 0 is refused: input should be greater than 0"),
+    ("validation: {metric: multilingual/mapp}", "trial.validation.metric: unknown metric 'mapp': did you mean 'map'?"),
+    (
+        "validation: {metric: map}",
+        "trial.validation.metric: 'map' does not start with a setting: allowed: crosslingual",
+    ),
+    ("validation: {benchmark: factbook}", "trial.validation.benchmark: 'factbook' is also reported, and selection"),
+    ("validation: {evry: 3}", "trial.validation: unknown key 'evry': did you mean 'every'?"),
+]
+
+
+@pytest.mark.parametrize(("trial", "sentence"), REFUSED_TRIALS)
+def test_a_fixed_value_no_trial_takes_is_refused(trial: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as refusal:
+        read(f"trial: {{{trial}}}\nsearch: {{sampler: grid}}", tmp_path)
+    assert str(refusal.value).startswith(f"space.yaml: {sentence}")
+
+
+REFUSED_SPACES = [
+    ("alpa: {type: float, low: 0, high: 1, step: 1}", "search.space: unknown field 'alpa': did you mean 'alpha'?"),
+    ("validation.evry: {type: int, low: 1, high: 2}", "search.space: unknown field 'validation.evry': did you mean"),
+    ("alpha: {type: flot, low: 0, high: 1}", "alpha.type: unknown distribution 'flot': did you mean 'float'?"),
+    ("alpha: 0.5", "alpha: 0.5 is refused: write a distribution, such as {type: float, low: 0, high: 1}"),
+    ("alpha: {type: float, low: 0}", "alpha.high: this key is missing"),
+    ("alpha: {type: float, low: 0, hihg: 1}", "alpha: unknown key 'hihg': did you mean 'high'?"),
+    ("alpha: {type: float, low: 0, high: 1.5, step: 0.5}", "alpha: 1.5 is out of range; allowed is from 0 to 1"),
+    ("alpha: {type: float, low: 1, high: 0}", "alpha: low 1 is above high 0"),
+    ("alpha: {type: float, low: 0, high: 1, step: 0.3}", "alpha: steps of 0.3 from 0 miss 1; they reach 0.9"),
+    ("alpha: {type: float, low: 0, high: 1}", "a grid needs a 'step' to be finite"),
+    ("alpha: {type: float, low: 0, high: 1, log: true}", "alpha: a logarithmic scale has no 0: 'low' must be above 0"),
+    ("alpha: {type: float, low: 0.1, high: 1, log: true, step: 0.1}", "alpha: 'step' and 'log' exclude each other"),
+    ("alpha: {type: float, low: 0, high: .inf}", "alpha.high: '.inf' is refused: input should be a valid number"),
+    ("learning_rate: {type: float, low: 0, high: 1, step: 0.5}", "learning_rate: 0.0 is refused: input should be gre"),
+    ("batch_size: {type: float, low: 32, high: 64}", "batch_size: 45.2544 is refused: input should be a valid integer"),
+    ("resources.gpus_per_worker: {type: categorical, choices: [0.5, 1.5]}", "resources.gpus_per_worker: 1.5 is neithe"),
+    ("resources: {type: categorical, choices: [{workers: 2, gpus_per_worker: 0.5}]}", "resources: 2 workers cannot sh"),
+    ("precision: {type: categorical, choices: [fp32, fp16]}", "precision: 'fp16' is refused: input should be 'auto',"),
+    ("seed: {type: categorical, choices: [1, 1.0]}", "seed.choices: the choice 1.0 is written twice"),
+    ("seed: {type: categorical, choices: []}", "seed.choices: [] is refused: tuple should have at least 1 item"),
+    ("seed: {type: int, low: 0, high: 1000000}", "a grid of more than 100000 combinations"),
+    ("steps: {type: int, low: 1, high: 2}", "steps: it is also fixed under 'trial': remove it there or here"),
+    ("alpha: [{when: {backbone: x}, type: int, low: 0, high: 1}]", "alpha.when: 'backbone' is neither fixed nor sear"),
+    ("alpha: [{when: {steps: 100}, type: int, low: 0, high: 1}]", "alpha.when.steps: 100 is not one of 400"),
+    ("alpha: [{when: x, type: int, low: 0, high: 1}]", "alpha.when: 'x' is refused: write a field and its value"),
+    (
+        "alpha: [{when: {steps: 400}, type: int, low: 0, high: 1}, {type: categorical, choices: [0.5]}]",
+        "alpha: the branches 'alpha[steps=400]' and 'alpha' may hold together: set them apart",
+    ),
+]
+
+
+@pytest.mark.parametrize(("space", "sentence"), REFUSED_SPACES)
+def test_a_distribution_its_field_cannot_take_is_refused(space: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as refusal:
+        read(searching(space), tmp_path)
+    assert sentence in str(refusal.value)
+    assert str(refusal.value).startswith("space.yaml: search.space")
+
+
+def test_values_that_do_not_go_together_are_refused_with_the_trial_they_make(tmp_path: Path) -> None:
+    space = (
+        "batch_size: {type: categorical, choices: [64, 66]}\nresources.workers: {type: categorical, choices: [1, 4]}"
+    )
+    with pytest.raises(SpaceError, match=r"trial with batch_size=66, resources\.workers=4: batch_size 66 cannot be sh"):
+        read(searching(space), tmp_path)
+
+
+REFUSED_POINTS = [
+    ({"first": {"alpha": [0, 0.25]}}, "search.first.2.alpha: 0.25 is not one of 0 to 1 in steps of 0.1"),
+    ({"first": {"alpha": ["high"]}}, "search.first.1.alpha: 'high' is not a number"),
+    ({"first": {"aplha": [0]}}, "search.first.1: 'aplha' is not searched: did you mean 'alpha'?"),
+    (
+        {"first": {"backbone": "builtin/xlmr"}},
+        "search.first.1.backbone: 'builtin/xlmr' is not one of 'builtin/x",
+    ),
+    ({"first": 3}, "search.first: 3 is refused: write a list of points, or lists of values to combine"),
+    ({"first": [3]}, "search.first.1: 3 is refused: write fields and their values"),
+    ({"first": {"alpha": [0, 0.1, 0.2]}}, "search.trials: 2 is less than the 3 points in 'first'"),
+    ({"first": {"learning_rate": 0.001}}, "search.first.1.learning_rate: no branch of 'learning_rate' holds here: it"),
+    ({"sampler": "grid", "first": {"alpha": [0]}}, "search.first: a grid visits every combination"),
+    ({"sampler": "grid", "trials": 99}, "search.trials: 99 is more than the grid's 55 combinations"),
+    ({"trials": None}, "search.trials: the sampler 'random' needs it"),
+]
+
+
+@pytest.mark.parametrize(("search", "sentence"), REFUSED_POINTS)
+def test_a_first_point_outside_the_space_and_a_budget_that_does_not_fit_are_refused(
+    search: dict[str, Any], sentence: str
+) -> None:
+    space = yaml.safe_load(BRANCHES) | {"alpha": {"type": "float", "low": 0, "high": 1, "step": 0.1}}
+    with pytest.raises(SpaceError) as refusal:
+        parse({"search": {"sampler": "random", "trials": 2, "space": space, **search}}, "space")
+    assert str(refusal.value).startswith(f"space.yaml: {sentence}")
+
+
+REFUSED_SELECTIONS = [
+    (
+        "objective: factbook/multilingual/map",
+        "objective.metric: 'factbook/multilingual/map' is not a figure of the val",
+    ),
+    ("objective: validation/multilingual/mpa", "objective.metric: unknown metric 'mpa': did you mean 'map'?"),
+    ("objective: validation/multilingul/map", "objective.metric: 'multilingul/map' does not start with a setting"),
+    (
+        "objective: validation/monolingual/rank_distance",
+        "objective.metric: 'rank_distance' compares languages: it exis",
+    ),
+    (
+        "objective: {metric: validation/loss, direction: down}",
+        "objective.direction: 'down' is refused: input should be",
+    ),
+    ("objective: [validation/loss, validation/loss]", "objective: 'validation/loss' is written twice"),
+    ("objective: 3", "objective: 3 is refused: write keys and values (metric, direction)"),
+    ("scheduler: ashaa", "scheduler: unknown scheduler 'ashaa': did you mean 'asha'?"),
+    ("scheduler: {name: asha, min_step: 1}", "scheduler: unknown key 'min_step': did you mean 'min_steps'?"),
+    ("scheduler: asha", "scheduler.min_steps: this key is missing"),
+    ("scheduler: {name: hyperband, min_steps: 9, max_steps: 3}", "scheduler: min_steps 9 is above max_steps 3"),
+    ("scheduler: pbt", "scheduler: 'pbt' changes hyperparameters within a trial"),
+    (
+        "scheduler: median\nobjective: [validation/loss, validation/multilingual/map]",
+        "scheduler: 'median' compares trials by one objective and there are 2: keep one under 'objective', or write",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "sentence"), REFUSED_SELECTIONS)
+def test_an_objective_or_scheduler_that_cannot_select_is_refused(lines: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as refusal:
+        read(GOOD + lines, tmp_path)
+    assert str(refusal.value).startswith(f"space.yaml: {sentence}")
+
+
+def test_a_read_configuration_cannot_be_changed(tmp_path: Path) -> None:
+    config = read(GOOD, tmp_path)
+    with pytest.raises(pydantic.ValidationError):
+        config.search.trials = 3  # type: ignore[misc]  # that is the point

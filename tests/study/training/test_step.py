@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from study.config import TrialConfig
+from study.model.lora import add_adapters
+from study.training.batch import BatchMaker
+from study.training.execution import prepare
+from study.training.sampler import HybridSampler
+from study.training.step import DivergedError, Stepper, make_optimizer
+from study.training.temperature import Temperature
+from tests.process_group import RunInGroup
+from tests.toy_corpus import ToyCorpus
+from tests.toy_encoder import toy_encoder
+
+LANGUAGES = ("ar", "th", "zh")
+
+
+def gradients_of_one_step(
+    negatives: int = 1, *, dropout: float = 0.0, token_budget: int = 512, **changes: Any
+) -> tuple[float, Tensor]:
+    """This process's loss, and the flat gradient that the update is made with; last in it the temperature's."""
+    settings = {"batch_size": 8, "hard_negatives": negatives, "max_grad_norm": 1e9, "temperature": 0.2, "steps": 10}
+    config = TrialConfig.model_validate(settings | {"temperature_learning_rate": 1e-3} | changes)
+    corpus = ToyCorpus("toy", [LANGUAGES] * 40, [row // 2 for row in range(40)], negatives=negatives)
+    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=8, steps=10, seed=0)
+    encoder = toy_encoder(dropout=dropout)
+    if config.lora:
+        add_adapters(encoder, config.lora, config.seed)
+        for name, parameter in encoder.named_parameters():
+            if "lora_B" in name:  # as after some steps: at zero, the other half of the adapters has no gradient
+                nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(len(name)))
+    prepare(encoder.transformer, config)
+    maker = BatchMaker([corpus], sampler, encoder, hard_negatives=negatives, token_budget=token_budget)
+    held: list[Tensor] = []
+    temperature = Temperature(config, encoder.device)
+    optimizer = make_optimizer(encoder, temperature, config)
+    optimizer.register_step_pre_hook(
+        lambda *_: held.append(
+            torch.cat([p.grad.flatten() for m in (encoder, temperature) for p in m.parameters() if p.grad is not None])
+        )
+    )
+    result = Stepper(encoder, temperature, optimizer, config).step(maker.make(3), 3)
+    return float(result.loss), held[0]
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().max() / other.abs().max())
+
+
+@pytest.mark.parametrize("negatives", [0, 1, 2])
+def test_a_step_of_two_processes_has_the_gradient_of_one_process_on_the_joined_batch(
+    run_in_group: RunInGroup, negatives: int
+) -> None:
+    loss, alone = gradients_of_one_step(negatives)
+    together = run_in_group(2, gradients_of_one_step, negatives)
+    assert sum(share for share, _ in together) / 2 == pytest.approx(loss, rel=1e-5)
+    assert all(difference(gradient, alone) < 1e-4 for _, gradient in together)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "dropout": 0.1}], ids=["all weights", "adapters"])
+def test_gradient_caching_changes_neither_loss_nor_gradient_even_with_dropout(
+    run_in_group: RunInGroup, processes: int, lora: dict[str, Any] | None
+) -> None:
+    plain, cached = (
+        run_in_group(
+            processes, gradients_of_one_step, lora=lora, gradient_caching=caching, dropout=0.1, token_budget=200
+        )
+        for caching in (False, True)
+    )
+    for (plain_loss, plain_gradient), (cached_loss, cached_gradient) in zip(plain, cached, strict=True):
+        assert cached_loss == pytest.approx(plain_loss, rel=1e-6)
+        assert difference(cached_gradient, plain_gradient) < 1e-5
+
+
+def test_the_size_of_micro_batches_does_not_change_the_gradient() -> None:
+    _, whole = gradients_of_one_step(token_budget=100_000)
+    _, split = gradients_of_one_step(token_budget=100)
+    assert difference(split, whole) < 1e-5
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "dropout": 0.1}], ids=["all weights", "adapters"])
+def test_gradient_checkpointing_changes_nothing_to_the_last_bit(lora: dict[str, Any] | None) -> None:
+    _, plain = gradients_of_one_step(lora=lora, dropout=0.1)
+    _, checkpointed = gradients_of_one_step(lora=lora, dropout=0.1, gradient_checkpointing=True)
+    assert torch.equal(checkpointed, plain)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_trial_before_a_parameter_moves() -> None:
+    config = TrialConfig(batch_size=4, steps=10)
+    corpus = ToyCorpus.parallel(40, LANGUAGES)
+    encoder = toy_encoder()
+    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=4, steps=10, seed=0)
+    batch = BatchMaker([corpus], sampler, encoder, hard_negatives=0, token_budget=512).make(0)
+    word = encoder.transformer.embeddings.word_embeddings.weight
+    with torch.no_grad():
+        word[5:] = float("inf")
+    before = [parameter.clone() for parameter in encoder.parameters()]
+    temperature = Temperature(config, encoder.device)
+    stepper = Stepper(encoder, temperature, make_optimizer(encoder, temperature, config), config)
+    with pytest.raises(DivergedError, match="not finite at step 7: lower learning_rate or raise temperature"):
+        stepper.step(batch, 6)
+    assert all(torch.equal(a, b) for a, b in zip(before, encoder.parameters(), strict=True))
+
+
+def test_biases_norms_and_the_temperature_are_not_decayed() -> None:
+    encoder = toy_encoder()
+    config = TrialConfig(weight_decay=0.3, temperature_learning_rate=1e-2)
+    temperature = Temperature(config, encoder.device)
+    decayed, spared, learned = make_optimizer(encoder, temperature, config).param_groups
+    assert [group["weight_decay"] for group in (decayed, spared, learned)] == [0.3, 0, 0]
+    assert learned["params"] == [temperature.log]
+    assert all(parameter.ndim > 1 for parameter in decayed["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(encoder.parameters()))
