@@ -1,10 +1,15 @@
-"""What all commands share: how they speak, how they refuse, and how options of a benchmark are written."""
+"""What all commands share: how they speak, how they refuse, and how options of a benchmark are written.
+
+Ctrl-C, and the SIGTERM that clusters send, alike: a KeyboardInterrupt, and which signal it was.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pydantic
@@ -68,3 +73,26 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
         return TrialConfig.model_validate(values)
     except pydantic.ValidationError as error:
         raise UserError(f"trial{explain(TrialConfig, error.errors())}") from None
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """What wants this process to end, if anything does."""
+
+    def __init__(self) -> None:
+        """Nothing does yet."""
+        self.signal: signal.Signals | None = None
+        """Kept here, as Ray raises a KeyboardInterrupt of its own in place of whatever a handler raises."""
+
+    def heed(self) -> None:
+        """Raise KeyboardInterrupt at the first signal; the second ends the process at once."""
+        for number in SIGNALS:
+            signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number)
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt(self.signal.name)

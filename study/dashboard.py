@@ -20,9 +20,8 @@ import typer
 from rich.console import Console
 
 from study import cli
-from study.interruption import Interruption
-from study.pages.dashboard import Site
-from study.pages.live import open_study
+from study.cli import Interruption
+from study.pages.dashboard import Site, open_study
 from study.results import files, layout
 from tasks.errors import UserError
 

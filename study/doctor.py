@@ -45,9 +45,8 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         root: the studies' storage.
         console: where the lines go.
     """
-    from study.health import findings, nodes  # noqa: PLC0415
-    from study.health.all_reduce import all_reduce  # noqa: PLC0415
-    from study.health.growth import place_for_a_trial  # noqa: PLC0415
+    from study.health import findings, node  # noqa: PLC0415
+    from study.health.all_reduce import all_reduce, place_for_a_trial  # noqa: PLC0415
     from study.runtime import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
 
     good = []
@@ -62,7 +61,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     need = next(iter(config.examples())).resources
     try:
         with place_for_a_trial(need, console.print):
-            found = nodes.look(models, folder)
+            found = node.look(models, folder)
             for finding in (
                 findings.versions(found),
                 findings.gpus(found),

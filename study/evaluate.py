@@ -28,12 +28,12 @@ from rich.progress import (
 from rich.text import Text
 
 from study import cli
+from study.analysis.tables import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
-from study.pages.measurement import languages_table, settings_table
 from study.results import files
 from study.run import DEFAULT_STORAGE
-from study.runtime import plan, resources
-from study.space.paths import absolute_paths
+from study.runtime import preflight, resources
+from study.space.strict_yaml import absolute_paths
 from tasks.plugins import check_benchmark
 
 WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
@@ -108,7 +108,7 @@ def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: st
     from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415
 
-    resources.trials_at_once([config.resources], plan.supply())  # workers without a place would wait for one
+    resources.trials_at_once([config.resources], preflight.supply())  # workers without a place would wait for one
     cluster.start()
     scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:

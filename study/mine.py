@@ -26,8 +26,7 @@ from tasks.schema import Corpus, Setting
 if TYPE_CHECKING:
     import torch
 
-    from study.retrieval.mined_file import Summary
-    from study.retrieval.mining import Rule
+    from study.retrieval.mining import Rule, Summary
 
 POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
 BLOCK = 4096
@@ -76,8 +75,7 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
     from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.retrieval.encode import Encoding  # noqa: PLC0415
     from study.retrieval.measurement import uses_bf16  # noqa: PLC0415
-    from study.retrieval.mined_file import write  # noqa: PLC0415
-    from study.retrieval.mining import Miner  # noqa: PLC0415
+    from study.retrieval.mining import Miner, write  # noqa: PLC0415
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 
 from study import cli
-from study.interruption import Interruption
+from study.cli import Interruption
 from study.results import files, layout
-from study.runtime import lock, plan, preflight, summary
+from study.runtime import lock, preflight, summary
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -43,8 +43,8 @@ def main(
         if dry_run:
             config = study_config.load(space or DEFAULT_SPACE)
             corpora = preflight.check_corpora(config)
-            plan.show(config, console)
-            preflight.show(config, corpora, console)
+            preflight.show_plan(config, console)
+            preflight.show_data(config, corpora, console)
             return
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
         sys.exit(_run(config, folder, console))
@@ -76,9 +76,9 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 
 def _run(config: StudyConfig, folder: str, console: Console) -> int:
     """Run what is left of a study; return the code for the shell: `study.runtime.summary` says which mean what."""
-    at_once = plan.trials_at_once(config)  # refuses what can never run, before anything is started
-    plan.check_backbones(config)
-    plan.check_loggers(config)
+    at_once = preflight.trials_at_once(config)  # refuses what can never run, before anything is started
+    preflight.check_backbones(config)
+    preflight.check_loggers(config)
     preflight.check_corpora(config)
     url = layout.record_url(folder, config.storage)
     from study.runtime import cluster, driver  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
@@ -92,7 +92,7 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
             with cluster.running():
                 _describe(config, folder, ray_dashboard=cluster.dashboard())
                 console.print(
-                    f"study {folder}: {config.search.trials} trials, {at_once} at a time{plan.waiting(config)}"
+                    f"study {folder}: {config.search.trials} trials, {at_once} at a time{preflight.waiting(config)}"
                 )
                 record = driver.open_record(config, url, folder)
                 interruption.heed()  # Ray has put its own handlers in place

@@ -60,9 +60,10 @@ def test_all_of_them_dry_run_without_torch_ray_or_optuna() -> None:
     script = (
         "import json, sys\n"
         "from rich.console import Console\n"
-        "from study.runtime import plan, resources\nfrom study.space import study_config\n"
+        "from study.runtime import preflight, resources\nfrom study.space import study_config\n"
         "resources.this_machine = lambda: resources.Supply('a machine', (resources.Node(64, 8),))\n"
-        f"for name in {sorted(SHIPPED)}: plan.show(study_config.load(name), Console(file=sys.stderr, width=160))\n"
+        f"for name in {sorted(SHIPPED)}:\n"
+        "    preflight.show_plan(study_config.load(name), Console(file=sys.stderr, width=160))\n"
         "print(json.dumps(sorted({'torch', 'transformers', 'ray', 'optuna', 'datasets', 'faiss'} & set(sys.modules))))"
     )
     command = [sys.executable, "-c", script]

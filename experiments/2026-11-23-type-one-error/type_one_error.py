@@ -23,10 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from study.analysis.groups import Group, groups_of
-from study.analysis.query_values import query_values
+from study.analysis.comparison import query_values
 from study.analysis.statistics import Floats, differences, holm
-from study.analysis.study import Study, read_study
+from study.analysis.study import Group, Study, groups_of, read_study
 from study.results.layout import hardware, versions
 from tasks.schema import Setting
 

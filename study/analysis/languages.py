@@ -7,8 +7,8 @@ from typing import Any
 
 from babel import Locale
 
-from study.analysis.groups import Group
 from study.analysis.leaderboard import Result, metric_name, sampling_of
+from study.analysis.study import Group
 from study.analysis.tables import Cell, Table, figure
 from tasks.metrics import RANK_DISTANCE
 from tasks.schema import Setting

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from study.analysis.groups import Group, groups_of, merit, representatives
 from study.analysis.leaderboard import KINDS, ZERO_SHOT
-from study.analysis.study import Study, StudyError
+from study.analysis.study import Group, Study, StudyError, groups_of, merit, representatives
 from tasks.plugins import nearest
 
 HYBRID = "hybrid"

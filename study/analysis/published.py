@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from study.analysis.groups import Group
 from study.analysis.leaderboard import decimals, metric_name
+from study.analysis.study import Group
 from study.analysis.tables import NOTHING, Cell, Table, figure
 from tasks.metrics import RANK_DISTANCE
 from tasks.published import Published, read_published

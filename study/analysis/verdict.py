@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from study.analysis.comparison import Comparison, Figure
-from study.analysis.groups import Group
 from study.analysis.leaderboard import decimals, metric_name, setting_text
 from study.analysis.statistics import Difference
+from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 

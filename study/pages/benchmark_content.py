@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.analysis.comparison import Comparison, leading_figures
-from study.analysis.groups import Group
 from study.analysis.languages import (
     benchmark_languages,
     heat_maps,
@@ -19,7 +18,7 @@ from study.analysis.languages import (
 )
 from study.analysis.leaderboard import Result, ranked, trials_table
 from study.analysis.published import published_tables
-from study.analysis.study import Study
+from study.analysis.study import Group, Study
 from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence
 from study.pages import charts

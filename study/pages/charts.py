@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from study.analysis.comparison import Comparison
-from study.analysis.groups import Group, differing
 from study.analysis.leaderboard import Result, metric_name, number, sampling_of
+from study.analysis.study import Group, differing
 from study.analysis.verdict import LEVEL
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec

@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 
 from study.analysis.comparison import compare
-from study.analysis.groups import groups_of, representatives
 from study.analysis.languages import trial_label
 from study.analysis.leaderboard import KINDS, Result, ranked, sampling_of
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
-from study.analysis.study import Study, StudyError
+from study.analysis.study import Study, StudyError, groups_of, representatives
 from study.analysis.tables import Cell, Table, words
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark

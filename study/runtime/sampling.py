@@ -12,8 +12,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from study.space.branches import Branch, Values, draw
 from study.space.distributions import Categorical, Float, Int
+from study.space.spaces import Branch, Values, draw
 from study.space.study_config import Search, StudyConfig
 
 

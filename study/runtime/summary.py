@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from study import report
-from study.analysis import pareto
+from study.analysis import leaderboard
 from study.analysis.leaderboard import samplings_table, trials_table
 from study.results import files, layout
 from study.space.study_config import StudyConfig
@@ -25,9 +25,9 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
     console.print(f"\n{len(held)} of {config.search.trials} trials evaluated{_others(trials)} in {seconds:.0f} s\n")
     objective = config.objectives[0].metric
     if len(config.objectives) > 1:
-        console.print(pareto.front_table(held, config.objectives))
+        console.print(leaderboard.front_table(held, config.objectives))
         console.print()
-        files.write_json(files.join(folder, pareto.FRONT), pareto.front_json(held, config.objectives))
+        files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_json(held, config.objectives))
     for benchmark in sorted({name for result in held for name in result["benchmarks"]}):
         console.print(trials_table(held, objective, benchmark))
         console.print()

@@ -16,7 +16,7 @@ from ray.util.queue import Queue
 from study.config import ResourcesConfig, TrialConfig
 from study.results import files, layout
 from study.runtime import ray_internals
-from study.runtime.rendezvous import torch_config
+from study.runtime.ray_internals import torch_config
 
 TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
 """Ray Train's list of a run's checkpoints, in the run's folder."""

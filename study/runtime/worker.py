@@ -25,7 +25,7 @@ from study.retrieval.measurement import describe, encoding, load, measure, measu
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
 from study.space.selection import better
-from study.training import checkpoint, memory
+from study.training import checkpoint, step
 from study.training.corpora import load_for_training
 from study.training.loop import Training
 from study.training.step import DivergedError
@@ -51,11 +51,11 @@ def train_worker(message: dict[str, Any]) -> None:
         if distributed.rank() == 0:
             _fail(message, str(error))
     except (UserError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, UserError) and not memory.ran_out(error):
+        if not isinstance(error, UserError) and not step.ran_out(error):
             raise
         # Nothing that running it again would mend, but perhaps on this rank alone, with the others waiting for it: the
         # error ends them too, and the next attempt finds what is on record.
-        _fail(message, str(error) if isinstance(error, UserError) else memory.advice(config))
+        _fail(message, str(error) if isinstance(error, UserError) else step.advice(config))
         raise
     else:
         _write(message, result, evaluations)

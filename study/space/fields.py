@@ -11,7 +11,7 @@ from typing import Any
 import pydantic
 
 from study.config import TrialConfig
-from study.space.branches import Values
+from study.space.spaces import Values
 from study.space.strict_yaml import SpaceError, explain
 from tasks.plugins import nearest
 

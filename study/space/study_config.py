@@ -16,12 +16,9 @@ from pydantic import Field
 
 from study.config import Frozen, TrialConfig
 from study.space import fields, selection
-from study.space.branches import Branch, Space, Values, draw
-from study.space.paths import absolute_paths
-from study.space.references import check_references
-from study.space.selection import Objective, Stopping
-from study.space.spaces import grid, read_points, read_space
-from study.space.strict_yaml import SpaceError, checked, explain, read
+from study.space.selection import Objective, Stopping, check_references
+from study.space.spaces import Branch, Space, Values, draw, grid, read_points, read_space
+from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.plugins import nearest
 
 SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"

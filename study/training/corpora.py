@@ -1,4 +1,4 @@
-"""The corpora a trial trains on, without the rows it validates on."""
+"""The corpora of a trial without the rows held out for validation. Imports no torch, so that preflight can use it."""
 
 from __future__ import annotations
 

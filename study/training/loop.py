@@ -14,11 +14,9 @@ from study.distributed import sum_over_ranks, world_size
 from study.model.encoder import Encoder
 from study.training.batch import BatchMaker
 from study.training.checkpoint import Progress
-from study.training.execution import prepare
 from study.training.sampler import HybridSampler
-from study.training.schedules import learning_rate_at
-from study.training.step import Stepper, make_optimizer
-from study.training.temperature import Temperature
+from study.training.schedules import Temperature, learning_rate_at
+from study.training.step import Stepper, make_optimizer, prepare
 from tasks.schema import Corpus
 
 REPORTS = 10

@@ -3,10 +3,16 @@
 Gradient caching (Gao et al., arXiv 2101.06983) embeds every micro-batch twice, once without a graph to learn the loss's
 gradient at the embeddings, once with a graph to carry it back, so memory is that of one micro-batch at any batch size.
 Dropout is seeded per (seed, step, rank, micro-batch): both passes see the same masks, and resuming needs no RNG state.
+
+How a transformer runs while it trains: gradient checkpointing, torch.compile. What it computes stays the same.
+
+Out of memory: how it shows, on a CPU or a GPU, and which settings to lower. Starts without torch.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -18,12 +24,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from study.config import TrialConfig
 from study.distributed import rank, world_size
+from study.model.cpu import TouchedRows
 from study.model.encoder import Encoder, Tokens
-from study.model.touched_rows import TouchedRows
 from study.training.batch import Batch
 from study.training.loss import contrastive_loss
-from study.training.schedules import learning_rate_at
-from study.training.temperature import Temperature
+from study.training.schedules import Temperature, learning_rate_at
+from tasks.errors import UserError
 
 Loss = Callable[[Tensor], Tensor]
 HIGHEST = "highest"
@@ -132,3 +138,53 @@ class Stepper:
 def _dropout_seeds(config: TrialConfig, step: int, count: int) -> list[int]:
     words = np.random.SeedSequence([config.seed, step, rank()]).generate_state(count, np.uint32)
     return [int(word) for word in words]
+
+
+class ExecutionError(UserError):
+    """A way to run that the backbone or the machine does not offer."""
+
+
+def prepare(transformer: Any, config: TrialConfig) -> None:
+    """Set up the ways to run that a trial asks for.
+
+    Raises:
+        ExecutionError: the backbone has no gradient checkpointing, or the machine no compiler.
+    """
+    if config.gradient_checkpointing:
+        if not transformer.supports_gradient_checkpointing:
+            raise ExecutionError(
+                f"gradient_checkpointing: {type(transformer).__name__} does not offer it; leave it out"
+            )
+        # The other, reentrant kind needs inputs with a gradient, which adapters on frozen embeddings do not have.
+        transformer.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if config.compile:
+        compiler = os.environ.get("CXX", "g++")
+        if not shutil.which(compiler):
+            raise ExecutionError(
+                f"compile: there is no C++ compiler '{compiler}' here; install it or leave compile out"
+            )
+        # Shapes differ from one micro-batch to the next. Dropout is PyTorch's own, so that it follows our seeds and
+        # gradient caching, which runs a graph without gradients and one with, sees the same masks in both.
+        transformer.compile(dynamic=True, options={"fallback_random": True})
+
+
+SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory")
+"""In what CUDA says, PyTorch on a CPU (Linux, elsewhere), and Ray, which ends processes before the system does."""
+
+
+def ran_out(error: BaseException) -> bool:
+    """Return whether an error says that there was no memory left."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)
+
+
+def advice(config: TrialConfig) -> str:
+    """Return a sentence that names the settings to change, the cheapest in time first."""
+    tokens = config.micro_batch_tokens
+    settings = {
+        f"lower micro_batch_tokens (now {tokens or 'what suits the device'})": tokens != 64,
+        "set gradient_caching, so that memory no longer grows with batch_size": not config.gradient_caching,
+        "set gradient_checkpointing": not config.gradient_checkpointing,
+        f"lower max_passage_tokens (now {config.max_passage_tokens})": True,
+        "train adapters only (lora)": config.lora is None,
+    }
+    return f"out of memory: {', or '.join(text for text, helps in settings.items() if helps)}"

@@ -11,8 +11,9 @@ One paragraph of `zh.json`, shortened:
      "qas": [{"id": "56beb4343aeaaa14008c925b", "question": "黑豹队的防守丢了多少分？",
               "answers": [{"answer_start": 10, "text": "308"}]}]}
 
-Protocol: `tasks.formats.lareqa`. Monolingual (11 pools), cross-lingual (110 ordered pairs, each against one language's
-pool) and multilingual (each query language against the union, 11 relevant passages); macro averages over languages or pairs.
+Protocol: `tasks.formats.lareqa`. Monolingual (11 pools), cross-lingual (110 ordered pairs, each against one
+language's pool) and multilingual (each query language against the union, 11 relevant passages); macro averages over
+languages or pairs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from tasks.data.conversion import conversion
+from tasks.data.cache import conversion
 from tasks.data.mapped import MappedArray, MappedTable
 from tasks.plugins import TaskError
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.data.conversion import conversion
+from tasks.data.cache import conversion
 from tasks.data.mapped import MappedArray, MappedTable, slices
 from tasks.formats.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
 from tasks.schema import Keys, Pair, Rows

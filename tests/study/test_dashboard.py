@@ -22,8 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.exc import OperationalError
 
 from study.analysis.study import Study, StudyError
-from study.pages.dashboard import Site
-from study.pages.live import open_study, read_live
+from study.pages.dashboard import Site, open_study, read_live
 from study.results import files, layout
 from tests.study.live_study import copy_of, record, trial
 

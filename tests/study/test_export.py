@@ -20,8 +20,8 @@ from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
 from study.training import checkpoint
+from study.training.schedules import Temperature
 from study.training.step import make_optimizer
-from study.training.temperature import Temperature
 
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from study.analysis.groups import Group, groups_of, representatives
+from study.analysis.study import Group, groups_of, representatives
 from study.config import TrialConfig
 
 OBJECTIVE = "validation/multilingual/map"

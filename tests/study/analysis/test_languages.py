@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from study.analysis.groups import groups_of
 from study.analysis.languages import heat_maps, heat_table, language_name, rank_distance_table, unseen_languages
-from study.analysis.study import Study
+from study.analysis.study import Study, groups_of
 from tests.study.synthetic_study import UNSEEN
 
 

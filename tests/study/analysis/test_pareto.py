@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
-from study.analysis.pareto import MARK, front, front_json, front_table
+from study.analysis.leaderboard import MARK, front, front_json, front_table
 from study.space.selection import Objective
 
 MAP = Objective(metric="validation/multilingual/map", direction="maximize")

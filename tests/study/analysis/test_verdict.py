@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from study.analysis.comparison import Comparison, Figure
-from study.analysis.groups import Group
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference
+from study.analysis.study import Group
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
 from study.config import TrialConfig
 from tasks.schema import Setting

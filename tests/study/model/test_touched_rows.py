@@ -10,8 +10,8 @@ from study.config import TrialConfig
 from study.training.batch import BatchMaker
 from study.training.loss import contrastive_loss
 from study.training.sampler import HybridSampler
+from study.training.schedules import Temperature
 from study.training.step import Stepper, make_optimizer
-from study.training.temperature import Temperature
 from tests.toy_corpus import ToyCorpus
 from tests.toy_encoder import toy_encoder
 

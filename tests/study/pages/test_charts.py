@@ -8,9 +8,8 @@ import altair as alt
 import pytest
 
 from study.analysis.comparison import compare
-from study.analysis.groups import groups_of
 from study.analysis.pairs import choose_pairs
-from study.analysis.study import Study
+from study.analysis.study import Study, groups_of
 from study.pages import charts
 from tests.study.synthetic_study import OBJECTIVE
 

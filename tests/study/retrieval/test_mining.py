@@ -12,8 +12,7 @@ import pytest
 
 from study.distributed import rank
 from study.retrieval.encode import Encoding, encode
-from study.retrieval.mined_file import Summary, write
-from study.retrieval.mining import Miner, MiningError, Rule
+from study.retrieval.mining import Miner, MiningError, Rule, Summary, write
 from study.training.batch import BatchMaker
 from study.training.sampler import HybridSampler
 from tasks.corpora import parallel_jsonl

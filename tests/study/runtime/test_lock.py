@@ -13,7 +13,11 @@ import pytest
 from study.runtime import lock
 from study.space.study_config import SHIPPED
 
-HOLDER = "import sys; from study.runtime import lock\nwith lock.held(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+HOLDER = """import sys
+from study.runtime import lock
+with lock.held(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()"""
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -12,9 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from study.config import TrialConfig
-from study.runtime import plan
-from study.runtime.loggers import MLflow, callbacks
-from study.runtime.tensorboard import TensorBoard
+from study.runtime import preflight
+from study.runtime.loggers import MLflow, TensorBoard, callbacks
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -81,5 +80,5 @@ def test_a_study_on_shared_storage_leaves_tensorboard_to_tune() -> None:
 
 def test_a_logger_that_is_not_installed_is_refused_in_one_sentence() -> None:
     with pytest.raises(UserError, match=r"^loggers: 'wandb' is not installed: pip install wandb, or take it out"):
-        plan.check_loggers(study("wandb"))
-    plan.check_loggers(study())
+        preflight.check_loggers(study("wandb"))
+    preflight.check_loggers(study())

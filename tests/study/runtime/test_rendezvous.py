@@ -12,7 +12,7 @@ from ray.exceptions import OutOfMemoryError
 from ray.train.torch.config import _TorchBackend
 
 from study.config import ResourcesConfig
-from study.runtime import rendezvous
+from study.runtime import ray_internals
 from study.runtime.cluster import LOOPBACK
 
 
@@ -25,7 +25,7 @@ def test_workers_that_ray_killed_for_memory_do_not_keep_their_processors_from_th
 
     monkeypatch.setattr(_TorchBackend, "on_shutdown", killed)
     monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: address)
-    config = rendezvous.torch_config(ResourcesConfig(workers=2))
+    config = ray_internals.torch_config(ResourcesConfig(workers=2))
     backend = config.backend_cls()
     backend._folder = str(tmp_path / "rendezvous")
     (tmp_path / "rendezvous").mkdir()

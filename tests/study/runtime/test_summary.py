@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from study.analysis import pareto
+from study.analysis import leaderboard
 from study.results import files
 from study.runtime import summary
 from study.space.study_config import parse
@@ -82,5 +82,5 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
         ["●", "0"],
         ["2", "builtin/xlmr-tiny"],
     ]
-    front = files.read_json(str(tmp_path / pareto.FRONT))["front"]
+    front = files.read_json(str(tmp_path / leaderboard.FRONT))["front"]
     assert [trial["number"] for trial in front] == [0, 1]

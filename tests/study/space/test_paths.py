@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study.space.paths import absolute_paths
+from study.space.strict_yaml import absolute_paths
 
 
 def test_paths_and_backbones_that_are_folders_here_become_absolute_and_nothing_else_changes(

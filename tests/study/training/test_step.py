@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from study.config import TrialConfig
 from study.model.lora import add_adapters
 from study.training.batch import BatchMaker
-from study.training.execution import prepare
 from study.training.sampler import HybridSampler
-from study.training.step import DivergedError, Stepper, make_optimizer
-from study.training.temperature import Temperature
+from study.training.schedules import Temperature
+from study.training.step import DivergedError, Stepper, make_optimizer, prepare
 from tests.process_group import RunInGroup
 from tests.toy_corpus import ToyCorpus
 from tests.toy_encoder import toy_encoder

@@ -8,7 +8,7 @@ import torch
 
 from study.config import TrialConfig
 from study.training.loss import contrastive_loss
-from study.training.temperature import Temperature
+from study.training.schedules import Temperature
 
 CPU = torch.device("cpu")
 

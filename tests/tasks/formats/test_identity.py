@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.identity import Version, identities
+from tasks.formats.parallel_writer import Version, identities
 
 
 def plainly(rows: list[dict[str, int]], order: list[str]) -> list[int]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from study.config import ResourcesConfig
-from study.health import growth
-from study.health.growth import place_for_a_trial
+from study.health import all_reduce
+from study.health.all_reduce import place_for_a_trial
 from study.runtime import cluster
 from study.runtime.resources import Node, Supply
 
@@ -25,8 +25,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def ask(*, bundles: list[dict[str, float]]) -> None:
         asked.append(bundles)
 
-    monkeypatch.setattr(growth, "request_resources", ask)
-    monkeypatch.setattr(growth, "_ASKS_EVERY_S", 0)
+    monkeypatch.setattr(all_reduce, "request_resources", ask)
+    monkeypatch.setattr(all_reduce, "_ASKS_EVERY_S", 0)
     return asked
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_asked_for_where_there_is_a_place_or_none_can_come(
 
 def test_checks_go_on_with_what_came_when_patience_ends(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     holding(monkeypatch, Supply("the cluster", (HEAD,), GROWN))
-    monkeypatch.setattr(growth, "_PATIENCE_S", 0)
+    monkeypatch.setattr(all_reduce, "_PATIENCE_S", 0)
     with place_for_a_trial(NEED, lambda _: None):
         assert len(asked) == 1
     assert asked[1:] == [[]]
