@@ -105,9 +105,7 @@ def measure(chosen: Options, precision: Precision, *, batch_size: int = 32, cach
 
 def same_pairs(config: TrialConfig, corpus: Corpus) -> Dataset:
     """Return the pairs our sampler draws over all steps."""
-    sampler = HybridSampler(
-        [corpus], [None], alpha=config.alpha, batch_size=config.batch_size, steps=config.steps, seed=config.seed
-    )
+    sampler = HybridSampler([corpus], config)
     plans = [sampler.batch(step) for step in range(config.steps)]
     drawn = [pair for plan in plans for pair in corpus.pairs(plan.rows, plan.query_languages, plan.passage_languages)]
     return Dataset.from_dict({"query": [pair.query for pair in drawn], "passage": [pair.passage for pair in drawn]})

@@ -18,6 +18,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
 Pooling = Literal["mean", "first", "pooler"]
 """How token states become one vector: their mean, the first token's, or the model's own pooler (dense + tanh)."""
+Mixing = Literal["batch", "pair"]
+"""What `alpha` is drawn for: a whole batch (arXiv 2408.10536) or each pair by itself."""
 SEPARATOR = "/"
 """Between the parts of a metric key: `xquad_r/multilingual/map`."""
 LEARNED_TEMPERATURES = (0.01, 1.0)
@@ -48,6 +50,11 @@ class Schedule(Frozen):
         """Return the value after `fraction` (0 to 1) of all steps."""
         progress = fraction if self.shape == "linear" else (1 - math.cos(math.pi * fraction)) / 2
         return self.start + (self.end - self.start) * progress
+
+
+def fraction_done(step: int, steps: int) -> float:
+    """Return how far `step` (from 0) is into a trial of `steps` steps: 0 at the first step, 1 at the last."""
+    return step / max(1, steps - 1)
 
 
 def value_at(value: float | Schedule, fraction: float) -> float:
@@ -189,7 +196,10 @@ class TrialConfig(Frozen):
     # The batches.
     corpora: tuple[CorpusConfig, ...] = Field(default=(CorpusConfig(name="factbook"),), min_length=1)
     alpha: Annotated[float | Schedule, _within(0, 1)] = 0.5
-    """Probability that a batch is monolingual: 1 is X-X-mono, 0 is X-Y (arXiv 2408.10536, section 3)."""
+    """Probability that a batch, or a pair, is monolingual (arXiv 2408.10536, section 3)."""
+    mixing: Mixing = "batch"
+    """`batch` draws the kind of a whole batch: alpha 1 is X-X-mono, alpha 0 is X-Y. `pair` draws it for each pair:
+    alpha 1 is X-X, alpha 0 is X-Y again (names as in LAReQA, arXiv 2004.05484)."""
     batch_size: int = Field(default=100, ge=2)
     """Pairs a step, over all workers."""
     hard_negatives: int = Field(default=0, ge=0)

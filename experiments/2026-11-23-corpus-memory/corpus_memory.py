@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from study.config import TrialConfig
 from study.results.layout import hardware
 from study.training.sampler import HybridSampler
 from tasks.corpora import parallel_jsonl
@@ -72,7 +73,7 @@ def draw(file: Path) -> dict[str, float]:
     """Open the corpus, draw the batches, and return what it took."""
     before, began = memory("VmRSS"), time.perf_counter()
     corpus = parallel_jsonl.load(path=file)
-    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=BATCH_SIZE, steps=BATCHES, seed=0)
+    sampler = HybridSampler([corpus], TrialConfig(batch_size=BATCH_SIZE, steps=BATCHES))
     seconds = []
     for step in range(BATCHES):
         plan = sampler.batch(step)

@@ -38,7 +38,7 @@ def check_corpora(config: StudyConfig) -> list[Corpus]:
     loaded: dict[str, Corpus] = {}
     checked: set[str] = set()
     for trial in config.examples():
-        key = repr((trial.corpora, trial.batch_size, trial.alpha))
+        key = repr((trial.corpora, trial.batch_size, trial.alpha, trial.mixing))
         if trial.steps and key not in checked:
             checked.add(key)
             _check(trial, loaded)
@@ -49,14 +49,7 @@ def _check(trial: TrialConfig, loaded: dict[str, Corpus]) -> None:
     local = [corpus for corpus in trial.corpora if is_local(corpus.name, corpus.options)]
     corpora = [_loaded(corpus, loaded) for corpus in local]
     if len(local) == len(trial.corpora):
-        HybridSampler(
-            corpora,
-            [corpus.weight for corpus in local],
-            alpha=trial.alpha,
-            batch_size=trial.batch_size,
-            steps=trial.steps,
-            seed=trial.seed,
-        )
+        HybridSampler(corpora, trial)
 
 
 def _loaded(corpus: CorpusConfig, loaded: dict[str, Corpus]) -> Corpus:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from study.batching import batches_by_length, best_budget
+from study.config import TrialConfig
 from study.distributed import rank, world_size
 from study.model.encoder import Encoder, Tokens
 from study.training.loss import Identities
-from study.training.sampler import HybridSampler, Kind
+from study.training.sampler import HybridSampler
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Pair
 
@@ -23,7 +24,8 @@ from tasks.schema import Corpus, Pair
 class Batch:
     """This rank's share of one global batch. B queries, M passages (positives first, then hard negatives)."""
 
-    kind: Kind
+    alpha: float
+    """The probability with which the kind of the batch, or of each pair, was drawn."""
     micro_batches: list[Tokens]
     """Queries and passages mixed, sorted by length."""
     order: Tensor
@@ -41,17 +43,11 @@ class BatchMaker:
     """Reads, tokenizes and pads this rank's share of any step's batch."""
 
     def __init__(
-        self,
-        corpora: Sequence[Corpus],
-        sampler: HybridSampler,
-        encoder: Encoder,
-        *,
-        hard_negatives: int,
-        token_budget: int | None,
+        self, corpora: Sequence[Corpus], sampler: HybridSampler, encoder: Encoder, config: TrialConfig
     ) -> None:
         self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
-        self._hard_negatives = hard_negatives
-        self._token_budget = token_budget or best_budget(encoder.device)
+        self._hard_negatives = config.hard_negatives
+        self._token_budget = config.micro_batch_tokens or best_budget(encoder.device)
 
     def make(self, step: int) -> Batch:
         """Return the batch of `step`."""
@@ -65,7 +61,7 @@ class BatchMaker:
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
-        return Batch(plan.kind, micro_batches, order, len(pairs), Identities.of(pairs, corpus.keys(plan.rows)))
+        return Batch(plan.alpha, micro_batches, order, len(pairs), Identities.of(pairs, corpus.keys(plan.rows)))
 
     def ahead(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps `first` to `last` - 1, each made while the step before it runs."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from study.config import TrialConfig, value_at
+from study.config import TrialConfig
 from study.distributed import sum_over_ranks, world_size
 from study.model.encoder import Encoder
 from study.training.batch import BatchMaker
@@ -46,21 +46,7 @@ class Training:
         self.temperature = Temperature(config, encoder.device)
         self.optimizer = make_optimizer(encoder, self.temperature, config)
         self.progress = Progress()
-        sampler = HybridSampler(
-            corpora,
-            [corpus.weight for corpus in config.corpora],
-            alpha=config.alpha,
-            batch_size=config.batch_size,
-            steps=config.steps,
-            seed=config.seed,
-        )
-        self._batches = BatchMaker(
-            corpora,
-            sampler,
-            encoder,
-            hard_negatives=config.hard_negatives,
-            token_budget=config.micro_batch_tokens,
-        )
+        self._batches = BatchMaker(corpora, HybridSampler(corpora, config), encoder, config)
         self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 
     def run(self) -> Iterator[Report]:
@@ -83,7 +69,7 @@ class Training:
             if due_validation or done % max(1, config.steps // REPORTS) == 0:
                 seconds, learned = before + time.monotonic() - began, self.temperature.learned
                 self.progress = replace(self.progress, step=done, seconds=seconds, log_temperature=learned)
-                metrics = self._metrics(step, losses)
+                metrics = self._metrics(step, losses, batch.alpha)
                 self.progress = replace(self.progress, history=(*self.progress.history, metrics))
                 yield Report(metrics, due_validation)
                 losses = []
@@ -106,13 +92,12 @@ class Training:
             self.progress = replace(self.progress, best_step=self.progress.step, best_score=score, best_metrics=metrics)
         return best
 
-    def _metrics(self, step: int, losses: list[torch.Tensor]) -> dict[str, float]:
-        fraction = step / max(1, self.config.steps - 1)
+    def _metrics(self, step: int, losses: list[torch.Tensor], alpha: float) -> dict[str, float]:
         return {
             "step": step + 1,
             "loss": float(sum_over_ranks(torch.stack(losses).mean())) / world_size(),
             "learning_rate": learning_rate_at(step, self.config),
-            "alpha_now": value_at(self.config.alpha, fraction),
+            "alpha_now": alpha,
             "temperature_now": self.temperature.figure(step),
             "train_seconds": self.progress.seconds,
         }

@@ -1,41 +1,44 @@
-"""Which pairs share a batch: hybrid batch sampling (arXiv 2408.10536, section 3).
+"""Which pairs share a batch: hybrid batch sampling (arXiv 2408.10536, section 3), and mixing pair by pair.
 
-A batch is monolingual with probability `alpha`: one language, drawn uniformly, both sides. Otherwise it is
-cross-lingual: within each pair the query's language differs from the passage's, and languages vary over the batch.
-`alpha=1` is X-X-mono and `alpha=0` is X-Y of LAReQA (arXiv 2004.05484).
+`mixing: batch` is the paper's method. A batch is monolingual with probability `alpha`: one language, drawn uniformly,
+on both sides. Otherwise it is cross-lingual: within each pair the query and the passage differ in language, and
+languages vary over the batch. `alpha=1` is X-X-mono and `alpha=0` is X-Y of LAReQA (arXiv 2004.05484, section 4).
 
-The batch of step s is a pure function of (seed, s), the same on every rank; each rank takes its slice of it. So `alpha`
-means the same at every world size, and resuming needs no sampler state. Two trials that differ in `alpha` alone draw
-the same random numbers, which makes their comparison a paired one.
+`mixing: pair` draws for each pair instead: the passage is in the query's language with probability `alpha`, and
+languages vary over the batch either way. `alpha=1` is X-X of LAReQA, `alpha=0` is X-Y again.
 
-Shuffling without a table: a keyed bijection of 0..n-1, so forty million rows cost no memory to shuffle.
-
-A balanced Feistel network over the smallest even number of bits that holds n, walked until the value falls inside the
-range (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002: prefix and cycle walking).
+The batch of step s is a pure function of (seed, s), the same on every rank; each rank takes its slice. So `alpha` means
+the same at every world size, and resuming needs no sampler state. Trials that share a seed draw the same rows of a
+complete parallel corpus whatever `alpha` and `mixing` are, so that differences between them are paired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from study.config import Schedule, value_at
+from study.config import Schedule, TrialConfig, fraction_done, value_at
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Rows
 
-Kind = Literal["monolingual", "crosslingual"]
+Kind = Literal["monolingual", "crosslingual", "mixed"]
+"""`mixed`: the kind was drawn for each pair."""
 REDRAWS = 100
+PAIR_STREAM = 1
+"""Separates the random numbers that choose each pair's kind from those that both ways of mixing share."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Which rows of which corpus, in which languages: a batch before any text is read."""
+    """The rows and languages of a batch, before any text is read. B pairs."""
 
     kind: Kind
+    alpha: float
+    """The probability with which this batch's kind, or that of each pair, was drawn."""
     corpus: int
     """Index into the sampler's corpora."""
     rows: Rows
@@ -47,30 +50,29 @@ class BatchPlan:
         """Return the slice of this batch that `rank` works on; B is a multiple of the world size."""
         size = len(self.rows) // world_size
         part = slice(rank * size, (rank + 1) * size)
-        return BatchPlan(
-            self.kind, self.corpus, self.rows[part], self.query_languages[part], self.passage_languages[part]
+        return replace(
+            self,
+            rows=self.rows[part],
+            query_languages=self.query_languages[part],
+            passage_languages=self.passage_languages[part],
         )
 
 
 class HybridSampler:
     """Plans the global batch of any step.
 
+    Args:
+        corpora: the corpora that `config` names, in its order.
+        config: the trial, whose corpus weights, `alpha`, `mixing`, `batch_size`, `steps` and `seed` decide the batches.
+
     Raises:
-        TaskError: a corpus is smaller than a batch, or no corpus can serve the cross-lingual batches `alpha` asks for.
+        TaskError: a corpus is smaller than a batch, or cannot serve the cross-lingual pairs that `alpha` asks for.
     """
 
-    def __init__(
-        self,
-        corpora: Sequence[Corpus],
-        weights: Sequence[float | None],
-        *,
-        alpha: float | Schedule,
-        batch_size: int,
-        steps: int,
-        seed: int,
-    ) -> None:
-        self._corpora = corpora
-        self._alpha, self._batch_size, self._steps, self._seed = alpha, batch_size, steps, seed
+    def __init__(self, corpora: Sequence[Corpus], config: TrialConfig) -> None:
+        self._corpora, self._alpha, self._mixing = corpora, config.alpha, config.mixing
+        self._batch_size, self._steps, self._seed = config.batch_size, config.steps, config.seed
+        weights = [corpus.weight for corpus in config.corpora]
         shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
         self._monolingual_shares = np.array(shares, dtype=float)
         self._crosslingual_shares = np.array(
@@ -81,22 +83,40 @@ class HybridSampler:
     def batch(self, step: int) -> BatchPlan:
         """Return the global batch of `step` (from 0)."""
         rng = np.random.default_rng([self._seed, step])
-        is_monolingual = rng.random() < value_at(self._alpha, step / max(1, self._steps - 1))
+        alpha = value_at(self._alpha, fraction_done(step, self._steps))
+        is_monolingual = rng.random() < alpha
+        # With mixing by pair every corpus serves both kinds (see _check), so the shares are the same.
         shares = self._monolingual_shares if is_monolingual else self._crosslingual_shares
         index = int(np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(), side="right"))
+        # Drawn in every case, so that all later draws start from the same state whatever alpha and mixing are.
+        language = self._corpora[index].languages[int(rng.integers(len(self._corpora[index].languages)))]
+        if self._mixing == "pair":
+            return self._mixed(step, index, alpha, rng)
         corpus = self._corpora[index]
-        # Drawn for either kind, so that everything after is drawn from the same state whatever alpha is.
-        language = corpus.languages[int(rng.integers(len(corpus.languages)))]
         candidates = corpus.rows(language) if is_monolingual else corpus.rows()
         rows = self._distinct(corpus, candidates, self._stream(index, candidates, step), rng)
         if is_monolingual:
             languages = (language,) * len(rows)
-            return BatchPlan("monolingual", index, rows, languages, languages)
+            return BatchPlan("monolingual", alpha, index, rows, languages, languages)
         query_languages, passage_languages = zip(*(_two_languages(corpus, int(row), rng) for row in rows), strict=True)
-        return BatchPlan("crosslingual", index, rows, query_languages, passage_languages)
+        return BatchPlan("crosslingual", alpha, index, rows, query_languages, passage_languages)
+
+    def _mixed(self, step: int, index: int, alpha: float, rng: np.random.Generator) -> BatchPlan:
+        """Return a batch whose pairs are each monolingual with probability `alpha`."""
+        corpus = self._corpora[index]
+        is_monolingual_B = np.random.default_rng([self._seed, step, PAIR_STREAM]).random(self._batch_size) < alpha
+        candidates: Sequence[int] | Rows = range(len(corpus))
+        rows = self._stream(index, candidates, step)
+        if not is_monolingual_B.all():
+            candidates = corpus.rows()  # a row drawn in place of a repeated one has to serve either kind
+            rows = np.where(is_monolingual_B, rows, self._stream(index, candidates, step))
+        rows = self._distinct(corpus, candidates, rows, rng)
+        query_languages, other_languages = zip(*(_two_languages(corpus, int(row), rng) for row in rows), strict=True)
+        passage_languages = np.where(is_monolingual_B, query_languages, other_languages)
+        return BatchPlan("mixed", alpha, index, rows, query_languages, tuple(map(str, passage_languages)))
 
     def _stream(self, index: int, candidates: Sequence[int] | Rows, step: int) -> Rows:
-        """Return this step's rows: epochs of a shuffle, each row at most once an epoch, whole batches only."""
+        """Return this step's rows: epochs of a shuffle, each row at most once per epoch, whole batches only."""
         batches_per_epoch = len(candidates) // self._batch_size
         epoch, batch = divmod(step, batches_per_epoch)
         positions = np.arange(batch * self._batch_size, (batch + 1) * self._batch_size)
@@ -118,22 +138,33 @@ class HybridSampler:
 
     def _check(self) -> None:
         for corpus in self._corpora:
-            fewest = min((len(corpus.rows(language)), language) for language in corpus.languages)
-            if fewest[0] < self._batch_size:
-                raise TaskError(
-                    f"corpus '{corpus.name}' has {fewest[0]} rows in '{fewest[1]}', fewer than batch_size "
-                    f"{self._batch_size}; lower batch_size or leave the language out"
-                )
-            if self._may_be_crosslingual() and 0 < len(corpus.rows()) < self._batch_size:
-                raise TaskError(
-                    f"corpus '{corpus.name}' has {len(corpus.rows())} rows in two or more languages, fewer than "
-                    f"batch_size {self._batch_size}; lower batch_size or set alpha to 1"
-                )
+            self._check_rows(corpus)
+        names = ", ".join(f"'{corpus.name}'" for corpus in self._corpora)
         if self._may_be_crosslingual() and not self._crosslingual_shares.any():
-            names = ", ".join(f"'{corpus.name}'" for corpus in self._corpora)
             raise TaskError(
                 f"alpha {self._alpha} asks for cross-lingual batches, but {names} has no row in two languages; "
                 "add a parallel corpus or set alpha to 1"
+            )
+        if self._mixing == "pair" and self._may_be_crosslingual() and not self._crosslingual_shares.all():
+            raise TaskError(
+                f"mixing 'pair' with alpha {self._alpha} draws both kinds of pairs in every batch, but not every "
+                f"corpus of {names} has rows in two languages; leave out those that have none, or set mixing to 'batch'"
+            )
+
+    def _check_rows(self, corpus: Corpus) -> None:
+        sizes = {language: len(corpus.rows(language)) for language in corpus.languages}
+        if self._mixing == "pair":
+            sizes = {"all languages": len(corpus)}
+        language, fewest = min(sizes.items(), key=lambda item: (item[1], item[0]))
+        if fewest < self._batch_size:
+            raise TaskError(
+                f"corpus '{corpus.name}' has {fewest} rows in '{language}', fewer than batch_size "
+                f"{self._batch_size}; lower batch_size or leave the language out"
+            )
+        if self._may_be_crosslingual() and 0 < len(corpus.rows()) < self._batch_size:
+            raise TaskError(
+                f"corpus '{corpus.name}' has {len(corpus.rows())} rows in two or more languages, fewer than "
+                f"batch_size {self._batch_size}; lower batch_size or set alpha to 1"
             )
 
     def _may_be_crosslingual(self) -> bool:
@@ -147,9 +178,10 @@ def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:
 
 
 def _two_languages(corpus: Corpus, row: int, rng: np.random.Generator) -> tuple[str, str]:
+    """Return two languages of a row, different where it has two."""
     languages = corpus.row_languages(row)
     query = int(rng.integers(len(languages)))
-    passage = (query + 1 + int(rng.integers(len(languages) - 1))) % len(languages)
+    passage = (query + 1 + int(rng.integers(max(1, len(languages) - 1)))) % len(languages)
     return languages[query], languages[passage]
 
 
@@ -157,7 +189,11 @@ ROUNDS = 6
 
 
 def permuted(positions: Rows, size: int, key: tuple[int, ...]) -> Rows:
-    """Return where a shuffle of `range(size)`, chosen by `key`, puts each position.
+    """Return where a shuffle of `range(size)`, chosen by `key`, puts each position, without a table of all positions.
+
+    A balanced Feistel network over the smallest even number of bits that holds `size`, applied until the value falls
+    inside the range (cycle walking: Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). Forty million
+    rows cost no memory to shuffle.
 
     Args:
         positions: shape (B,), each in 0..size-1.

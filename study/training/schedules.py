@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from study.config import LEARNED_TEMPERATURES, Schedule, TrialConfig, value_at
+from study.config import LEARNED_TEMPERATURES, Schedule, TrialConfig, fraction_done, value_at
 from study.distributed import sum_over_ranks, world_size
 
 
@@ -55,7 +55,7 @@ class Temperature(nn.Module):
         """Return the temperature of `step` (from 0), with its gradient path where it is learned."""
         if self.log is not None:
             return self.log.exp()
-        return value_at(self._config.temperature, step / max(1, self._config.steps - 1))
+        return value_at(self._config.temperature, fraction_done(step, self._config.steps))
 
     @torch.no_grad()
     def figure(self, step: int) -> float:

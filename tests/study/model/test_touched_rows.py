@@ -18,11 +18,12 @@ from tests.toy_encoder import toy_encoder
 
 @pytest.mark.parametrize("caching", [False, True])
 def test_an_update_sees_the_dense_gradient_of_its_step_and_nothing_of_the_step_before(caching: bool) -> None:
-    config = TrialConfig(batch_size=4, steps=10, temperature=0.2, max_grad_norm=1e9, gradient_caching=caching)
+    config = TrialConfig(
+        batch_size=4, steps=10, temperature=0.2, max_grad_norm=1e9, gradient_caching=caching, micro_batch_tokens=100
+    )
     corpus = ToyCorpus.parallel(40, ("ar", "th", "zh"))
     encoder = toy_encoder()
-    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=4, steps=10, seed=0)
-    maker = BatchMaker([corpus], sampler, encoder, hard_negatives=0, token_budget=100)
+    maker = BatchMaker([corpus], HybridSampler([corpus], config), encoder, config)
     temperature = Temperature(config, encoder.device)
     optimizer = make_optimizer(encoder, temperature, config)
     stepper = Stepper(encoder, temperature, optimizer, config)

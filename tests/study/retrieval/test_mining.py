@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study.config import TrialConfig
 from study.distributed import rank
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.mining import Miner, MiningError, Rule, Summary, write
@@ -142,8 +143,8 @@ def test_the_file_is_a_corpus_that_trains_with_its_hard_negatives(corpus: Corpus
     harder: Corpus = parallel_jsonl.load(path=tmp_path / "out.jsonl")
     assert harder.languages == corpus.languages
     assert len(harder) == len(corpus)
-    sampler = HybridSampler([harder], [None], alpha=0.5, batch_size=4, steps=4, seed=0)
-    batches = BatchMaker([harder], sampler, toy_encoder(), hard_negatives=3, token_budget=4096)
+    config = TrialConfig(batch_size=4, steps=4, hard_negatives=3)
+    batches = BatchMaker([harder], HybridSampler([harder], config), toy_encoder(), config)
     assert len(batches.make(0).order) == 4 + 4 * (1 + 3)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from study.config import Schedule
+from study.config import CorpusConfig, Mixing, Schedule, TrialConfig
 from study.training.sampler import BatchPlan, HybridSampler
 from tasks.plugins import TaskError
 from tasks.schema import Corpus
@@ -18,14 +18,17 @@ STEPS = 2000
 def sampler(
     alpha: float | Schedule,
     *corpora: Corpus,
-    batch_size: int = 8,
+    mixing: Mixing = "batch",
     seed: int = 0,
     weights: tuple[float | None, ...] = (),
 ) -> HybridSampler:
-    held = corpora or (ToyCorpus.parallel(100, LANGUAGES),)
-    return HybridSampler(
-        held, weights or [None] * len(held), alpha=alpha, batch_size=batch_size, steps=STEPS, seed=seed
+    corpora = corpora or (ToyCorpus.parallel(100, LANGUAGES),)
+    named = tuple(
+        CorpusConfig(name=corpus.name, weight=weight)
+        for corpus, weight in zip(corpora, weights or [None] * len(corpora), strict=True)
     )
+    config = TrialConfig(corpora=named, alpha=alpha, mixing=mixing, batch_size=8, steps=STEPS, seed=seed)
+    return HybridSampler(corpora, config)
 
 
 def batches(made_by: HybridSampler, steps: int = STEPS) -> list[BatchPlan]:
@@ -78,9 +81,10 @@ def test_the_batch_of_a_step_is_a_function_of_seed_and_step_alone() -> None:
     assert any((sampler(0.5, seed=1).batch(step).rows != one.batch(step).rows).any() for step in range(5))
 
 
+@pytest.mark.parametrize("mixing", ["batch", "pair"])
 @pytest.mark.parametrize("world_size", [1, 2, 4])
-def test_the_shares_of_all_ranks_joined_are_the_global_batch(world_size: int) -> None:
-    for plan in batches(sampler(0.5), 50):
+def test_the_shares_of_all_ranks_joined_are_the_global_batch(world_size: int, mixing: Mixing) -> None:
+    for plan in batches(sampler(0.5, mixing=mixing), 50):
         shares = [plan.share(rank, world_size) for rank in range(world_size)]
         assert (np.concatenate([share.rows for share in shares]) == plan.rows).all()
         assert sum((share.query_languages for share in shares), ()) == plan.query_languages
@@ -171,3 +175,72 @@ def test_too_few_distinct_passages_are_refused_when_the_batch_is_drawn() -> None
     corpus = ToyCorpus("toy", [LANGUAGES] * 50, [row % 4 for row in range(50)])
     with pytest.raises(TaskError, match="too few distinct passages for a batch of 8; lower batch_size"):
         sampler(0.5, corpus).batch(0)
+
+
+def same_language(plan: BatchPlan) -> list[bool]:
+    return [q == p for q, p in zip(plan.query_languages, plan.passage_languages, strict=True)]
+
+
+def test_with_alpha_1_mixing_by_pair_is_x_x_every_pair_of_one_language_and_several_languages_in_a_batch() -> None:
+    plans = batches(sampler(1.0, mixing="pair"), 300)
+    assert all(all(same_language(plan)) for plan in plans)
+    assert all(len(set(plan.query_languages)) > 1 for plan in plans)
+    languages = Counter(language for plan in plans for language in plan.query_languages)
+    expected = sum(languages.values()) / len(LANGUAGES)
+    assert all(abs(languages[language] - expected) < 4 * np.sqrt(expected) for language in LANGUAGES)
+
+
+def test_with_alpha_0_mixing_by_pair_is_x_y_to_the_last_draw() -> None:
+    for by_pair, by_batch in zip(
+        batches(sampler(0.0, mixing="pair"), 100), batches(sampler(0.0, mixing="batch"), 100), strict=True
+    ):
+        assert (by_pair.rows == by_batch.rows).all()
+        assert by_pair.query_languages == by_batch.query_languages
+        assert by_pair.passage_languages == by_batch.passage_languages
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.75])
+def test_mixing_by_pair_makes_alpha_the_share_of_monolingual_pairs_within_batches(alpha: float) -> None:
+    plans = batches(sampler(alpha, mixing="pair"))
+    counts = np.array([sum(same_language(plan)) for plan in plans])
+    assert abs(counts.mean() / 8 - alpha) < 4 * np.sqrt(alpha * (1 - alpha) / (8 * STEPS))
+    # Binomial over the 8 pairs of a batch: with mixing by batch every count would be 0 or 8.
+    variance = 8 * alpha * (1 - alpha)
+    assert counts.var() == pytest.approx(variance, rel=0.15)
+
+
+def test_trials_that_differ_in_mixing_or_alpha_draw_the_same_rows_of_a_parallel_corpus() -> None:
+    made = [batches(sampler(alpha, mixing=mixing), 50) for mixing in ("batch", "pair") for alpha in (0.0, 0.5, 1.0)]
+    for plans in zip(*made, strict=True):
+        assert all((plan.rows == plans[0].rows).all() for plan in plans)
+
+
+def test_mixing_by_pair_takes_crosslingual_pairs_from_rows_in_two_languages_and_monolingual_ones_from_all() -> None:
+    corpus = ToyCorpus("partial", [("th",)] * 50 + [LANGUAGES] * 50, range(100))
+    drawn = [
+        (int(row), same)
+        for plan in batches(sampler(0.5, corpus, mixing="pair"), 200)
+        for row, same in zip(plan.rows, same_language(plan), strict=True)
+    ]
+    assert all(same for row, same in drawn if row < 50)
+    assert {same for row, same in drawn if row >= 50} == {True, False}
+    assert abs(np.mean([same for _, same in drawn]) - 0.5) < 4 * np.sqrt(0.25 / len(drawn))
+
+
+def test_no_passage_is_twice_in_a_batch_mixed_by_pair() -> None:
+    corpus = ToyCorpus("partial", [("th",)] * 50 + [LANGUAGES] * 50, [row // 5 for row in range(100)])
+    for plan in batches(sampler(0.5, corpus, mixing="pair"), 200):
+        assert len(set(corpus.keys(plan.rows).passages)) == len(plan.rows)
+
+
+def test_mixing_by_pair_refuses_a_corpus_that_has_no_row_in_two_languages() -> None:
+    corpora = (ToyCorpus.parallel(100, ("en",), name="english"), ToyCorpus.parallel(100, LANGUAGES))
+    with pytest.raises(TaskError, match=r"mixing 'pair' with alpha 0\.5 draws both kinds of pairs in every batch"):
+        sampler(0.5, *corpora, mixing="pair")
+    assert {plan.corpus for plan in batches(sampler(1.0, *corpora, mixing="pair"), 100)} == {0, 1}
+
+
+def test_a_plan_carries_the_alpha_of_its_step() -> None:
+    plans = batches(sampler(Schedule(start=1, end=0), mixing="pair"))
+    assert (plans[0].alpha, plans[-1].alpha) == (1, 0)
+    assert plans[STEPS // 2].alpha == pytest.approx(0.5, abs=1e-3)

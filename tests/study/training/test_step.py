@@ -20,13 +20,13 @@ LANGUAGES = ("ar", "th", "zh")
 
 
 def gradients_of_one_step(
-    negatives: int = 1, *, dropout: float = 0.0, token_budget: int = 512, **changes: Any
+    negatives: int = 1, *, dropout: float = 0.0, micro_batch_tokens: int = 512, **changes: Any
 ) -> tuple[float, Tensor]:
     """This process's loss, and the flat gradient that the update is made with; last in it the temperature's."""
     settings = {"batch_size": 8, "hard_negatives": negatives, "max_grad_norm": 1e9, "temperature": 0.2, "steps": 10}
-    config = TrialConfig.model_validate(settings | {"temperature_learning_rate": 1e-3} | changes)
+    settings |= {"micro_batch_tokens": micro_batch_tokens, "temperature_learning_rate": 1e-3}
+    config = TrialConfig.model_validate(settings | changes)
     corpus = ToyCorpus("toy", [LANGUAGES] * 40, [row // 2 for row in range(40)], negatives=negatives)
-    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=8, steps=10, seed=0)
     encoder = toy_encoder(dropout=dropout)
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)
@@ -34,7 +34,7 @@ def gradients_of_one_step(
             if "lora_B" in name:  # as after some steps: at zero, the other half of the adapters has no gradient
                 nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(len(name)))
     prepare(encoder.transformer, config)
-    maker = BatchMaker([corpus], sampler, encoder, hard_negatives=negatives, token_budget=token_budget)
+    maker = BatchMaker([corpus], HybridSampler([corpus], config), encoder, config)
     held: list[Tensor] = []
     temperature = Temperature(config, encoder.device)
     optimizer = make_optimizer(encoder, temperature, config)
@@ -68,7 +68,7 @@ def test_gradient_caching_changes_neither_loss_nor_gradient_even_with_dropout(
 ) -> None:
     plain, cached = (
         run_in_group(
-            processes, gradients_of_one_step, lora=lora, gradient_caching=caching, dropout=0.1, token_budget=200
+            processes, gradients_of_one_step, lora=lora, gradient_caching=caching, dropout=0.1, micro_batch_tokens=200
         )
         for caching in (False, True)
     )
@@ -78,8 +78,8 @@ def test_gradient_caching_changes_neither_loss_nor_gradient_even_with_dropout(
 
 
 def test_the_size_of_micro_batches_does_not_change_the_gradient() -> None:
-    _, whole = gradients_of_one_step(token_budget=100_000)
-    _, split = gradients_of_one_step(token_budget=100)
+    _, whole = gradients_of_one_step(micro_batch_tokens=100_000)
+    _, split = gradients_of_one_step(micro_batch_tokens=100)
     assert difference(split, whole) < 1e-5
 
 
@@ -91,11 +91,10 @@ def test_gradient_checkpointing_changes_nothing_to_the_last_bit(lora: dict[str, 
 
 
 def test_a_gradient_that_is_not_finite_ends_the_trial_before_a_parameter_moves() -> None:
-    config = TrialConfig(batch_size=4, steps=10)
+    config = TrialConfig(batch_size=4, steps=10, micro_batch_tokens=512)
     corpus = ToyCorpus.parallel(40, LANGUAGES)
     encoder = toy_encoder()
-    sampler = HybridSampler([corpus], [None], alpha=0.5, batch_size=4, steps=10, seed=0)
-    batch = BatchMaker([corpus], sampler, encoder, hard_negatives=0, token_budget=512).make(0)
+    batch = BatchMaker([corpus], HybridSampler([corpus], config), encoder, config).make(0)
     word = encoder.transformer.embeddings.word_embeddings.weight
     with torch.no_grad():
         word[5:] = float("inf")
