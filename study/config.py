@@ -123,7 +123,7 @@ class ValidationConfig(Frozen):
     """Steps between two validations; each ends in a checkpoint."""
     metric: str = "multilingual/map"
     """Chooses the best checkpoint: `setting/metric` of the validation benchmark; higher is better, but for `loss` and
-    `multilingual/rank_distance`."""
+    metrics of language bias."""
     patience: int | None = Field(default=None, ge=1)
     """Stop after this many steps without a better score; never unless given."""
 

@@ -1,139 +1,243 @@
 """Retrieval metrics as functions of the exact positions of the relevant passages.
 
-Shapes: Q ranked lists, R relevant passages of the list that has most. `positions_QR` holds 1-based positions,
-`grades_QR` the grades (1 or more) of the same passages; where a list has fewer than R relevant passages both hold 0.
-Every function returns one float64 a list. The figures are those of trec_eval unless the docstring says otherwise.
+To add a metric, write its function and add one `Metric` to `METRICS`; tables, comparisons and search spaces read the
+record. Values are those of trec_eval unless a docstring says otherwise.
+
+Shapes: Q ranked lists, R relevant passages of the list that has most.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.plugins import TaskError, nearest
+from tasks.schema import Setting
 
-Positions = npt.NDArray[np.int64]
-Grades = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-Metric = Callable[[Positions, Grades], Values]
-
-RANK_DISTANCE = "rank_distance"
-ACCURACY = "accuracy"
 
 
-def average_precision(positions_QR: Positions, grades_QR: Grades, k: int | None = None) -> Values:
+class Lists(NamedTuple):
+    """The relevant passages of Q ranked lists, in any order; shorter rows are padded with 0."""
+
+    positions_QR: Integers
+    """1-based positions."""
+    grades_QR: Integers
+    """1 or more."""
+    own_QR: npt.NDArray[np.bool_]
+    """Whether the passage is in the language of the query."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and everything that other modules need to know about it."""
+
+    name: str
+    """As in metric keys, such as `map` or `ndcg@10`; without cut-off in `METRICS`."""
+    title: str
+    """As papers write it."""
+    function: Callable[..., Values]
+    """Called with `Lists`, and with the cut-off `k` where the name has one; returns one float64 per list, NaN where
+    the metric is not defined."""
+    cutoff: Literal["none", "optional", "required"] = "none"
+    """Whether the name may or must end in `@k`."""
+    higher_is_better: bool = True
+    decimals: int = 3
+    """Decimals worth printing."""
+    bounds: tuple[float, float] = (0, 1)
+    settings: tuple[Setting, ...] = tuple(Setting)
+    """The settings in which the metric exists."""
+    automatic: tuple[str, ...] = ()
+    """Names under which every benchmark is measured in these settings, whether or not the benchmark asks for them."""
+    description: str = ""
+    """Half a sentence that explains it to readers of a report."""
+    names_setting: bool = True
+    """Whether the setting is part of the metric key."""
+
+    @property
+    def is_language_bias(self) -> bool:
+        """Whether the metric compares languages: it then exists only where they share one ranking."""
+        return self.settings == (Setting.MULTILINGUAL,)
+
+    def __call__(self, lists: Lists) -> Values:
+        """Return the metric's value for each list."""
+        assert lists.positions_QR.shape == lists.grades_QR.shape == lists.own_QR.shape, lists
+        assert np.array_equal(lists.positions_QR > 0, lists.grades_QR > 0), "a relevant passage has position and grade"
+        assert (lists.positions_QR > 0).any(axis=1).all(), "a list without relevant passages has no metrics"
+        values_Q = self.function(lists)
+        low, high = self.bounds
+        tolerance = 1e-9  # sums of float64
+        inside_Q = (values_Q >= low - tolerance) & (values_Q <= high + tolerance)
+        assert (inside_Q | np.isnan(values_Q)).all(), f"{self.name} is outside {self.bounds}"
+        return values_Q
+
+
+def average_precision(lists: Lists, k: int | None = None) -> Values:
     """Return the mean, over relevant passages, of the precision at their positions.
 
     With a cut-off, passages below position k add nothing and the divisor is min(relevant, k), as in XTREME-R's mAP@20
     (arXiv 2104.07412); trec_eval's own cut-off keeps dividing by the number of all relevant passages.
     """
-    relevant_Q = _relevant(positions_QR, grades_QR)
-    place_QR = np.sort(_places(positions_QR), axis=1)
-    found_R = np.arange(1, positions_QR.shape[1] + 1)
-    precision_QR = np.where(place_QR <= _cutoff(k), found_R / place_QR, 0.0)
-    return np.asarray(precision_QR.sum(axis=1) / np.minimum(relevant_Q, _cutoff(k)), dtype=np.float64)
+    place_QR = np.sort(_places(lists), axis=1)
+    count_R = np.arange(1, place_QR.shape[1] + 1)
+    precision_QR = np.where(place_QR <= _cutoff(k), count_R / place_QR, 0.0)
+    return np.asarray(precision_QR.sum(axis=1) / np.minimum(_relevant(lists), _cutoff(k)), dtype=np.float64)
 
 
-def ndcg(positions_QR: Positions, grades_QR: Grades, k: int | None = None) -> Values:
+def ndcg(lists: Lists, k: int | None = None) -> Values:
     """Return discounted cumulative gain over that of the ideal ranking; gain = grade, discount = log2(1 + position)."""
-    _relevant(positions_QR, grades_QR)
-    place_QR = _places(positions_QR)
-    gain_QR = np.where(place_QR <= _cutoff(k), grades_QR / np.log2(place_QR + 1), 0.0)
-    ideal_QR = -np.sort(-grades_QR, axis=1)[:, :k] / np.log2(np.arange(positions_QR.shape[1])[:k] + 2)
+    place_QR = _places(lists)
+    gain_QR = np.where(place_QR <= _cutoff(k), lists.grades_QR / np.log2(place_QR + 1), 0.0)
+    ideal_QR = -np.sort(-lists.grades_QR, axis=1)[:, :k] / np.log2(np.arange(place_QR.shape[1])[:k] + 2)
     return np.asarray(gain_QR.sum(axis=1) / ideal_QR.sum(axis=1), dtype=np.float64)
 
 
-def reciprocal_rank(positions_QR: Positions, grades_QR: Grades, k: int | None = None) -> Values:
+def reciprocal_rank(lists: Lists, k: int | None = None) -> Values:
     """Return 1 / position of the first relevant passage; 0 where it lies below position k."""
-    _relevant(positions_QR, grades_QR)
-    first_Q = _places(positions_QR).min(axis=1)
+    first_Q = _places(lists).min(axis=1)
     return np.where(first_Q <= _cutoff(k), 1.0 / first_Q, 0.0)
 
 
-def recall(positions_QR: Positions, grades_QR: Grades, k: int) -> Values:
+def recall(lists: Lists, k: int) -> Values:
     """Return the share of relevant passages within the first k positions."""
-    found_Q = (_places(positions_QR) <= k).sum(axis=1)
-    return np.asarray(found_Q / _relevant(positions_QR, grades_QR), dtype=np.float64)
+    return np.asarray((_places(lists) <= k).sum(axis=1) / _relevant(lists), dtype=np.float64)
 
 
-def accuracy(positions_QR: Positions, grades_QR: Grades) -> Values:
+def accuracy(lists: Lists) -> Values:
     """Return 1 where a relevant passage comes first, else 0 (Tatoeba, arXiv 1812.10464)."""
-    _relevant(positions_QR, grades_QR)
-    return np.asarray(_places(positions_QR).min(axis=1) == 1, dtype=np.float64)
+    return np.asarray(_places(lists).min(axis=1) == 1, dtype=np.float64)
 
 
-def rank_distance(positions_QR: Positions, grades_QR: Grades) -> Values:
+def rank_distance(lists: Lists) -> Values:
     """Return the largest minus the smallest position of the relevant passages; NaN where there is only one.
 
-    Language bias (arXiv 2408.10536): the further apart one query's answers in different languages rank,
-    the more the encoder prefers some languages. Lower is better.
+    Language bias (arXiv 2408.10536, section 4): the further apart the answers to one query in different languages
+    rank, the more the encoder prefers some languages. Lower is better.
     """
-    several_Q = _relevant(positions_QR, grades_QR) > 1
-    spread_Q = positions_QR.max(axis=1) - _places(positions_QR).min(axis=1)
-    return np.where(several_Q, spread_Q, np.nan)
+    spread_Q = lists.positions_QR.max(axis=1) - _places(lists).min(axis=1)
+    return np.where(_relevant(lists) > 1, spread_Q, np.nan)
 
 
-class _Family(NamedTuple):
-    function: Callable[..., Values]
-    bare: bool
-    """Whether the name may stand without `@k`."""
-    cutoff: bool
-    """Whether the name may carry `@k`."""
+def language_preference(lists: Lists) -> Values:
+    """Return 1 where the first relevant passage is in the query's language, else 0.
+
+    The mean over queries is the share of queries whose answer in their own language ranks above all its versions in
+    other languages (after MLAIRE, arXiv 2605.07249). Without preference it is 1 / number of languages, so lower is
+    better. NaN where the relevant passages are all in the query's language, or none is.
+    """
+    relevant_QR = lists.positions_QR > 0
+    first_Q = _places(lists).argmin(axis=1)
+    first_is_own_Q = np.take_along_axis(lists.own_QR, first_Q[:, None], axis=1)[:, 0]
+    own_Q = (lists.own_QR & relevant_QR).any(axis=1)
+    other_Q = (~lists.own_QR & relevant_QR).any(axis=1)
+    return np.where(own_Q & other_Q, first_is_own_Q.astype(np.float64), np.nan)
 
 
-_FAMILIES = {
-    "map": _Family(average_precision, bare=True, cutoff=True),
-    "ndcg": _Family(ndcg, bare=True, cutoff=True),
-    "mrr": _Family(reciprocal_rank, bare=True, cutoff=True),
-    "recall": _Family(recall, bare=False, cutoff=True),
-    ACCURACY: _Family(accuracy, bare=True, cutoff=False),
-    RANK_DISTANCE: _Family(rank_distance, bare=True, cutoff=False),
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("map", "mAP", average_precision, cutoff="optional"),
+        Metric("ndcg", "nDCG", ndcg, cutoff="optional"),
+        Metric("mrr", "MRR", reciprocal_rank, cutoff="optional"),
+        Metric("recall", "Recall", recall, cutoff="required"),
+        Metric("accuracy", "Accuracy", accuracy, names_setting=False),
+        Metric(
+            "rank_distance",
+            "rank distance",
+            rank_distance,
+            description="how far apart the answers to one question in different languages rank; lower is better",
+            higher_is_better=False,
+            decimals=1,
+            bounds=(0, np.inf),
+            settings=(Setting.MULTILINGUAL,),
+            automatic=("rank_distance",),
+        ),
+        Metric(
+            "language_preference",
+            "language preference",
+            language_preference,
+            description="share of questions whose first answer is in the language of the question; lower is better",
+            higher_is_better=False,
+            settings=(Setting.MULTILINGUAL,),
+            automatic=("language_preference",),
+        ),
+    )
 }
-COMMON = (
-    "map", "map@20", "ndcg@10", "mrr", "mrr@10", "recall@1", "recall@10", "recall@100", ACCURACY, RANK_DISTANCE,
-)  # fmt: skip
-"""The names most used, offered where a name is not understood; any other cut-off works too."""
+HEADLINE = ("map", "ndcg@10", "mrr", "rank_distance", "language_preference")
+"""The metrics that rankings of trials show and comparisons test, where a benchmark has them."""
+_COMMON_CUTOFFS = (1, 10, 100)
 
 
 def metric(name: str) -> Metric:
     """Return the metric called `name`, such as `map`, `ndcg@10` or `recall@5`.
 
     Raises:
-        TaskError: where there is no such metric, naming the nearest one.
+        TaskError: there is no such metric; names the nearest one.
     """
     parts = re.fullmatch(r"(\w+?)(?:@([1-9]\d*))?", name)
-    family = _FAMILIES.get(parts[1]) if parts else None
-    if parts is None or family is None:
-        raise TaskError(f"unknown metric '{name}': {nearest(name, COMMON)}")
-    if parts[2] is None and not family.bare:
+    record = METRICS.get(parts[1]) if parts else None
+    if parts is None or record is None:
+        raise TaskError(f"unknown metric '{name}': {nearest(name, sorted(_common_names()))}")
+    if parts[2] is None and record.cutoff == "required":
         raise TaskError(f"metric '{name}' needs a cut-off: write '{name}@10'")
-    if parts[2] is not None and not family.cutoff:
+    if parts[2] is None:
+        return record
+    if record.cutoff == "none":
         raise TaskError(f"metric '{name}' takes no cut-off: write '{parts[1]}'")
-    return family.function if parts[2] is None else partial(family.function, k=int(parts[2]))
+    function = partial(record.function, k=int(parts[2]))
+    return replace(record, name=name, title=f"{record.title}@{parts[2]}", function=function)
+
+
+def known_metric(name: str) -> Metric | None:
+    """Return the metric called `name`; None for one that this version does not have, in a result of another version."""
+    try:
+        return metric(name)
+    except TaskError:
+        return None
+
+
+def measured_in(setting: Setting, names: Sequence[str] = ()) -> list[str]:
+    """Return the metrics of `names` that exist in a setting, and those that are measured in it automatically."""
+    automatic = [name for record in METRICS.values() for name in record.automatic]
+    return [name for name in dict.fromkeys([*names, *automatic]) if setting in metric(name).settings]
+
+
+def language_bias() -> list[Metric]:
+    """Return the metrics of language bias that every benchmark with a multilingual setting has."""
+    return [metric(name) for name in measured_in(Setting.MULTILINGUAL) if metric(name).is_language_bias]
 
 
 def higher_is_better(name: str) -> bool:
-    """Return whether a larger value of the metric is the better one."""
-    return name != RANK_DISTANCE
+    """Return whether larger values of a metric are better; True for a metric that this version does not have."""
+    record = known_metric(name)
+    return record is None or record.higher_is_better
 
 
-def _relevant(positions_QR: Positions, grades_QR: Grades) -> npt.NDArray[np.int64]:
-    """Return the number of relevant passages of each list, at least one."""
-    assert positions_QR.shape == grades_QR.shape, (positions_QR.shape, grades_QR.shape)
-    assert np.array_equal(positions_QR > 0, grades_QR > 0), "a relevant passage has a position and a grade of 1 or more"
-    count_Q: npt.NDArray[np.int64] = (positions_QR > 0).sum(axis=1)
-    assert count_Q.all(), "a list without relevant passages has no metrics"
+def _common_names() -> Iterator[str]:
+    """Yield the names most used, to suggest where a name is not known; any other cut-off works too."""
+    for name, record in METRICS.items():
+        if record.cutoff != "required":
+            yield name
+        if record.cutoff != "none":
+            yield from (f"{name}@{k}" for k in _COMMON_CUTOFFS)
+
+
+def _relevant(lists: Lists) -> Integers:
+    """Return the number of relevant passages of each list."""
+    count_Q: Integers = (lists.positions_QR > 0).sum(axis=1)
     return count_Q
 
 
-def _places(positions_QR: Positions) -> Values:
+def _places(lists: Lists) -> Values:
     """Return the positions with padding infinitely far down, where it adds nothing to any sum."""
-    return np.where(positions_QR > 0, positions_QR, np.inf)
+    return np.where(lists.positions_QR > 0, lists.positions_QR, np.inf)
 
 
 def _cutoff(k: int | None) -> float:

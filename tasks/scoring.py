@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.metrics import ACCURACY, RANK_DISTANCE, metric
+from tasks.metrics import Lists, measured_in, metric
 from tasks.relevance import Relevance, slots
 from tasks.schema import Benchmark, Rows, Setting
 
@@ -79,19 +79,18 @@ def metric_key(benchmark: str, setting: Setting, name: str) -> str:
 
     Accuracy has no setting in its name, `tatoeba/accuracy`: a sentence has one translation, in one pool.
     """
-    return f"{benchmark}/{name}" if name == ACCURACY else f"{benchmark}/{setting}/{name}"
+    return f"{benchmark}/{setting}/{name}" if metric(name).names_setting else f"{benchmark}/{name}"
 
 
 def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting], metrics: Sequence[str]) -> Scores:
-    """Return every figure of a benchmark; rank distance is added to the multilingual setting and stays out of others.
+    """Return the metrics of a benchmark in each setting in which they exist, and those measured automatically.
 
     Raises:
         TaskError: an unknown metric.
     """
     scores = Scores()
     for setting in settings:
-        names = [name for name in metrics if name != RANK_DISTANCE]
-        names += [RANK_DISTANCE] if setting is Setting.MULTILINGUAL else []
+        names = measured_in(setting, metrics)
         values = query_scores(positions, setting, names)
         if not values.num_rows:
             continue
@@ -121,18 +120,24 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
         held, position, names = positions, "position_in_union", ["query_language", "query_id"]
     else:
         of_setting = pc.equal if setting is Setting.MONOLINGUAL else pc.not_equal
-        languages = [positions[name].cast(pa.string()) for name in ("query_language", "passage_language")]
-        held, position = positions.filter(of_setting(*languages)), "position_in_pool"
+        held, position = positions.filter(of_setting(*_languages(positions))), "position_in_pool"
         names = ["query_language", "query_id", "passage_language", "pool"]
     assert not held[position].null_count, f"{position} was not measured"
     list_T, first_Q = _groups(held, names)
     order = np.argsort(list_T, kind="stable")
     entry = (list_T[order], slots(list_T[order]))
-    positions_QR, grades_QR = np.zeros((2, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
+    positions_QR, grades_QR, own_QR = np.zeros((3, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
     positions_QR[entry] = held[position].to_numpy()[order]
     grades_QR[entry] = held["grade"].to_numpy()[order]
+    own_QR[entry] = pc.equal(*_languages(held)).to_numpy()[order]
+    lists = Lists(positions_QR, grades_QR, own_QR.astype(np.bool_))
     named = {name: held[name].take(pa.array(first_Q)) for name in names}
-    return pa.table(named | {name: metric(name)(positions_QR, grades_QR) for name in metrics})
+    return pa.table(named | {name: metric(name)(lists) for name in metrics})
+
+
+def _languages(positions: pa.Table) -> list[pa.ChunkedArray]:
+    """Return the languages of each row's query and passage."""
+    return [positions[name].cast(pa.string()) for name in ("query_language", "passage_language")]
 
 
 def _groups(table: pa.Table, names: Sequence[str]) -> tuple[Rows, Rows]:

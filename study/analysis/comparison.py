@@ -19,13 +19,11 @@ from study.analysis.leaderboard import Result
 from study.analysis.pairs import Pair
 from study.analysis.statistics import RESAMPLES, Difference, Floats, differences, holm
 from study.analysis.study import Group, Study, StudyError
-from tasks.metrics import RANK_DISTANCE
+from tasks.metrics import HEADLINE
 from tasks.plugins import nearest
 from tasks.schema import Setting
 from tasks.scoring import query_scores
 
-HEADLINE = ("map", "ndcg@10", "mrr", RANK_DISTANCE)
-"""What is tested of a benchmark that has any of it; of others, everything."""
 LEADING = "multilingual/map"
 
 
@@ -79,7 +77,10 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int 
 
 
 def headline(results: Sequence[Result], benchmark: str) -> dict[Setting, tuple[str, ...]]:
-    """Return the metrics worth testing, by setting, of those that all these trials have on a benchmark."""
+    """Return the metrics to test, by setting, of those that all these trials have on a benchmark.
+
+    They are those of `tasks.metrics.HEADLINE`; on a benchmark that has none of them, all.
+    """
     held = set.intersection(*(set(result["metrics"]) for result in results)) if results else set()
     chosen = {}
     for setting in Setting:

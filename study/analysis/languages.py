@@ -10,7 +10,7 @@ from babel import Locale
 from study.analysis.leaderboard import Result, metric_name, sampling_of
 from study.analysis.study import Group
 from study.analysis.tables import Cell, Table, figure
-from tasks.metrics import RANK_DISTANCE
+from tasks.metrics import Metric, language_bias
 from tasks.schema import Setting
 
 UNSEEN_MARK = "†"
@@ -67,14 +67,21 @@ def heat_table(result: Result, benchmark: str, metric: str) -> Table:
     return Table(title, ("query", *columns), cells, frozenset({"query"}))
 
 
-def rank_distance_table(groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> Table:
-    """Return each group's rank distance by query language; groups side by side."""
-    held = [(group, group.by_language(benchmark, Setting.MULTILINGUAL, RANK_DISTANCE)) for group in groups]
-    held = [(group, by) for group, by in held if by]
-    languages = sorted({language for _, by in held for language in by})
-    rows = [(Cell(language_name(la, unseen), la), *(figure(by.get(la), 1) for _, by in held)) for la in languages]
-    names = (f"{group.backbone} {group.label}" for group, _ in held)
-    title = "Rank distance by query language; lower is better"
+def language_bias_tables(groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> tuple[Table, ...]:
+    """Return, per metric of language bias, each group's values by query language; groups side by side."""
+    return tuple(_bias_table(metric, groups, benchmark, unseen) for metric in language_bias())
+
+
+def _bias_table(metric: Metric, groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> Table:
+    values = [(group, group.by_language(benchmark, Setting.MULTILINGUAL, metric.name)) for group in groups]
+    values = [(group, by) for group, by in values if by]
+    languages = sorted({language for _, by in values for language in by})
+    rows = [
+        (Cell(language_name(la, unseen), la), *(figure(by.get(la), metric.decimals) for _, by in values))
+        for la in languages
+    ]
+    names = (f"{group.backbone} {group.label}" for group, _ in values)
+    title = f"{metric.title.capitalize()} by query language: {metric.description}"
     return Table(title, ("language", *names), tuple(rows), frozenset({"language"}))
 
 

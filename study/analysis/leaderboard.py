@@ -12,23 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from study.analysis.tables import Cell, Table, figure, words
-from study.space.selection import Objective
-from tasks.metrics import RANK_DISTANCE, higher_is_better
+from study.space.selection import Objective, better
+from tasks.metrics import HEADLINE, known_metric
 from tasks.schema import Setting
 
 Result = dict[str, Any]
 COLUMNS = (
-    (Setting.MONOLINGUAL, "map"),
-    (Setting.CROSSLINGUAL, "map"),
-    (Setting.MULTILINGUAL, "map"),
-    (Setting.MULTILINGUAL, "ndcg@10"),
-    (Setting.MULTILINGUAL, "mrr"),
-    (Setting.MULTILINGUAL, RANK_DISTANCE),
+    *((setting, HEADLINE[0]) for setting in Setting),
+    *((Setting.MULTILINGUAL, name) for name in HEADLINE[1:]),
 )
 SHORT = {Setting.MONOLINGUAL: "mono", Setting.CROSSLINGUAL: "cross", Setting.MULTILINGUAL: "multi"}
 ZERO_SHOT = "zero-shot"
 _WORDS = frozenset({"backbone", "batches"})
-_NAMES = {"map": "mAP", "mrr": "MRR", RANK_DISTANCE: "rank distance"}
 
 
 class Sampling(NamedTuple):
@@ -58,7 +53,7 @@ def sampling_of(result: Result) -> str:
 
 def ranked(results: Iterable[Result], objective: str) -> list[Result]:
     """Return the trials that have the objective, best first."""
-    sign = -1 if higher_is_better(objective.rpartition("/")[2]) else 1
+    sign = -1 if better(objective) == "maximize" else 1
     held = [result for result in results if objective in result["metrics"]]
     return sorted(held, key=lambda result: (sign * result["metrics"][objective], result["number"]))
 
@@ -131,15 +126,16 @@ def _figures(result: Result, benchmark: str, shown: Sequence[tuple[Setting, str]
     return [figure(value, decimals(metric)) for metric, value in values]
 
 
-def metric_name(metric: str) -> str:
+def metric_name(name: str) -> str:
     """Return a metric as papers write it."""
-    name, at, k = metric.partition("@")
-    return _NAMES.get(name, name.replace("ndcg", "nDCG").capitalize() if name != "ndcg" else "nDCG") + at + k
+    record = known_metric(name)
+    return record.title if record else name
 
 
-def decimals(metric: str) -> int:
+def decimals(name: str) -> int:
     """Return how many decimals of a metric are worth printing."""
-    return 1 if metric == RANK_DISTANCE else 3
+    record = known_metric(name)
+    return record.decimals if record else 3
 
 
 FRONT = "pareto.json"
@@ -200,5 +196,4 @@ def front_json(results: Sequence[Result], objectives: Sequence[Objective]) -> di
 
 
 def _value(result: Result, objective: Objective) -> Cell:
-    decimals = 1 if objective.metric.endswith(RANK_DISTANCE) else 3
-    return figure(result["metrics"][objective.metric], decimals)
+    return figure(result["metrics"][objective.metric], decimals(objective.metric.rpartition("/")[2]))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from study.analysis.leaderboard import decimals, metric_name
 from study.analysis.study import Group
 from study.analysis.tables import NOTHING, Cell, Table, figure
-from tasks.metrics import RANK_DISTANCE
+from tasks.metrics import metric
 from tasks.published import Published, read_published
 from tasks.schema import Setting
 
@@ -70,9 +70,9 @@ def _cells(columns: Mapping[str, Mapping[_Name, tuple[float, float]]], name: _Na
 
 
 def _order(name: _Name) -> tuple[bool, str, int, str]:
-    """Order figures by metric, mAP first and rank distance last, then by setting and language."""
-    setting, metric, language = name
-    return metric == RANK_DISTANCE, metric, list(Setting).index(setting), language
+    """Order figures by metric, language bias last, then by setting and language."""
+    setting, measure, language = name
+    return metric(measure).is_language_bias, measure, list(Setting).index(setting), language
 
 
 def source() -> str:
@@ -100,7 +100,7 @@ def _of(published: Published, backbone: str, benchmark: str) -> Iterator[Value]:
         metric, _, setting = key.partition(" ")
         yield Value(Setting(setting), metric, MEAN, by)
     for language, by in published.rank_distance[name][backbone].items():
-        yield Value(Setting.MULTILINGUAL, RANK_DISTANCE, language, by)
+        yield Value(Setting.MULTILINGUAL, "rank_distance", language, by)
 
 
 def _of_miracl(published: Published, backbone: str) -> Iterator[Value]:

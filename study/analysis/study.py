@@ -17,8 +17,8 @@ import pyarrow as pa
 from study.analysis.leaderboard import Result, number, sampling_of, setting_text
 from study.results import files, layout
 from study.space import study_config
+from study.space.selection import better
 from tasks.errors import UserError
-from tasks.metrics import higher_is_better
 from tasks.schema import Setting
 
 
@@ -148,7 +148,7 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def merit(group: Group, objective: str) -> tuple[float, int]:
     """Return what grows with a group's mean objective; of equals the one begun first is greater."""
-    sign = 1 if higher_is_better(objective.rpartition("/")[2]) else -1
+    sign = 1 if better(objective) == "maximize" else -1
     mean = group.mean(objective)
     return -float("inf") if mean is None else sign * mean, -group.numbers[0]
 

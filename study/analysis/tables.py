@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from tasks.metrics import RANK_DISTANCE
+from tasks.metrics import known_metric, language_bias
 
 NOTHING = "–"
 
@@ -122,15 +122,16 @@ def settings_table(name: str, measured: Mapping[str, Any]) -> RichTable:
 
 
 def languages_table(measured: Mapping[str, Any]) -> RichTable:
-    """Return one benchmark's first metric by query language and setting, and rank distance where there is one."""
+    """Return one benchmark's first metric by query language and setting, and its language bias where there is any."""
     by_language = measured["by_language"]
     languages = sorted({language for held in by_language.values() for language in held})
     metric = next(iter(next(iter(next(iter(by_language.values())).values()))))
     columns = [(setting, metric) for setting in by_language]
     columns += [
-        (setting, RANK_DISTANCE)
+        (setting, bias.name)
         for setting, held in by_language.items()
-        if any(RANK_DISTANCE in figures for figures in held.values())
+        for bias in language_bias()
+        if any(bias.name in figures for figures in held.values())
     ]
     table = _table(f"by query language, {metric}")
     table.add_column("language")
@@ -149,4 +150,5 @@ def _table(title: str) -> RichTable:
 def _shown(metric: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.1f}" if metric == RANK_DISTANCE else f"{value:.4f}"
+    record = known_metric(metric)
+    return f"{value:,.{record.decimals if record else 3}f}"

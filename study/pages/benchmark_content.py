@@ -11,8 +11,8 @@ from study.analysis.languages import (
     benchmark_languages,
     heat_maps,
     heat_table,
+    language_bias_tables,
     language_name,
-    rank_distance_table,
     trial_label,
     unseen_languages,
 )
@@ -24,6 +24,7 @@ from study.analysis.verdict import badge, differences_table, languages_table, se
 from study.pages import charts
 from study.pages.chart_style import Spec
 from study.results.layout import EXAMPLES
+from tasks.metrics import language_bias
 
 METRICS = ("map", "ndcg@10", "mrr")
 MOST_TRIALS = 100
@@ -50,7 +51,8 @@ class BenchmarkContent:
     verdicts: tuple[Verdict, ...]
     differences: tuple[Table, ...]
     by_language: tuple[Table, ...]
-    rank_distance: Table
+    language_bias: tuple[Table, ...]
+    """One per metric."""
     heat: Table | None
     """Of the best trial."""
     heat_maps: dict[str, Any] | None
@@ -97,7 +99,7 @@ def read_benchmark(
         ),
         differences=tuple(differences_table(one) for one in comparisons),
         by_language=tuple(languages_table(one, figure) for one in led if figure),
-        rank_distance=rank_distance_table(groups, name, unseen),
+        language_bias=language_bias_tables(groups, name, unseen),
         heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
         heat_maps=heat,
         published=published_tables(groups, name),
@@ -126,13 +128,13 @@ def _charts(
     name: str,
     languages: Mapping[str, str],
 ) -> dict[str, list[Spec]]:
-    made_charts = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
+    by_section = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
+    by_section |= {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
     tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in METRICS}
     return {
-        **{key: made for key, made in made_charts.items() if made},
+        **{key: made for key, made in by_section.items() if made},
         **{f"tradeoff/{metric}": [made] for metric, made in tradeoff.items() if made},
         "forest": charts.forest_charts(comparisons),
-        "rank": charts.rank_distance_charts(groups, name, languages),
     }
 
 

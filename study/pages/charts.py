@@ -12,7 +12,7 @@ from study.analysis.study import Group, differing
 from study.analysis.verdict import LEVEL
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
-from tasks.metrics import RANK_DISTANCE
+from tasks.metrics import Metric, metric
 from tasks.schema import Setting
 
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
@@ -50,7 +50,7 @@ def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list
 
 
 def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
-    """Return, per pair, the differences on every figure but rank distance, with their 95 % intervals."""
+    """Return, per pair, the differences on all metrics between 0 and 1, with their 95 % intervals."""
     charts = []
     for one in comparisons:
         rows = [
@@ -63,7 +63,7 @@ def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
                 "difference is": f"{'beyond' if found.p < LEVEL else 'within'} noise",
             }
             for figure, found in one.overall.items()
-            if figure.metric != RANK_DISTANCE
+            if metric(figure.metric).bounds == (0, 1)
         ]
         scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
         base = alt.Chart(style.data(rows)).encode(
@@ -79,30 +79,30 @@ def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
     return charts
 
 
-def rank_distance_charts(groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
-    """Return, per backbone, each query language's rank distance for each group; `names` are the languages'."""
+def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
+    """Return, per backbone, each query language's value of a metric for each group; `names` are the languages'."""
     charts = []
     for backbone in dict.fromkeys(group.backbone for group in groups):
         rows = [
             {
                 "language": names[language],
-                "rank distance": style.rounded(value),
+                bias.title: style.rounded(value),
                 "batches": group.sampling,
                 "trials": group.label,
             }
             for group in groups
             if group.backbone == backbone
-            for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, RANK_DISTANCE).items()
+            for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, bias.name).items()
         ]
         chart = (
             alt.Chart(style.data(rows))
             .mark_point(filled=True, size=70, opacity=0.9)
             .encode(
-                x=alt.X("rank distance:Q", title="rank distance, lower is better", scale=alt.Scale(zero=True)),
+                x=alt.X(f"{bias.title}:Q", title=bias.title, scale=alt.Scale(zero=True)),
                 y=alt.Y("language:N", axis=alt.Axis(title=None, grid=True, ticks=False, domain=False)),
                 color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
                 shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
-                tooltip=style.tooltip("language", "trials", "rank distance"),
+                tooltip=style.tooltip("language", "trials", bias.title),
             )
         )
         charts += [style.spec(chart, backbone, height=22 * len({row["language"] for row in rows}))] if rows else []

@@ -80,7 +80,7 @@ def _benchmark(content: BenchmarkContent) -> list[str]:
     parts += ["\n".join(f"- {escape_markdown(verdict.text)}" for verdict in content.verdicts)]
     if content.unseen:
         parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
-    tables = [content.leaderboard, *content.differences, *content.by_language, content.rank_distance]
+    tables = [content.leaderboard, *content.differences, *content.by_language, *content.language_bias]
     tables += [content.heat] if content.heat else []
     tables += [*content.published, *content.published_languages]
     return [*parts, *(table.markdown() for table in tables if table.rows)]

@@ -90,9 +90,9 @@ def check_metric(name: str) -> None:
     setting, _, metric = name.partition(SEPARATOR)
     if setting not in list(Setting):
         raise TaskError(f"'{name}' does not start with a setting: {nearest(setting, [*Setting, LOSS])}")
-    metrics.metric(metric)
-    if metric == metrics.RANK_DISTANCE and setting != Setting.MULTILINGUAL:
-        raise TaskError(f"'{metric}' compares languages: it exists in the setting '{Setting.MULTILINGUAL}' only")
+    settings = metrics.metric(metric).settings
+    if setting not in settings:
+        raise TaskError(f"'{metric}' does not exist in the setting '{setting}': write '{settings[0]}/{metric}'")
 
 
 def better(metric: str) -> Literal["maximize", "minimize"]:

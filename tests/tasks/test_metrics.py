@@ -1,25 +1,23 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import ir_measures
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from study.analysis.leaderboard import decimals, metric_name
+from study.space.selection import check_metric
 from tasks import metrics
 from tasks.plugins import TaskError
+from tasks.schema import Setting
+from tasks.scoring import POSITIONS, metrics_of
 
 Integers = npt.NDArray[np.int64]
-
-
-class Lists(NamedTuple):
-    """Padded lists, as the metrics take them."""
-
-    positions_QR: Integers
-    grades_QR: Integers
 
 
 @st.composite
@@ -34,7 +32,16 @@ def scored(draw: st.DrawFn) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
     return scores, grades
 
 
-def ranked(scores: Integers, grades: Integers) -> Lists:
+def lists(positions: object, grades: object = None, own: object = None) -> metrics.Lists:
+    """Grades are 1 and every passage is in another language unless given."""
+    positions_QR = np.array(positions, dtype=np.int64)
+    grades_QR = (positions_QR > 0).astype(np.int64) if grades is None else np.array(grades, dtype=np.int64)
+    return metrics.Lists(
+        positions_QR, grades_QR, np.zeros_like(positions_QR, np.bool_) if own is None else np.array(own)
+    )
+
+
+def ranked(scores: Integers, grades: Integers) -> metrics.Lists:
     """Positions where ties go to the smaller row, in an arbitrary order of the relevant passages."""
     place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1, kind="stable") + 1
     width = int((grades > 0).sum(axis=1).max())
@@ -43,7 +50,7 @@ def ranked(scores: Integers, grades: Integers) -> Lists:
         relevant = np.random.default_rng(query).permutation(np.flatnonzero(row))
         positions[query, : len(relevant)] = place[query, relevant]
         held[query, : len(relevant)] = row[relevant]
-    return Lists(positions, held)
+    return lists(positions, held)
 
 
 def oracle(measure: ir_measures.measures.Measure, scores: Integers, grades: Integers) -> list[float]:
@@ -73,7 +80,7 @@ def oracle(measure: ir_measures.measures.Measure, scores: Integers, grades: Inte
 def test_equals_trec_eval_on_random_rankings_with_ties(
     name: str, measure: ir_measures.measures.Measure, data: tuple[Integers, Integers]
 ) -> None:
-    values = metrics.metric(name)(*ranked(*data))
+    values = metrics.metric(name)(ranked(*data))
     assert values.dtype == np.float64
     np.testing.assert_allclose(values, oracle(measure, *data), atol=1e-9, rtol=0)
 
@@ -82,7 +89,7 @@ def test_equals_trec_eval_on_random_rankings_with_ties(
 def test_average_precision_at_k_is_trec_evals_with_the_smaller_divisor(data: tuple[Integers, Integers], k: int) -> None:
     relevant = (data[1] > 0).sum(axis=1)
     expected = np.array(oracle(ir_measures.AP @ k, *data)) * relevant / np.minimum(relevant, k)
-    np.testing.assert_allclose(metrics.metric(f"map@{k}")(*ranked(*data)), expected, atol=1e-9, rtol=0)
+    np.testing.assert_allclose(metrics.metric(f"map@{k}")(ranked(*data)), expected, atol=1e-9, rtol=0)
 
 
 @given(data=scored(), k=st.integers(1, 30))
@@ -91,34 +98,59 @@ def test_reciprocal_rank_at_k_is_trec_evals_where_that_is_at_least_one_in_k(
 ) -> None:
     full = np.array(oracle(ir_measures.RR, *data))
     expected = np.where(full > 1 / (k + 0.5), full, 0)
-    np.testing.assert_allclose(metrics.metric(f"mrr@{k}")(*ranked(*data)), expected, atol=1e-9, rtol=0)
+    np.testing.assert_allclose(metrics.metric(f"mrr@{k}")(ranked(*data)), expected, atol=1e-9, rtol=0)
 
 
 def test_closed_forms_by_hand() -> None:
-    positions, grades = np.array([[5, 2, 0], [1, 0, 0], [12, 1, 30]]), np.array([[1, 3, 0], [2, 0, 0], [1, 1, 1]])
-    values = {name: metrics.metric(name)(positions, grades).tolist() for name in ("map", "mrr@10", "recall@10")}
+    by_hand = lists([[5, 2, 0], [1, 0, 0], [12, 1, 30]], [[1, 3, 0], [2, 0, 0], [1, 1, 1]])
+    values = {name: metrics.metric(name)(by_hand).tolist() for name in ("map", "mrr@10", "recall@10", "ndcg@10")}
     assert values["map"] == pytest.approx([(1 / 2 + 2 / 5) / 2, 1, (1 + 2 / 12 + 3 / 30) / 3])
     assert values["mrr@10"] == [0.5, 1, 1]
     assert values["recall@10"] == pytest.approx([1, 1, 1 / 3])
     discounted = (3 / np.log2(3) + 1 / np.log2(6)) / (3 + 1 / np.log2(3))
-    assert metrics.ndcg(positions, grades, 10).tolist() == pytest.approx(
-        [discounted, 1, 1 / (1 + 1 / np.log2(3) + 0.5)]
-    )
+    assert values["ndcg@10"] == pytest.approx([discounted, 1, 1 / (1 + 1 / np.log2(3) + 0.5)])
 
 
 def test_a_perfect_ranking_of_more_than_k_passages_scores_one_at_k() -> None:
-    positions, grades = np.arange(1, 31)[None], np.ones((1, 30), dtype=np.int64)
+    perfect = lists([list(range(1, 31))])
     for name in ("map@20", "ndcg@10", "mrr@10", "accuracy"):
-        assert metrics.metric(name)(positions, grades).tolist() == pytest.approx([1.0]), name
+        assert metrics.metric(name)(perfect).tolist() == pytest.approx([1.0]), name
 
 
 def test_rank_distance_is_the_spread_and_undefined_for_a_single_passage() -> None:
-    positions = np.array([[40, 3, 0, 7], [9, 0, 0, 0]])
-    assert metrics.rank_distance(positions, (positions > 0) * 1).tolist() == [37, pytest.approx(np.nan, nan_ok=True)]
+    values = metrics.metric("rank_distance")(lists([[40, 3, 0, 7], [9, 0, 0, 0]]))
+    assert values.tolist() == [37, pytest.approx(np.nan, nan_ok=True)]
 
 
-def test_only_rank_distance_is_better_when_lower() -> None:
-    assert [name for name in metrics.COMMON if not metrics.higher_is_better(name)] == ["rank_distance"]
+def test_language_preference_asks_whether_the_first_answer_is_in_the_querys_language() -> None:
+    own = [[True, False, False], [True, False, False], [False, True, False], [True, True, False], [False, False, False]]
+    positions = [[7, 9, 8], [7, 9, 6], [30, 2, 0], [1, 2, 0], [4, 5, 6]]
+    values = metrics.metric("language_preference")(lists(positions, own=own))
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert values.tolist() == [1, 0, 1, nan, nan]
+
+
+@given(data=scored())
+def test_language_preference_equals_a_walk_down_random_rankings(data: tuple[Integers, Integers]) -> None:
+    ranking = ranked(*data)
+    own_QR = np.random.default_rng(0).random(ranking.positions_QR.shape) < 0.5
+    expected = []
+    for positions, own in zip(ranking.positions_QR.tolist(), own_QR.tolist(), strict=True):
+        walk = [is_own for position, is_own in sorted(zip(positions, own, strict=True)) if position]
+        expected.append(float(walk[0]) if len(set(walk)) == 2 else np.nan)
+    np.testing.assert_array_equal(metrics.metric("language_preference")(ranking._replace(own_QR=own_QR)), expected)
+
+
+def test_only_metrics_of_language_bias_are_better_when_lower() -> None:
+    lower = [name for name in metrics.METRICS if not metrics.higher_is_better(name)]
+    assert lower == [bias.name for bias in metrics.language_bias()] == ["rank_distance", "language_preference"]
+
+
+def test_a_value_outside_the_bounds_of_its_metric_is_our_own_mistake() -> None:
+    doubled = replace(metrics.METRICS["mrr"], function=lambda ranking: 2 * metrics.reciprocal_rank(ranking))
+    assert doubled(lists([[2]])).tolist() == [1.0]
+    with pytest.raises(AssertionError, match=r"mrr is outside \(0, 1\)"):
+        doubled(lists([[1]]))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +160,7 @@ def test_only_rank_distance_is_better_when_lower() -> None:
         ("ndcg@0", "unknown metric 'ndcg@0': did you mean 'ndcg@10'?"),
         ("recall", "metric 'recall' needs a cut-off: write 'recall@10'"),
         ("accuracy@5", "metric 'accuracy@5' takes no cut-off: write 'accuracy'"),
-        ("ความแม่น", "unknown metric 'ความแม่น': allowed: accuracy, map, map@20"),
+        ("ความแม่น", "unknown metric 'ความแม่น': allowed: accuracy, language_preference, map, map@1"),
     ],
 )
 def test_an_unknown_name_is_refused_with_what_to_write_instead(name: str, message: str) -> None:
@@ -139,4 +171,21 @@ def test_an_unknown_name_is_refused_with_what_to_write_instead(name: str, messag
 
 def test_a_list_without_relevant_passages_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="without relevant"):
-        metrics.reciprocal_rank(np.zeros((1, 2), dtype=np.int64), np.zeros((1, 2), dtype=np.int64))
+        metrics.metric("mrr")(lists([[0, 0]]))
+
+
+def hit(ranking: metrics.Lists, k: int) -> npt.NDArray[np.float64]:
+    return np.asarray(metrics.recall(ranking, k) > 0, dtype=np.float64)
+
+
+def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the record alone it can be measured, selected by, named in a table, and refused with a hint."""
+    monkeypatch.setitem(metrics.METRICS, "hit", metrics.Metric("hit", "Hit", hit, cutoff="required", decimals=2))
+    row = ("q1", "th", "th", "th", 1, 2, 2)
+    positions = pa.table(dict(zip(POSITIONS.names, [[value] for value in row], strict=True))).cast(POSITIONS)
+    measured = metrics_of(positions, "b", [Setting.MONOLINGUAL], ["hit@1", "hit@5"])
+    assert measured.metrics == {"b/monolingual/hit@1": 0.0, "b/monolingual/hit@5": 1.0}
+    check_metric("monolingual/hit@5")
+    with pytest.raises(TaskError, match="metric 'hit' needs a cut-off: write 'hit@10'"):
+        check_metric("monolingual/hit")
+    assert (metric_name("hit@5"), decimals("hit@5")) == ("Hit@5", 2)

@@ -49,17 +49,18 @@ def test_crosslingual_averages_over_ordered_pairs_however_many_queries_each_has(
     assert scores.by_language["crosslingual"]["th"] == {"mrr": pytest.approx((pairs["th-ar"] + pairs["th-zh"]) / 2)}
 
 
-def test_multilingual_counts_the_relevant_passages_of_all_pools_and_adds_rank_distance() -> None:
+def test_multilingual_counts_the_relevant_passages_of_all_pools_and_adds_language_bias() -> None:
     scores = metrics_of(table(ROWS), "b", [Setting.MULTILINGUAL], ["map"])
     map_th = ((1 + 2 / 9) / 2 + (1 / 3 + 2 / 6) / 2 + 1 / 8) / 3
     map_zh = (1 / 2 + 2 / 5) / 2
     assert scores.metrics == {
         "b/multilingual/map": pytest.approx((map_th + map_zh) / 2),
         "b/multilingual/rank_distance": pytest.approx(((8 + 3) / 2 + 3) / 2),
+        "b/multilingual/language_preference": 1.0,
     }
 
 
-def test_rank_distance_is_left_out_where_every_query_has_one_answer() -> None:
+def test_language_bias_is_left_out_where_every_query_has_one_answer() -> None:
     scores = metrics_of(table(ROWS[-1:]), "b", [Setting.MULTILINGUAL], ["mrr"])
     assert scores.metrics == {"b/multilingual/mrr": pytest.approx(1 / 8)}
 

@@ -1,8 +1,8 @@
-"""Language by language: names, unseen languages, heat maps and rank distance."""
+"""Language by language: names, unseen languages, heat maps and language bias."""
 
 from __future__ import annotations
 
-from study.analysis.languages import heat_maps, heat_table, language_name, rank_distance_table, unseen_languages
+from study.analysis.languages import heat_maps, heat_table, language_bias_tables, language_name, unseen_languages
 from study.analysis.study import Study, groups_of
 from tests.study.synthetic_study import UNSEEN
 
@@ -42,9 +42,10 @@ def test_the_heat_table_has_every_pair(synthetic_study: Study) -> None:
     assert all(isinstance(cell.value, float) for row in table.rows for cell in row[1:])
 
 
-def test_rank_distance_stands_by_language_and_group(synthetic_study: Study) -> None:
+def test_language_bias_stands_by_language_and_group(synthetic_study: Study) -> None:
     groups = groups_of(synthetic_study.results)
-    table = rank_distance_table(groups, "xquad_r", frozenset(UNSEEN))
+    table, preference = language_bias_tables(groups, "xquad_r", frozenset(UNSEEN))
+    assert preference.title.startswith("Language preference by query language: share of questions")
     assert [row[0].text for row in table.rows][-2:] == ["Vietnamese (vi)†", "Chinese (zh)"]
     means = [
         sum(r["benchmarks"]["xquad_r"]["by_language"]["multilingual"]["zh"]["rank_distance"] for r in group.results) / 2

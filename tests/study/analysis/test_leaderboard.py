@@ -31,6 +31,11 @@ def test_where_less_is_better_the_smallest_comes_first() -> None:
     assert [result["number"] for result in ranked(results, "validation/multilingual/rank_distance")] == [1, 0]
 
 
+def test_the_smallest_validation_loss_comes_first() -> None:
+    results = [{"number": i, "metrics": {"validation/loss": v}} for i, v in enumerate((3.0, 1.0))]
+    assert [result["number"] for result in ranked(results, "validation/loss")] == [1, 0]
+
+
 def test_a_trial_without_steps_is_zero_shot_whatever_its_alpha() -> None:
     assert [sampling_of(result) for result in TRIALS] == ["X-Y", "hybrid", "X-X-mono", "hybrid", "hybrid", "zero-shot"]
 

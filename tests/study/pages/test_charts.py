@@ -11,6 +11,7 @@ from study.analysis.comparison import compare
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study, groups_of
 from study.pages import charts
+from tasks.metrics import language_bias
 from tests.study.synthetic_study import OBJECTIVE
 
 
@@ -50,21 +51,22 @@ def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None
     assert charts.alpha_charts(untrained, "xquad_r", "map") == []
 
 
-def test_forest_charts_hold_every_difference_but_rank_distance(synthetic_study: Study) -> None:
+def test_forest_charts_hold_every_difference_of_a_share(synthetic_study: Study) -> None:
     comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r", 100)
     drawn = charts.forest_charts(comparisons)
     assert len(drawn) == 4
     held = [row for row in rows_of(drawn[0]) if "difference" in row]
-    assert len({row["figure"] for row in held}) == 9
+    assert len({row["figure"] for row in held}) == 10
     assert all(row["low"] <= row["difference"] <= row["high"] for row in held)
 
 
-def test_rank_distance_charts_hold_every_language_of_every_group(synthetic_study: Study) -> None:
+def test_language_bias_charts_hold_every_language_of_every_group(synthetic_study: Study) -> None:
     groups = groups_of(synthetic_study.results)
     names = {language: language.upper() for language in synthetic_study.results[0]["benchmarks"]["xquad_r"]["queries"]}
-    drawn = charts.rank_distance_charts(groups, "xquad_r", names)
-    assert [len(rows_of(chart)) for chart in drawn] == [33, 33]
-    assert {row["language"] for row in rows_of(drawn[0])} == set(names.values())
+    for bias in language_bias():
+        drawn = charts.language_bias_charts(bias, groups, "xquad_r", names)
+        assert [len(rows_of(chart)) for chart in drawn] == [33, 33]
+        assert {row["language"] for row in rows_of(drawn[0])} == set(names.values())
 
 
 def test_learning_charts_are_loss_and_objective_per_backbone(synthetic_study: Study) -> None:

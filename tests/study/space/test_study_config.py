@@ -331,7 +331,7 @@ REFUSED_SELECTIONS = [
     ("objective: validation/multilingul/map", "objective.metric: 'multilingul/map' does not start with a setting"),
     (
         "objective: validation/monolingual/rank_distance",
-        "objective.metric: 'rank_distance' compares languages: it exis",
+        "objective.metric: 'rank_distance' does not exist in the setting 'monolingual'",
     ),
     (
         "objective: {metric: validation/loss, direction: down}",
