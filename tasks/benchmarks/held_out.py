@@ -1,35 +1,32 @@
-"""Held out: queries of a training corpus that training leaves out, to select by.
+"""Held-out rows of a training corpus, to select by: their queries against their passages.
 
-Source, licence and citation are the corpus's. `tasks/holdout_split.py` says which rows, and how training leaves them
-out.
+The source, licence and citation are those of the corpus. `tasks/holdout_split.py` says which rows are held out and how
+training leaves them out.
 
-Protocol: a query's relevant passages are the versions of every passage that answers it; the pools are the passages of
-the rows that are held out, one pool a language. Monolingual; multilingual where there are several languages;
-cross-lingual where rows have several.
+Protocol: the pools are the distinct passages of the held-out rows, one pool per language. Relevant to a query are the
+passages of its own rows; in a language that a row lacks, the versions of its passage that other rows have. Monolingual;
+multilingual if the corpus has several languages; cross-lingual if rows have several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tasks.data.records import combined_digest
 from tasks.holdout_split import split
 from tasks.plugins import TaskError, load_corpus
-from tasks.schema import Benchmark, Corpus, Pair, Passage, Pool, Query, Rows, Setting, Texts
+from tasks.schema import Benchmark, Corpus, Passage, Pool, Query, Setting, Texts
 
 
 def load(*, corpus: Mapping[str, Any]) -> Benchmark:
-    """Make the benchmark.
+    """Read the held-out rows of a corpus.
 
     Args:
-        corpus: as in a search space: its `name`, its options, and `held_out`, from how many rows queries are held out.
+        corpus: as in a search space: its `name`, its options, and `held_out`, the number of rows to draw queries from.
 
     Raises:
-        TaskError: no name, no number, or what the corpus refuses.
+        TaskError: `name` or `held_out` is missing, or whatever the corpus refuses.
     """
     for key in ("name", "held_out"):
         if key not in corpus:
@@ -40,36 +37,49 @@ def load(*, corpus: Mapping[str, Any]) -> Benchmark:
     options = {key: value for key, value in corpus.items() if key not in {"name", "held_out", "weight"}}
     loaded = load_corpus(str(corpus["name"]), options)
     rows = split(loaded, int(corpus["held_out"])).held_out
-    queries, pools = {}, []
-    qrels: dict[str, dict[str, int]] = {}
+    query_key, passage_key = (keys.tolist() for keys in loaded.keys(rows))
+    queries, pools, passage_ids = {}, [], []
     for language in loaded.languages:
-        held = rows[[language in loaded.row_languages(row) for row in rows.tolist()]]
-        keys = loaded.keys(held)
-        queries[language] = Texts.of(
-            Query(str(key), pair.query) for key, pair in _distinct(loaded, language, held, keys.queries)
-        )
-        passages = Texts.of(
-            Passage(f"{language}/{key}", pair.passage) for key, pair in _distinct(loaded, language, held, keys.passages)
-        )
-        pools.append(Pool(language, language, passages))
-        for query, passage in zip(keys.queries.tolist(), keys.passages.tolist(), strict=True):
-            qrels.setdefault(str(query), {})[f"{language}/{passage}"] = 1
+        places = [place for place, row in enumerate(rows.tolist()) if language in loaded.row_languages(row)]
+        languages = [language] * len(places)
+        pairs = dict(zip(places, loaded.pairs(rows[places], languages, languages), strict=True))
+        id_of_text: dict[str, str] = {}
+        for place, pair in pairs.items():
+            id_of_text.setdefault(pair.passage, f"{language}/{rows[place]}")
+        first = {str(query_key[place]): pair.query for place, pair in reversed(pairs.items())}
+        queries[language] = Texts.of(Query(key, text) for key, text in sorted(first.items(), key=lambda q: int(q[0])))
+        pools.append(Pool(language, language, Texts.of(Passage(key, text) for text, key in id_of_text.items())))
+        passage_ids.append({place: id_of_text[pair.passage] for place, pair in pairs.items()})
     return Benchmark(
         name="held_out",
         revision=combined_digest([loaded.revision, *loaded.languages, str(corpus["held_out"])]),
         queries=queries,
         pools=pools,
-        qrels=qrels,
+        qrels=_qrels(query_key, passage_key, passage_ids),
         settings=_settings(loaded),
         details={"corpus": loaded.name, "held_out": str(corpus["held_out"])},
     )
 
 
-def _distinct(corpus: Corpus, language: str, rows: Rows, keys: npt.NDArray[np.int64]) -> Iterator[tuple[int, Pair]]:
-    """Yield each distinct key with the pair, in one language, of the first row that has it."""
-    distinct, first = np.unique(keys, return_index=True)
-    languages = [language] * len(first)
-    yield from zip(distinct.tolist(), corpus.pairs(rows[first], languages, languages), strict=True)
+def _qrels(
+    query_key: Sequence[int], passage_key: Sequence[int], passage_ids: Sequence[Mapping[int, str]]
+) -> dict[str, dict[str, int]]:
+    """Return the relevant passages of each query.
+
+    Args:
+        query_key: the identity of each held-out row's query.
+        passage_key: the identity of each held-out row's passage.
+        passage_ids: for each language, held-out row -> id of its passage.
+    """
+    qrels: dict[str, dict[str, int]] = {str(query): {} for query in query_key}
+    for ids in passage_ids:
+        versions: dict[int, set[str]] = {}
+        for place, passage in ids.items():
+            versions.setdefault(passage_key[place], set()).add(passage)
+        for place, query in enumerate(query_key):
+            own = {ids[place]} if place in ids else versions.get(passage_key[place], set())
+            qrels[str(query)].update(dict.fromkeys(sorted(own), 1))
+    return qrels
 
 
 def _settings(corpus: Corpus) -> tuple[Setting, ...]:

@@ -36,7 +36,7 @@ def load(*, languages: tuple[str, ...] | None = None) -> FactbookCorpus:
     Raises:
         TaskError: a language that is not among the 11.
     """
-    selected = selected_languages("factbook", languages, LANGUAGES)
+    selected = selected_languages("factbook", languages, LANGUAGES, "corpus")
     rows = facts_of("train")
     return FactbookCorpus(
         languages=selected,

@@ -51,7 +51,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] = ("en",)) -> P
     Raises:
         TaskError: a language that is not among the 21, or data that is missing or malformed.
     """
-    selected = selected_languages("mfaq", languages, _LANGUAGES)
+    selected = selected_languages("mfaq", languages, _LANGUAGES, "corpus")
     files = {language: files_in("mfaq", path, _SOURCE, f"data/{language}", "train.jsonl")[0] for language in selected}
     return converted("mfaq", f"pages {' '.join(selected)}", list(files.values()), lambda: _rows(files))
 

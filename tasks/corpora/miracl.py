@@ -37,7 +37,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] | None = None) 
     Raises:
         TaskError: a language that is not among the 16, or data that is missing or malformed.
     """
-    selected = selected_languages("miracl", languages, _LANGUAGES)
+    selected = selected_languages("miracl", languages, _LANGUAGES, "corpus")
     files = {language: files_in("miracl", path, _SOURCE, f"{language}-triplet/train") for language in selected}
     return converted(
         "miracl",

@@ -59,7 +59,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] = PAPER_LANGUAG
     Raises:
         TaskError: a language that is not among the 14, or a file that is missing or malformed.
     """
-    selected = selected_languages("mmarco", languages, _NAMES)
+    selected = selected_languages("mmarco", languages, _NAMES, "corpus")
     texts, digests = {}, []
     for language in selected:
         folder, name = path.expanduser() if path else _fetched(language), _NAMES[language]

@@ -65,7 +65,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] = ("en",)) -> P
     Raises:
         TaskError: a language that is not among the 11, or data that is missing or malformed.
     """
-    selected = selected_languages("mr_tydi", languages, _NAMES)
+    selected = selected_languages("mr_tydi", languages, _NAMES, "corpus")
     files = {
         language: files_in("mr_tydi", path, _SOURCE, f"mrtydi-v1.1-{_NAMES[language]}", "train.jsonl.gz")[0]
         for language in selected

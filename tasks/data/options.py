@@ -21,20 +21,28 @@ def local_folder(benchmark: str, path: Path, published: str) -> Path:
     raise TaskError(f"benchmark '{benchmark}', option 'path': there is no folder {path}")
 
 
-def selected_languages(benchmark: str, languages: Iterable[str] | None, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the languages to load, sorted; all that are known without a choice.
+def selected_languages(
+    name: str, languages: Iterable[str] | None, known: Iterable[str], kind: str = "benchmark"
+) -> tuple[str, ...]:
+    """Return the languages to load, sorted; all known ones if `languages` is None.
+
+    Args:
+        name: of the benchmark or corpus, for messages.
+        languages: what the user chose.
+        known: what the data has.
+        kind: "benchmark" or "corpus", for messages.
 
     Raises:
-        TaskError: no language, or one the benchmark does not have.
+        TaskError: no language is chosen, or one that the data does not have.
     """
     known = sorted(known)
     chosen = sorted(set(known if languages is None else languages))
     if not chosen:
-        raise TaskError(f"benchmark '{benchmark}', option 'languages': name at least one of {', '.join(known)}")
+        raise TaskError(f"{kind} '{name}', option 'languages': name at least one of {', '.join(known)}")
     for language in chosen:
         if language not in known:
             raise TaskError(
-                f"benchmark '{benchmark}', option 'languages': there is no '{language}', {nearest(language, known)}"
+                f"{kind} '{name}', option 'languages': there is no '{language}', {nearest(language, known)}"
             )
     return tuple(chosen)
 

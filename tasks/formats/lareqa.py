@@ -15,6 +15,7 @@ by mAP@20. XTREME-R passes the two as a tokenizer's text pair; here a space is b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -23,7 +24,7 @@ import pydantic
 from tasks.data.options import required_file
 from tasks.data.records import Text, content_digest, read_json
 from tasks.plugins import TaskError
-from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
+from tasks.schema import Benchmark, Pair, Passage, Pool, Query, Setting, Texts
 
 REPOSITORY = "google-research-datasets/lareqa"
 COMMIT = "354d67d1cd066854cdfbf5ad0e6105528976141d"
@@ -48,14 +49,10 @@ class _Paragraph(pydantic.BaseModel):
     sentences: list[Text]
 
     @pydantic.model_validator(mode="after")
-    def _one_break_a_sentence(self) -> Self:
+    def _one_break_per_sentence(self) -> Self:
         if len(self.sentence_breaks) != len(self.sentences):
             raise ValueError(f"{len(self.sentence_breaks)} sentence breaks for {len(self.sentences)} sentences")
         return self
-
-    def sentence_at(self, offset: int) -> int | None:
-        """Return the number of the sentence that holds the character at `offset` of the context."""
-        return next((i for i, (start, end) in enumerate(self.sentence_breaks) if start <= offset < end), None)
 
 
 class _Article(pydantic.BaseModel):
@@ -83,10 +80,7 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
             after = f" {paragraph.context.strip()}" if context == "sentence+paragraph" else ""
             passages += [Passage(i, text + after) for i, text in zip(ids, paragraph.sentences, strict=True)]
             for question in paragraph.qas:
-                sentence = paragraph.sentence_at(question.answers[0].answer_start)
-                if sentence is None:
-                    raise TaskError(f"{file}: the answer to question '{question.id}' starts in no sentence")
-                qrels.setdefault(question.id, {})[ids[sentence]] = 1
+                qrels.setdefault(question.id, {})[ids[_answer_sentence(file, paragraph, question)]] = 1
         queries[language] = Texts.of(Query(q.id, q.question) for p in paragraphs for q in p.qas)
         pools.append(Pool(language, language, Texts.of(passages)))
     metrics = Benchmark.metrics if context == "sentence" else ("map@20", *Benchmark.metrics)
@@ -100,3 +94,25 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
         metrics=metrics,
         details={"context": context},
     )
+
+
+def read_pairs(file: Path) -> Iterator[tuple[str, Pair]]:
+    """Yield the id of each question in one file, and the question with the sentence in which its answer starts.
+
+    Raises:
+        TaskError: the file is malformed, a question is empty, or an answer starts outside every sentence.
+    """
+    for article in read_json(file, _File).data:
+        for paragraph in article.paragraphs:
+            for question in paragraph.qas:
+                sentence = paragraph.sentences[_answer_sentence(file, paragraph, question)]
+                yield question.id, Pair(question.question, sentence)
+
+
+def _answer_sentence(file: Path, paragraph: _Paragraph, question: _Question) -> int:
+    """Return the index of the sentence in which the answer to a question starts."""
+    offset = question.answers[0].answer_start
+    for index, (start, end) in enumerate(paragraph.sentence_breaks):
+        if start <= offset < end:
+            return index
+    raise TaskError(f"{file}: the answer to question '{question.id}' starts in no sentence")

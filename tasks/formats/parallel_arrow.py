@@ -19,8 +19,8 @@ from tasks.data.mapped import MappedArray, MappedTable, slices
 from tasks.formats.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
 from tasks.schema import Keys, Pair, Rows
 
-LAYOUT = "1"
-"""Of the files: raise it whenever `tasks.formats.parallel_writer` writes them differently."""
+LAYOUT = "2"
+"""Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
 
 def converted(
@@ -87,7 +87,7 @@ class ParallelArrow:
         return self._sets[0 if self._set_of_row is None else self._set_of_row.values[row]]
 
     def keys(self, rows: Rows) -> Keys:
-        """Return the identities of the rows' queries and passages: the first row that holds the same text."""
+        """Return the identities of the rows' queries and passages (`tasks.formats.parallel_writer.identities`)."""
         queries, passages = (keys.take(rows) for keys in self._keys)
         return Keys(queries, passages)
 

@@ -8,7 +8,7 @@ sets                 each row's set of languages, by its place in corpus.json (i
 query.keys           each row's identities (int64), see `tasks.formats.parallel_writer`
 passage.keys
 
-Which rows of a parallel corpus hold the same text or versions of it, whatever the language.
+Keys say which rows hold the same text or versions of it in other languages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from tasks.plugins import TaskError
 from tasks.schema import Pair, Rows
@@ -132,9 +134,8 @@ def _write_indices(
         np.flatnonzero(crosslingual).tofile(folder / CROSSLINGUAL)
     if len(sets) > 1:
         set_of_row.tofile(folder / SETS)
-    widespread_first = sorted(languages, key=lambda language: -int(has[language].sum()))
     for side in _SIDES:
-        hashes = {language: _hashes_file(folder, language, side) for language in widespread_first}
+        hashes = {language: _hashes_file(folder, language, side) for language in languages}
         versions = (Version(np.flatnonzero(has[name]), np.fromfile(file, np.int64)) for name, file in hashes.items())
         identities(len(set_of_row), versions).tofile(keys_file(folder, side))
         for file in hashes.values():
@@ -153,24 +154,21 @@ class Version(NamedTuple):
 
 
 def identities(size: int, versions: Iterable[Version]) -> Rows:
-    """Return, for each of `size` rows, the first row whose text is the same.
+    """Return, for each of `size` rows, the first row of its connected component.
 
-    A row is known by its text in the one of its languages that most rows have: in a complete corpus that is one
-    language for all. Agreement in any language would be too much: where sentences are cut or translated differently
-    (XQuAD-R's Thai), it runs from row to row and ends in one identity for many texts.
+    Two rows are connected if they have the same text in some language. Their texts are then versions of one another,
+    whether or not the rows have a language in common: {en: A, de: B} connects {en: A, fr: C} to {de: B, fr: D}.
 
     Args:
-        size: number of rows; each has a text in some language.
-        versions: the languages, the one that most rows have first; read only as far as they are needed.
+        size: number of rows.
+        versions: the languages, one at a time; memory is proportional to the rows of one language.
     """
-    hash_of_row = np.zeros(size, dtype=np.int64)
-    unknown = np.ones(size, dtype=np.bool_)
+    component = np.arange(size, dtype=np.int64)
     for rows, hashes in versions:
-        new = unknown[rows]
-        hash_of_row[rows[new]] = hashes[new]
-        unknown[rows] = False
-        if not unknown.any():
-            break
-    assert not unknown.any(), "a row has no language"
-    _, first, text = np.unique(hash_of_row, return_index=True, return_inverse=True)
-    return first[text].astype(np.int64)
+        _, text = np.unique(hashes, return_inverse=True)
+        nodes = size + len(rows)  # the components, then the texts
+        edges = coo_array((np.ones(len(rows), dtype=np.bool_), (component[rows], size + text)), shape=(nodes, nodes))
+        _, label = connected_components(edges, directed=False)
+        component = label[component]  # below size: no text is a component of its own
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)

@@ -1,15 +1,18 @@
-"""Fixtures for the tests of data: a cache of one's own, a local web server, and the real files where they lie."""
+"""Fixtures for tests of data: an empty cache, a local web server, small LAReQA files, and the published ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.file_server import FileServer
 
 REAL_XQUAD_R = Path(__file__).parents[2].parent / "shared" / "data" / "xquad-r"
+Paragraphs = Mapping[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -38,3 +41,41 @@ def real_xquad_r() -> Path:
     if not REAL_XQUAD_R.is_dir():
         pytest.skip(f"LAReQA's XQuAD-R files are not in {REAL_XQUAD_R}")
     return REAL_XQUAD_R
+
+
+@pytest.fixture
+def paragraph() -> Callable[..., dict[str, Any]]:
+    """Return a paragraph made of sentences and questions, each an id, a text and the index of its answer sentence."""
+
+    def make(sentences: list[str], *questions: tuple[str, str, int]) -> dict[str, Any]:
+        context = " ".join(sentences)
+        starts = [context.index(sentence) for sentence in sentences]
+        return {
+            "context": context,
+            "qas": [
+                {
+                    "id": key,
+                    "question": text,
+                    "answers": [{"answer_start": starts[i] + 1, "text": sentences[i][1:4]}],
+                }
+                for key, text, i in questions
+            ],
+            "sentence_breaks": [[s, s + len(t)] for s, t in zip(starts, sentences, strict=True)],
+            "sentences": sentences,
+        }
+
+    return make
+
+
+@pytest.fixture
+def write_lareqa() -> Callable[[Path, Paragraphs], Path]:
+    """Write one file per language into a folder, as LAReQA publishes them."""
+
+    def write(folder: Path, paragraphs: Paragraphs) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for language, content in paragraphs.items():
+            articles = [{"title": language, "paragraphs": [part]} for part in content]
+            (folder / f"{language}.json").write_text(json.dumps({"version": "1.1", "data": articles}), encoding="utf-8")
+        return folder
+
+    return write

@@ -1,4 +1,4 @@
-"""The benchmark of held-out rows: queries and passages of a corpus, by their identities."""
+"""The benchmark of held-out rows: which queries, which pools, and what is relevant."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.benchmarks import held_out
+from tasks.benchmarks import held_out, xquad_r
 from tasks.holdout_split import split
 from tasks.plugins import TaskError, load_benchmark, load_corpus
 from tasks.relevance import relevance
-from tasks.schema import Setting
+from tasks.schema import Benchmark, Setting
 
 
 @pytest.fixture
@@ -50,11 +50,54 @@ def test_queries_are_those_training_leaves_out_and_their_passages_answer_in_ever
         for pool in benchmark.pools
         for key, text in zip(pool.passages.ids(), pool.passages.texts(), strict=True)
     }
+    chinese = {int(row) // 2 for row in rows if row % 3}
     for query, answers in benchmark.qrels.items():
-        expected = {f"ตอบ {int(query) // 2}"} | ({f"答 {int(query) // 2}"} if int(query) % 3 else set())
-        assert {texts[passage] for passage in answers} == expected
+        fact = int(query) // 2
+        assert {texts[passage] for passage in answers} == {f"ตอบ {fact}"} | (
+            {f"答 {fact}"} if fact in chinese else set()
+        )
     assert benchmark.settings == tuple(Setting)
     assert len(relevance(benchmark).query_row_Q) == sum(map(len, benchmark.queries.values()))
+
+
+def test_held_out_questions_of_xquad_r_have_the_relevant_passages_of_its_benchmark(
+    cache: Path, real_xquad_r: Path
+) -> None:
+    corpus = {"name": "lareqa", "path": str(real_xquad_r), "languages": ("en", "th", "zh"), "held_out": 60}
+    assert relevant_texts(held_out.load(corpus=corpus)) <= relevant_texts(xquad_r.load(path=real_xquad_r))
+
+
+def relevant_texts(benchmark: Benchmark) -> set[tuple[str, str, frozenset[str]]]:
+    """Return (question, language of the pool, texts of the relevant passages) for the English questions."""
+    text_of = {
+        pool.language: dict(zip(pool.passages.ids(), pool.passages.texts(), strict=True)) for pool in benchmark.pools
+    }
+    english = benchmark.queries["en"]
+    return {
+        (text, language, frozenset(text_of[language][i] for i in benchmark.qrels[key] if i in text_of[language]))
+        for key, text in zip(english.ids(), english.texts(), strict=True)
+        for language in ("en", "th", "zh")
+    }
+
+
+def test_no_text_is_on_both_sides_however_rows_are_connected(tmp_path: Path, cache: Path) -> None:
+    # Rows 2n and 2n + 1 have no language in common; a third row connects them.
+    rows = []
+    for fact in range(40):
+        english, german = {"query": f"q{fact}", "passage": f"p{fact}"}, {"query": f"f{fact}", "passage": f"a{fact}"}
+        rows += [{"en": english, "de": german}, {"de": german}, {"de": {"query": f"f{fact}", "passage": f"b{fact}"}}]
+        rows += [{"en": english}]
+    file = tmp_path / "train.jsonl"
+    file.write_text("\n".join(json.dumps({"pairs": row}) for row in rows), encoding="utf-8")
+    whole = load_corpus("parallel_jsonl", {"path": str(file)})
+    training, _ = split(whole, 10)
+    benchmark = held_out.load(corpus={"name": "parallel_jsonl", "path": str(file), "held_out": 10})
+    for number, language in enumerate(("de", "en")):
+        left = training.rows(language)
+        pairs = training.pairs(np.asarray(left), [language] * len(left), [language] * len(left))
+        assert pairs
+        assert not {pair.query for pair in pairs} & set(benchmark.queries[language].texts())
+        assert not {pair.passage for pair in pairs} & set(benchmark.pools[number].passages.texts())
 
 
 def test_the_rows_that_training_keeps_have_none_of_its_texts(corpus: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Identities of texts across languages, against a plain loop."""
+"""Identities of texts across languages: connected components, against a plain search."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from hypothesis import strategies as st
 
 from tasks.formats.parallel_writer import Version, identities
 
+LANGUAGES = ("ar", "th", "zh")
 
-def plainly(rows: list[dict[str, int]], order: list[str]) -> list[int]:
-    known_by = [next((language, row[language]) for language in order if language in row) for row in rows]
-    texts = [text for _, text in known_by]
-    return [texts.index(text) for text in texts]
+
+def first_rows(rows: list[dict[str, int]]) -> list[int]:
+    """Return for each row the first row that it reaches over texts they share, by repeated search."""
+    reached = [{i} for i in range(len(rows))]
+    for start in range(len(rows)):
+        while True:
+            texts = {version for i in reached[start] for version in rows[i].items()}
+            more = {i for i, row in enumerate(rows) if texts & row.items()}
+            if more == reached[start]:
+                break
+            reached[start] = more
+    return [min(rows) for rows in reached]
+
+
+def versions(rows: list[dict[str, int]]) -> list[Version]:
+    having = {language: [i for i, row in enumerate(rows) if language in row] for language in LANGUAGES}
+    return [
+        Version(np.array(held, dtype=np.int64), np.array([rows[i][language] for i in held], dtype=np.int64))
+        for language, held in having.items()
+    ]
 
 
 @given(
-    st.lists(
-        st.dictionaries(st.sampled_from(["ar", "th", "zh"]), st.integers(-(2**63), 2**63 - 1), min_size=1), min_size=1
-    ),
+    st.lists(st.dictionaries(st.sampled_from(LANGUAGES), st.integers(-(2**63), 2**63 - 1), min_size=1), min_size=1),
     st.integers(1, 3),
 )
-def test_a_row_has_the_number_of_the_first_row_with_its_text(rows: list[dict[str, int]], few: int) -> None:
-    rows = [{language: text % (10**few) for language, text in row.items()} for row in rows]
-    order = ["th", "ar", "zh"]
-    versions = []
-    for language in order:
-        held = [(i, row[language]) for i, row in enumerate(rows) if language in row]
-        versions.append(
-            Version(*(np.array(column, dtype=np.int64) for column in zip(*held, strict=True)))
-            if held
-            else Version(np.empty(0, np.int64), np.empty(0, np.int64))
-        )
-    assert identities(len(rows), versions).tolist() == plainly(rows, order)
+def test_a_row_has_the_number_of_the_first_row_of_its_component(rows: list[dict[str, int]], digits: int) -> None:
+    rows = [{language: text % (10**digits) for language, text in row.items()} for row in rows]
+    assert identities(len(rows), versions(rows)).tolist() == first_rows(rows)
 
 
-def test_languages_beyond_the_one_that_all_rows_have_are_not_read() -> None:
-    def versions() -> object:
-        yield Version(np.arange(3), np.array([7, 8, 7]))
-        raise AssertionError("read on")
-
-    assert identities(3, versions()).tolist() == [0, 1, 0]  # type: ignore[arg-type]  # a generator, to see it stop
+def test_rows_without_a_common_language_are_connected_by_a_third() -> None:
+    rows = [{"ar": 1, "th": 2}, {"zh": 3}, {"th": 2, "zh": 3}, {"zh": 4}]
+    assert identities(4, versions(rows)).tolist() == [0, 0, 0, 3]
