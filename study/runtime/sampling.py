@@ -12,8 +12,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from study.config import TrialConfig
 from study.space.distributions import Categorical, Float, Int
-from study.space.spaces import Branch, Values, draw
+from study.space.fields import Values
+from study.space.spaces import Branch, draw
 from study.space.study_config import Search, StudyConfig
 
 
@@ -30,15 +32,19 @@ class Drawn(NamedTuple):
 def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial]) -> Drawn:
     """Return trial `number`, a pure function of the arguments: grids and random search do not even look at `earlier`.
 
-    Drawing happens on a copy of the study in memory, so that nothing half drawn reaches the storage.
+    Drawing happens on a copy of the study in memory, so that nothing half drawn reaches the storage. The trials of one
+    point follow each other: the first one draws its values, the others repeat them with the next seeds.
     """
     search = config.search
+    point, repetition = divmod(number, search.seeds)
     copy = optuna.create_study(
         directions=[objective.direction for objective in config.objectives], sampler=_sampler(search, number)
     )
     copy.add_trials([trial for trial in earlier if trial.state != TrialState.WAITING])
-    if number < len(search.points):
-        copy.enqueue_trial(_params(search, search.points[number]))
+    if repetition:
+        copy.enqueue_trial(earlier[number - repetition].params)
+    elif point < len(search.points):
+        copy.enqueue_trial(_params(search, search.points[point]))
     trial = copy.ask()
     params: dict[str, Any] = {}
 
@@ -46,7 +52,10 @@ def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial])
         value, params[branch.name] = _suggest(trial, branch)
         return value
 
-    return Drawn(draw(search.space, config.fixed, choose), params, trial.distributions)
+    values = draw(search.space, config.fixed, choose)
+    if search.seeds > 1:
+        values["seed"] = config.fixed.get("seed", TrialConfig.model_fields["seed"].default) + repetition
+    return Drawn(values, params, trial.distributions)
 
 
 def _sampler(search: Search, number: int) -> BaseSampler:
@@ -57,7 +66,9 @@ def _sampler(search: Search, number: int) -> BaseSampler:
     with warnings.catch_warnings():
         # Grouping has been in Optuna since 2.8 and is what the search space asks for by name.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(seed=seed, n_startup_trials=search.startup, multivariate=grouped, group=grouped)
+        return TPESampler(
+            seed=seed, n_startup_trials=search.startup * search.seeds, multivariate=grouped, group=grouped
+        )
 
 
 def _params(search: Search, point: Values) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from typing import Any
 import pydantic
 
 from study.config import TrialConfig
-from study.space.spaces import Values
 from study.space.strict_yaml import SpaceError, explain
 from tasks.plugins import nearest
+
+Values = Mapping[str, Any]
+"""Dotted trial field -> value."""
 
 
 def names(model: type[pydantic.BaseModel] = TrialConfig) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import Field
 from study.config import Frozen
 from study.space import fields
 from study.space.distributions import Categorical, Distribution, Float, Int
+from study.space.fields import Values
 from study.space.strict_yaml import SpaceError, checked
 from tasks.plugins import nearest
 
@@ -142,10 +143,6 @@ def grid(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
         return combinations(space, fixed, _LARGEST_GRID)
     except ValueError as error:
         raise SpaceError(f"{where}: {error}") from None
-
-
-Values = Mapping[str, Any]
-"""Dotted trial field -> value."""
 
 
 class Branch(Frozen):

@@ -16,8 +16,9 @@ from pydantic import Field
 
 from study.config import Frozen, TrialConfig
 from study.space import fields, selection
+from study.space.fields import Values
 from study.space.selection import Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, Values, draw, grid, read_points, read_space
+from study.space.spaces import Branch, Space, draw, grid, read_points, read_space
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.plugins import nearest
 
@@ -30,13 +31,15 @@ class Search(Frozen):
 
     sampler: Sampler
     trials: int
-    """How many trials the study has, early-stopped and failed ones included."""
+    """Trials of the study, those stopped early or failed included: `seeds` for each point that is tried."""
+    seeds: int
+    """Trials of every point, which differ in their seed alone: 1 leaves the trial's seed as it is."""
     seed: int
     """Trial n depends on this seed, n and (TPE only) the results known when it is drawn."""
     startup: int
-    """Finished trials before TPE stops drawing at random; first points count."""
+    """Finished points before TPE stops drawing at random; first points count."""
     points: tuple[Values, ...]
-    """Values given to the first trials, by trial number; a grid gives all of them."""
+    """Values of the first points, in order; a grid gives all of them."""
     space: Space
 
 
@@ -96,6 +99,7 @@ def _example(point: Values, turn: int, branch: Branch) -> Any:
 class _SearchKeys(Frozen):
     sampler: Sampler = "tpe"
     trials: int | None = Field(default=None, ge=1)
+    seeds: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     startup: int = Field(default=10, ge=0)
     first: Any = ()
@@ -172,6 +176,11 @@ def _check_fixed(trial: Mapping[str, Any]) -> None:
 
 def _search(keys: _Keys) -> Search:
     search, fixed = keys.search, fields.flatten(keys.trial)
+    if search.seeds > 1 and "seed" in search.space:
+        raise SpaceError(
+            f"search.seeds: {search.seeds} repeats every point with its own seeds, so seed cannot be searched too: "
+            "remove it from search.space, or set seeds to 1"
+        )
     space = read_space(search.space, fixed, "search.space")
     if search.sampler == "grid":
         if search.first:
@@ -189,7 +198,8 @@ def _search(keys: _Keys) -> Search:
             raise SpaceError(f"search.trials: {trials} is less than the {len(points)} points in 'first'")
     return Search(
         sampler=search.sampler,
-        trials=trials,
+        trials=trials * search.seeds,
+        seeds=search.seeds,
         seed=search.seed,
         startup=search.startup,
         points=points,

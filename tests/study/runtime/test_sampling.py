@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from study.runtime.sampling import Drawn, draw_trial
+from study.space.strict_yaml import SpaceError
 from study.space.study_config import StudyConfig, parse
 
 SPACE = {
@@ -128,3 +129,40 @@ def test_several_objectives_draw_as_well() -> None:
         values = [drawn.values["alpha"], 100 * drawn.values["alpha"]]
         trials.append(optuna.trial.create_trial(values=values, params=drawn.params, distributions=drawn.distributions))
     assert draw_trial(study, 6, trials) == draw_trial(study, 6, trials)
+
+
+REPEATED = {key: value for key, value in SPACE.items() if key != "seed"}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_seeds_repeat_every_point_with_the_next_seeds_and_leave_the_points_as_they_are(sampler: str) -> None:
+    study = config(sampler, REPEATED, trials=7, seeds=3)
+    assert study.search.trials == 21
+    trials: list[FrozenTrial] = []
+    values: list[dict[str, Any]] = []
+    for number in range(21):
+        drawn = draw_trial(study, number, trials)
+        trials.append(ended(drawn, -drawn.values["alpha"]))
+        values.append(drawn.values)
+    assert [value.pop("seed") for value in values] == [0, 1, 2] * 7
+    points = [values[number : number + 3] for number in range(0, 21, 3)]
+    assert all(first == second == third for first, second, third in points)
+    assert len({str(first) for first, _, _ in points}) > 1
+
+
+def test_seeds_count_up_from_the_trials_own_seed_and_repeat_a_grid() -> None:
+    space = {"alpha": {"type": "float", "low": 0, "high": 1, "step": 0.5}}
+    search = {"sampler": "grid", "seeds": 2, "space": space}
+    study = parse({"trial": {"steps": 400, "seed": 10}, "search": search}, "space")
+    trials: list[FrozenTrial] = []
+    for number in range(study.search.trials):
+        trials.append(ended(draw_trial(study, number, trials), 0.5))
+    drawn = [draw_trial(study, number, trials).values for number in range(study.search.trials)]
+    assert [(value["alpha"], value["seed"]) for value in drawn] == [
+        (alpha, seed) for alpha in (0.0, 0.5, 1.0) for seed in (10, 11)
+    ]
+
+
+def test_a_searched_seed_beside_seeds_is_refused() -> None:
+    with pytest.raises(SpaceError, match="remove it from search.space, or set seeds to 1"):
+        config("tpe", seeds=3)
