@@ -164,5 +164,5 @@ def test_seeds_count_up_from_the_trials_own_seed_and_repeat_a_grid() -> None:
 
 
 def test_a_searched_seed_beside_seeds_is_refused() -> None:
-    with pytest.raises(SpaceError, match="remove it from search.space, or set seeds to 1"):
+    with pytest.raises(SpaceError, match=r"remove it from search\.space, or set seeds to 1"):
         config("tpe", seeds=3)
