@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.hub_server import HubServer
 from tests.process_group import ProcessGroup, RunInGroup
 
 
@@ -21,3 +23,33 @@ def run_in_group() -> Iterator[RunInGroup]:
     yield run
     for group in groups.values():
         group.stop()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A stand-in of the Hugging Face hub for this process and those it starts, with an empty cache and no token."""
+    served = HubServer()
+    home = tmp_path / "hub-home"
+    for name, value in {
+        "no_proxy": "127.0.0.1",
+        "HF_ENDPOINT": served.url,
+        "HF_HOME": str(home),
+        "STUDY_CACHE": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    # The library reads its environment variables when it is imported.
+    constants: dict[str, object] = {
+        "ENDPOINT": served.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": served.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_OFFLINE": False,
+    }
+    for name, constant in constants.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", constant)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)  # between attempts
+    yield served
+    if served.running:
+        served.stop()

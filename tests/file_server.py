@@ -1,8 +1,9 @@
-"""A web server on 127.0.0.1 for tests of downloads: serves bytes from memory, honours ranges, breaks on request."""
+"""A web server on 127.0.0.1 for tests of downloads: serves bytes from memory, honours ranges, breaks off on request."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,6 +25,8 @@ class FileServer:
             def do_GET(self) -> None:
                 server.answer(self)
 
+            do_HEAD = do_POST = do_PUT = do_GET
+
             def log_message(self, *_: object) -> None:
                 """Keep the terminal clean."""
 
@@ -35,12 +38,16 @@ class FileServer:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Send what a file server would send, or half of it."""
-        asked = request.headers["Range"]
-        self.requests.append((request.path, asked))
+        self.requests.append((request.path, request.headers["Range"]))
         content = self.files.get(request.path)
         if content is None:
             request.send_error(HTTPStatus.NOT_FOUND)
-            return
+        else:
+            self.send(request, content, {})
+
+    def send(self, request: BaseHTTPRequestHandler, content: bytes, headers: Mapping[str, str]) -> None:
+        """Send the content from where the request asks for it; the length alone to a HEAD request."""
+        asked = request.headers["Range"]
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.ranges else 0
         if start and start >= len(content):
             request.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
@@ -48,8 +55,11 @@ class FileServer:
         rest = content[start:]
         request.send_response(HTTPStatus.PARTIAL_CONTENT if start else HTTPStatus.OK)
         length = ("Content-Length", str(len(rest))) if self.lengths else ("Transfer-Encoding", "chunked")
-        request.send_header(*length)
+        for header in (length, *headers.items()):
+            request.send_header(*header)
         request.end_headers()
+        if request.command == "HEAD":
+            return
         if not self.lengths:
             rest = b"%x\r\n%b\r\n0\r\n\r\n" % (len(rest), rest)
         breaks = self.cut_off.get(request.path, 0)

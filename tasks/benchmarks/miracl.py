@@ -95,10 +95,7 @@ def _folder(path: Path | None, variant: Variant, language: str) -> Path:
     repository, revision = _REPOSITORIES[variant]
     if path:
         return local_folder("miracl", path, repository.split("/")[1])
-    parts = [f"{language}-{part}" for part in _PARTS]
-    return hub.fetch(
-        f"miracl/{variant}/{language}", revision, lambda: hub.repository_files(repository, revision, parts)
-    )
+    return hub.dataset_folder(repository, revision, [f"{language}-{part}/*" for part in _PARTS])
 
 
 def _estimate(languages: tuple[str, ...]) -> str:

@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.data import hub
 from tasks.data.options import local_folder, selected_languages
+from tasks.data.pinned_files import File, fetch, github_file
 from tasks.formats.lareqa import COMMIT, REPOSITORY, Context, load_folder
 from tasks.schema import Benchmark
 
@@ -46,9 +46,9 @@ def load(
         TaskError: data that is missing or malformed, or a language that is not among the 7.
     """
     selected = selected_languages("mlqa_r", languages, _LANGUAGES)
-    folder = local_folder("mlqa_r", path, "mlqa-r") if path else hub.fetch("mlqa_r", COMMIT, _files) / "mlqa-r"
+    folder = local_folder("mlqa_r", path, "mlqa-r") if path else fetch("mlqa_r", COMMIT, _files()) / "mlqa-r"
     return load_folder("mlqa_r", folder, selected, context)
 
 
-def _files() -> list[hub.File]:
-    return [hub.github_file(REPOSITORY, COMMIT, f"mlqa-r/{language}.json") for language in _LANGUAGES]
+def _files() -> list[File]:
+    return [github_file(REPOSITORY, COMMIT, f"mlqa-r/{language}.json") for language in _LANGUAGES]

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.data import hub
 from tasks.data.options import local_folder, required_file, selected_languages
+from tasks.data.pinned_files import File, fetch, github_file
 from tasks.data.records import content_digest, read_lines
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
@@ -52,7 +52,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] | None = None) 
         TaskError: a file is missing, has an empty line, or another number of lines than its translation.
     """
     selected = selected_languages("tatoeba", _XTREME if languages is None else languages, _ALL)
-    folder = local_folder("tatoeba", path, "v1") if path else hub.fetch("tatoeba", _COMMIT, _files) / _FOLDER
+    folder = local_folder("tatoeba", path, "v1") if path else fetch("tatoeba", _COMMIT, _files()) / _FOLDER
     files, queries, pools = [], {}, []
     qrels: dict[str, dict[str, int]] = {}
     for language in selected:
@@ -83,5 +83,5 @@ def _names(language: str) -> tuple[str, str]:
     return f"{pair}.{_ALL[language]}", f"{pair}.eng"
 
 
-def _files() -> list[hub.File]:
-    return [hub.github_file(_REPOSITORY, _COMMIT, f"{_FOLDER}/{name}") for lang in _ALL for name in _names(lang)]
+def _files() -> list[File]:
+    return [github_file(_REPOSITORY, _COMMIT, f"{_FOLDER}/{name}") for lang in _ALL for name in _names(lang)]

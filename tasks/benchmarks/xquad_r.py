@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.data import hub
 from tasks.data.options import local_folder, selected_languages
+from tasks.data.pinned_files import File, fetch, github_file
 from tasks.formats.lareqa import COMMIT, REPOSITORY, Context, load_folder
 from tasks.schema import Benchmark
 
@@ -55,9 +55,9 @@ def load(
         TaskError: data that is missing or malformed, or a language that is not among the 11.
     """
     selected = selected_languages("xquad_r", languages, _SHA256)
-    folder = local_folder("xquad_r", path, "xquad-r") if path else hub.fetch("xquad_r", COMMIT, _files) / "xquad-r"
+    folder = local_folder("xquad_r", path, "xquad-r") if path else fetch("xquad_r", COMMIT, _files()) / "xquad-r"
     return load_folder("xquad_r", folder, selected, context)
 
 
-def _files() -> list[hub.File]:
-    return [hub.github_file(REPOSITORY, COMMIT, f"xquad-r/{lang}.json", sha) for lang, sha in _SHA256.items()]
+def _files() -> list[File]:
+    return [github_file(REPOSITORY, COMMIT, f"xquad-r/{lang}.json", sha) for lang, sha in _SHA256.items()]

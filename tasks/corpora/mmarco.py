@@ -62,13 +62,13 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] = PAPER_LANGUAG
     selected = selected_languages("mmarco", languages, _NAMES, "corpus")
     texts, digests = {}, []
     for language in selected:
-        folder, name = path.expanduser() if path else _fetched(language), _NAMES[language]
+        folder, name = path.expanduser() if path else _downloaded(language), _NAMES[language]
         queries = required_file("mmarco", folder / _QUERIES / f"{name}_queries.train.tsv")
         passages = required_file("mmarco", folder / _COLLECTIONS / f"{name}_collection.tsv")
         sides = [converted_texts(f"mmarco-{language}", file) for file in (queries, passages)]
         texts[language] = _Language(*(side for side, _ in sides))
         digests += [digest for _, digest in sides]
-    folder = path.expanduser() if path else hub.fetch("mmarco/triples", _REVISION, _triples)
+    folder = path.expanduser() if path else hub.dataset_folder(_REPOSITORY, _REVISION, [_TRIPLES])
     rows, digest = converted_numbers("mmarco-triples", required_file("mmarco", folder / _TRIPLES), columns=3)
     return MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)
 
@@ -123,13 +123,8 @@ class MmarcoCorpus:
         return Pair(text, passages.text(answering), (passages.text(other),))
 
 
-def _fetched(language: str) -> Path:
-    def files() -> list[hub.File]:
-        listed = hub.repository_files(_REPOSITORY, _REVISION, [_COLLECTIONS, _QUERIES])
-        return [file for file in listed if Path(file.path).name.startswith(f"{_NAMES[language]}_")]
-
-    return hub.fetch(f"mmarco/{language}", _REVISION, files)
-
-
-def _triples() -> list[hub.File]:
-    return [file for file in hub.repository_files(_REPOSITORY, _REVISION, ["data"]) if file.path == _TRIPLES]
+def _downloaded(language: str) -> Path:
+    name = _NAMES[language]
+    return hub.dataset_folder(
+        _REPOSITORY, _REVISION, [f"{_COLLECTIONS}/{name}_collection.tsv", f"{_QUERIES}/{name}_queries.train.tsv"]
+    )

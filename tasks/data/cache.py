@@ -96,10 +96,15 @@ def conversion(name: str, recipe: str, sources: Sequence[Path], build: Callable[
 
 def _digest(files: Sequence[Path]) -> str:
     """Return the digest of the files, read again only where a file's path, size or time has changed."""
-    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
         (folder / _DIGEST).write_text(content_digest(files), encoding="ascii")
 
-    return (once(cache_folder() / "digests" / key, build) / _DIGEST).read_text(encoding="ascii")
+    return (once_per_state("digests", files, build) / _DIGEST).read_text(encoding="ascii")
+
+
+def once_per_state(name: str, files: Sequence[Path], build: Callable[[Path], None]) -> Path:
+    """Return a folder below `<cache>/<name>`, filled by `build` once for the paths, sizes and times of these files."""
+    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
+    return once(cache_folder() / name / key, build)

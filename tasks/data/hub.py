@@ -1,211 +1,183 @@
-"""Downloads: pinned, checksummed, locked, resumed; offline afterwards. No other file of `tasks` uses a network.
+"""Download data sets and models of the Hugging Face hub with `huggingface_hub`.
 
-A download is a list of files, each with its address at a fixed commit and, where it is known, its sha256 and size:
-those of XQuAD-R were computed from LAReQA's own files, those of Hugging Face data are read from the hub's listing of
-the pinned revision. Where no checksum can be known beforehand (GitHub tells none) the first download is trusted, its
-sha256 recorded in `manifest.json`, and every later load held to it.
+Files lie in the library's own cache, which all programs on a machine share, and the library's environment variables
+apply: `HF_HOME` (the cache), `HF_TOKEN` (private and gated repositories), `HF_ENDPOINT` (a mirror) and
+`HF_HUB_OFFLINE`. A snapshot of a fixed commit that is complete is used without any request.
 
-Files arrive in `<folder>.partial`, an interrupted one as `<name>.part`, from where the next attempt goes on by a range
-request; the manifest is written last and the folder renamed, so a folder that exists is complete and checked.
-`HF_ENDPOINT` names a mirror of the Hugging Face hub.
+The library compares sizes. The checksum of each file (sha256 of large files, Git's sha1 of others) is compared here,
+once after the download and again after a file has changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
-import json
-import logging
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+import httpx2
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import disable_progress_bars, filter_repo_objects
 
-from tasks.data.cache import cache_folder, once
+from tasks.data.cache import once_per_state
 from tasks.plugins import TaskError
 
-GITHUB = "https://raw.githubusercontent.com"
-MANIFEST = "manifest.json"
-_ATTEMPTS = 3
-_SECONDS = 30
-_BLOCK = 1 << 20
-_LOG = logging.getLogger(__name__)
+MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""The files of a backbone, in all folders; pickled weights and code are never downloaded."""
+_WORDS = {"model": "backbone", "dataset": "data set"}
+_GIT_SHA1_LENGTH = 40
+_NOT_ALLOWED = {401, 403}
 
 
-class File(NamedTuple):
-    """One file to download: its path inside the folder, its address, and what is known of its content."""
+class Snapshot(NamedTuple):
+    """A repository of the hub at a commit."""
 
-    path: str
-    url: str
-    sha256: str | None = None
-    size: int | None = None
-
-
-class _UnreachableError(Exception):
-    """An address that did not answer."""
+    name: str
+    """`owner/name`."""
+    commit: str
 
 
-def github_file(repository: str, commit: str, path: str, sha256: str | None = None) -> File:
-    """Return the file at `path` of a GitHub repository at a commit."""
-    return File(path, f"{GITHUB}/{repository}/{commit}/{path}", sha256)
+class _Repository(NamedTuple):
+    kind: Literal["model", "dataset"]
+    name: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return f"{_WORDS[self.kind]} '{self.name}'"
+
+    @property
+    def page(self) -> str:
+        return f"{constants.ENDPOINT}/{'datasets/' if self.kind == 'dataset' else ''}{self.name}"
 
 
-def repository_files(repository: str, revision: str, folders: Sequence[str]) -> list[File]:
-    """Ask the Hugging Face hub for the files in `folders` of a dataset repository at `revision`, with checksums."""
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    files = []
-    for folder in folders:
-        with _open(f"{endpoint}/api/datasets/{repository}/tree/{revision}/{folder}", 0) as answer:
-            entries = json.load(answer)
-        for entry in (e for e in entries if e["type"] == "file"):
-            address = f"{endpoint}/datasets/{repository}/resolve/{revision}/{entry['path']}"
-            checksum = entry["lfs"]["oid"] if entry.get("lfs") else None  # small files are not in large file storage
-            files.append(File(entry["path"], address, checksum, entry["size"]))
-    return files
-
-
-def fetch(name: str, revision: str, files: Callable[[], Sequence[File]]) -> Path:
-    """Return the folder with these files, downloading what is not there; `files` is called only then.
+def dataset_folder(name: str, revision: str, patterns: Sequence[str]) -> Path:
+    """Return the folder of a data set's snapshot in which the files that match are complete and checked.
 
     Args:
-        name: the benchmark or corpus, with a part of it after `/`: `miracl/full/th`.
-        revision: the pinned commit; a folder a revision.
-        files: lists the files; may ask the network.
+        name: `owner/name`.
+        revision: the pinned commit.
+        patterns: of paths in the repository, such as `th-corpus/*`; `*` also matches `/`.
 
     Raises:
-        TaskError: an address does not answer, a download is truncated or its checksum wrong, or a file changed since.
+        TaskError: the repository or revision does not exist or may not be read, no file matches, the hub cannot be
+            reached and the files are not in the cache, or a checksum is wrong.
     """
-    folder = cache_folder() / name / revision[:12]
-    command = f"`python -m study.fetch {name.split('/', 1)[0]}`"
+    return _download(_Repository("dataset", name, revision), patterns)
+
+
+def model_folder(backbone: str, patterns: Sequence[str] = MODEL_FILES) -> Path:
+    """Return the folder of a model's snapshot.
+
+    Args:
+        backbone: `owner/name`, or `owner/name@revision` with a commit, tag or branch.
+        patterns: of paths in the repository; `["config.json"]` is enough to know that the model can be had.
+
+    Raises:
+        TaskError: as for `dataset_folder`.
+    """
+    name, _, revision = backbone.partition("@")
+    return _download(_Repository("model", name, revision or None), patterns)
+
+
+def snapshot_of(folder: Path) -> Snapshot | None:
+    """Return the repository and commit of a folder in the layout of the hub's cache, None for any other folder.
+
+    The layout is `models--<owner>--<name>/snapshots/<commit>`.
+    """
+    kind, _, name = folder.parent.parent.name.partition("--")
+    if kind != "models" or folder.parent.name != "snapshots":
+        return None
+    return Snapshot(name.replace("--", "/"), folder.name)
+
+
+def _download(repository: _Repository, patterns: Sequence[str]) -> Path:
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     try:
-        once(folder, lambda partial: _download_all(partial, files()), resumable=True)
-    except _UnreachableError as error:
-        raise TaskError(
-            f"{name} is not on this machine and {error}: run {command} where there is a network and copy {folder} "
-            "here, or name a local copy with the option `path`"
-        ) from error
-    _verify(folder, command)
+        folder = Path(
+            snapshot_download(
+                repository.name,
+                repo_type=repository.kind,
+                revision=repository.revision,
+                allow_patterns=list(patterns),
+            )
+        )
+    except (OSError, HFValidationError, httpx2.HTTPError) as error:
+        raise TaskError(_explain(repository, error)) from error
+    paths = (str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    files = [folder / path for path in sorted(filter_repo_objects(paths, allow_patterns=list(patterns)))]
+    if not files:
+        raise TaskError(f"{repository} has no files {', '.join(patterns)} ({repository.page})")
+    once_per_state("verified", files, lambda _: _verify(files))
     return folder
 
 
-def _download_all(partial: Path, files: Sequence[File]) -> None:
-    records = {}
-    for file in files:
-        target = partial / file.path
-        if not target.exists():  # whole and checked by an earlier attempt
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _download(file, target)
-        records[file.path] = {"url": file.url, "sha256": _sha256(target)} | _state(target)
-    (partial / MANIFEST).write_text(json.dumps(records, indent=1), encoding="utf-8")
+def _explain(repository: _Repository, error: Exception) -> str:
+    """Return one sentence for an error of the library."""
+    hub = constants.ENDPOINT
+    pinned = f"{repository} at revision '{repository.revision}'" if repository.revision else str(repository)
+    match error:
+        case HFValidationError():
+            text = f"{repository} is neither a folder on this machine nor the id of a repository of the hub, owner/name"
+        case GatedRepoError():
+            text = (
+                f"{repository} is gated: accept its terms at {repository.page}, then set HF_TOKEN to a token of the "
+                "account that did"
+            )
+        case RepositoryNotFoundError():
+            text = (
+                f"{repository} is not a folder on this machine, and {hub} has no such repository or it is private: "
+                "check the name, or set HF_TOKEN to a token that may read it"
+            )
+        case RevisionNotFoundError():
+            text = f"{repository} has no revision '{repository.revision}': {repository.page}/commits lists them"
+        case LocalEntryNotFoundError():
+            reason = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else f"{hub} cannot be reached"
+            text = (
+                f"{pinned} is not complete on this machine and {reason}: download it where there is a network and copy "
+                f"it into {constants.HF_HUB_CACHE}, or name a local folder"
+            )
+        case HfHubHTTPError(response=response):
+            text = f"{pinned} cannot be downloaded: {hub} answers {response.status_code} {response.reason_phrase}"
+            text += ": check HF_TOKEN" * (response.status_code in _NOT_ALLOWED)
+        case _:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            text = f"{pinned} cannot be downloaded: {reason}; run the same command again"
+    return text
 
 
-def _download(file: File, target: Path) -> None:
-    """Bring one file, going on where an interrupted attempt stopped, and give it its name once it is right."""
-    piece = target.with_name(target.name + ".part")
-    _LOG.info("downloading %s%s", file.url, f" ({file.size / 1e6:,.1f} MB)" if file.size else "")
-    for _ in range(_ATTEMPTS):
-        total = _append(file.url, piece)
-        if piece.stat().st_size == total:
-            break
-    else:
-        raise TaskError(
-            f"{file.url} was cut off after {piece.stat().st_size} of {total or 'unknown'} bytes, {_ATTEMPTS} times: "
-            "run the same command again to go on from there"
-        )
-    found: tuple[str, int] = _sha256(piece), piece.stat().st_size
-    for what, expected, value in zip(("sha256", "size"), (file.sha256, file.size), found, strict=True):
-        if expected is not None and value != expected:
-            piece.unlink()
-            raise TaskError(f"{file.url} has {what} {value} where {expected} is pinned: it was discarded, try again")
-    piece.rename(target)
-
-
-def _append(url: str, piece: Path) -> int | None:
-    """Read `url` from where `piece` ends until the connection does; return the size the whole file should have.
-
-    Where the server does not tell, that is the size it has now, or None if the connection broke.
-    """
-    held = piece.stat().st_size if piece.exists() else 0
-    with _open(url, held) as answer:
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        start = held if resumed else 0
-        length = answer.headers["Content-Length"]
-        with piece.open("ab" if resumed else "wb") as out:
-            while block := _read(answer):
-                out.write(block)
-    if length is not None:
-        return start + int(length)
-    return None if block is None else piece.stat().st_size
-
-
-def _open(url: str, start: int) -> Any:
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310 - ours
-    try:
-        return urllib.request.urlopen(request, timeout=_SECONDS)  # noqa: S310 - addresses are those of our tables
-    except urllib.error.HTTPError as error:
-        if (
-            start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        ):  # nothing after `start`: bring it anew
-            return _open(url, 0)
-        raise _UnreachableError(f"{url} answers {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _UnreachableError(f"{url} cannot be reached ({getattr(error, 'reason', error)})") from error
-
-
-def _read(answer: Any) -> bytes | None:
-    """Return the next block: empty at the end, None where the connection broke."""
-    try:
-        block: bytes = answer.read(_BLOCK)
-    except (OSError, http.client.HTTPException):
-        return None
-    return block
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _state(file: Path) -> dict[str, int]:
-    status = file.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _verify(folder: Path, command: str) -> None:
-    """Hold every file to the manifest; like git, hash one again only where its size or time changed."""
-    for path, record in json.loads((folder / MANIFEST).read_text(encoding="utf-8")).items():
-        file = folder / path
-        same = file.exists() and (record.items() >= _state(file).items() or _sha256(file) == record["sha256"])
-        if not same:
-            what = "has changed since it was downloaded" if file.exists() else "is missing"
-            raise TaskError(f"{file} {what}: delete {folder} and run {command}")
-
-
-MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "*/model.safetensors")
-"""What a backbone is made of; pickled weights and code are never fetched."""
-
-
-def model_folder(name: str, files: Sequence[str] = MODEL_FILES) -> Path:
-    """Return the folder of a model of the Hugging Face hub, downloaded once a machine (in its own cache, `HF_HOME`).
-
-    Args:
-        name: owner/name.
-        files: patterns; `["config.json"]` is enough to know that the model is there.
+def _verify(files: Sequence[Path]) -> None:
+    """Compare each file with its checksum, which is the name of the blob that the cache links it to.
 
     Raises:
-        TaskError: the hub does not have it, or neither the hub nor a copy can be reached.
+        TaskError: a file has another content; it has been removed, so that the next attempt downloads it again.
     """
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(files)))
-    except HFValidationError:
-        raise TaskError(f"backbone '{name}' is neither built in, nor a folder, nor the id of a hub model") from None
-    except (RepositoryNotFoundError, LocalEntryNotFoundError, OSError) as error:
-        raise TaskError(
-            f"backbone '{name}' is neither built in, nor a folder, and cannot be had from the hub "
-            f"({type(error).__name__}): check the name, or fetch it where there is a network and name its folder"
-        ) from None
+    for file in files:
+        if not file.is_symlink():  # a file system without links: only the size was compared
+            continue
+        expected = file.readlink().name
+        if _checksum(file, expected) != expected:
+            file.resolve().unlink()  # the blob: a link alone would be made to it again
+            file.unlink()
+            raise TaskError(
+                f"{file} does not have the checksum {expected} that the hub states and was removed: run the same "
+                "command again to download it once more"
+            )
+
+
+def _checksum(file: Path, expected: str) -> str:
+    if len(expected) == _GIT_SHA1_LENGTH:
+        digest = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
+        digest.update(file.read_bytes())
+        return digest.hexdigest()
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

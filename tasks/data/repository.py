@@ -1,9 +1,9 @@
-"""Files of a Hugging Face dataset repository, downloaded or from a local copy, and the rows of Parquet files."""
+"""Read the files of a data set of the hub, downloaded or from a local copy, and the rows of Parquet files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -16,31 +16,27 @@ BATCH_ROWS = 2048
 
 
 class Repository(NamedTuple):
-    """A dataset repository at a fixed commit."""
+    """A data set of the hub at a fixed commit."""
 
     name: str
     revision: str
 
 
 def files_in(corpus: str, path: Path | None, source: Repository, folder: str, pattern: str = "*.parquet") -> list[Path]:
-    """Return the files of one folder of the repository whose names match, sorted; downloaded unless there is a `path`.
+    """Return the files of one folder of the repository whose names match, sorted; downloaded if no `path` is given.
 
     Args:
-        corpus: its name, for messages and the cache.
+        corpus: its name, for messages.
         path: a local copy of the repository.
-        source: where it is downloaded from otherwise.
-        folder: inside the repository.
-        pattern: of the files' names.
+        source: the repository that is downloaded without one.
+        folder: in the repository.
+        pattern: of file names.
 
     Raises:
         TaskError: the local copy has no such file, or the download fails.
     """
-
-    def listed() -> list[hub.File]:
-        found = hub.repository_files(source.name, source.revision, [folder])
-        return [file for file in found if PurePosixPath(file.path).match(pattern)]
-
-    root = path.expanduser() if path else hub.fetch(f"{corpus}/{folder.replace('/', '-')}", source.revision, listed)
+    matching = [f"{folder}/{pattern}"]
+    root = path.expanduser() if path else hub.dataset_folder(source.name, source.revision, matching)
     files = sorted((root / folder).glob(pattern))
     if not files:
         raise TaskError(f"'{corpus}' needs files {root / folder / pattern}: copy them from {source.name}")
@@ -48,7 +44,7 @@ def files_in(corpus: str, path: Path | None, source: Repository, folder: str, pa
 
 
 def parquet_texts(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the texts of each row's columns, without white space at their ends; rows with an empty one are skipped.
+    """Yield the texts of each row's columns, stripped of white space; rows with an empty text are skipped.
 
     Raises:
         TaskError: a file is not Parquet or lacks a column.

@@ -19,7 +19,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and nobody who answers in the place of GitHub."""
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("tasks.data.hub.GITHUB", "http://127.0.0.1:9")
+    monkeypatch.setattr("tasks.data.pinned_files.GITHUB", "http://127.0.0.1:9")
+    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)  # between attempts
     return tmp_path / "cache"
 
 

@@ -25,11 +25,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
-    """A web server in the place of GitHub and of the Hugging Face hub."""
+    """A web server in the place of GitHub."""
     served = FileServer()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("HF_ENDPOINT", served.url)
-    monkeypatch.setattr("tasks.data.hub.GITHUB", served.url)
+    monkeypatch.setattr("tasks.data.pinned_files.GITHUB", served.url)
+    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)  # between attempts
     yield served
     if served.running:
         served.stop()

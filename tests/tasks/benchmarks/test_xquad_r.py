@@ -103,7 +103,7 @@ def test_other_content_at_the_pinned_address_is_refused(
     )
     base = f"/google-research-datasets/lareqa/{COMMIT}/xquad-r"
     server.files = {f"{base}/ar.json": (folder / "ar.json").read_bytes()}
-    with pytest.raises(TaskError, match=r"ar.json has sha256 .* where .* is pinned"):
+    with pytest.raises(TaskError, match=r"ar.json does not have the sha256 .* that is pinned"):
         xquad_r.load()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 from tasks.corpora import mmarco
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Pair
-from tests.file_server import FileServer
+from tests.hub_server import HubServer, Repository
 from tests.tasks.corpus_contract import check_contract
 
 QUERIES = {
@@ -117,18 +115,11 @@ def test_a_language_that_is_not_translated_and_a_missing_file_are_refused(copy: 
         mmarco.load(path=copy, languages=("de",))
 
 
-def test_only_the_files_of_the_languages_asked_for_are_downloaded(server: FileServer) -> None:
-    repository, revision = "unicamp-dl/mmarco", mmarco._REVISION
-    for folder in ("data", "data/google/collections", "data/google/queries/train"):
-        inside = {path: text.encode() for path, text in contents().items() if path.rpartition("/")[0] == folder}
-        entries = [
-            {"type": "file", "path": path, "size": len(text), "lfs": {"oid": hashlib.sha256(text).hexdigest()}}
-            for path, text in inside.items()
-        ]
-        server.files[f"/api/datasets/{repository}/tree/{revision}/{folder}"] = json.dumps(entries).encode()
-        server.files |= {f"/datasets/{repository}/resolve/{revision}/{path}": text for path, text in inside.items()}
+def test_only_the_files_of_the_languages_asked_for_are_downloaded(hub: HubServer) -> None:
+    files = {path: text.encode() for path, text in contents().items()}
+    hub.repositories["datasets/unicamp-dl/mmarco"] = Repository(files, mmarco._REVISION)
     corpus = mmarco.load(languages=("zh",))
     assert corpus.pairs(np.array([0]), ["zh"], ["zh"])[0].query == QUERIES["chinese"][7]
-    assert not any("arabic" in path for path, _ in server.requests)
-    server.stop()
+    assert not any("arabic" in path for path, _ in hub.requests)
+    hub.stop()
     assert mmarco.load(languages=("zh",)).revision == corpus.revision

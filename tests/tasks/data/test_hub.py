@@ -1,186 +1,151 @@
-"""Downloads from a real web server on this machine: whole, interrupted, wrong, twice at once, and not at all."""
+"""Snapshots from a stand-in of the hub on this machine, through the real client library."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+import re
 from pathlib import Path
 
 import pytest
 
-from tasks.data.hub import File, fetch, repository_files
+from tasks.data.hub import Snapshot, dataset_folder, model_folder, snapshot_of
 from tasks.plugins import TaskError
-from tests.file_server import FileServer
+from tests.hub_server import HubServer, Repository
 
-REVISION = "0123456789abcdef0123"
-THAI = "ทีมรับของแพนเธอร์สยอมแพ้ที่คะแนนเท่าไร\n".encode() * 40_000
-CHINESE = "黑豹队的防守丢了多少分？\n".encode() * 1000
-TWO_PROCESSES = """
-import sys
-from tasks.data.hub import File, fetch
-fetch("demo", "0123456789abcdef0123", lambda: [File(n, f"{sys.argv[1]}/{n}") for n in ("th.txt", "zh.txt")])
-"""
-
-
-def files_left(cache: Path) -> list[str]:
-    """Return every file in the cache but locks."""
-    return sorted(str(f.relative_to(cache)) for f in cache.rglob("*") if f.is_file() and f.suffix != ".lock")
+COMMIT = Repository({}).commit
+THAI = "เมืองหลวงของไทยคือเมืองใด\n".encode() * 9_000
+CHINESE = "泰国的首都是哪里？\n".encode()
+TOKEN = "hf_secretsecretsecret"
 
 
 @pytest.fixture
-def wanted(server: FileServer) -> Callable[[], list[File]]:
-    server.files = {"/th.txt": THAI, "/data/zh.txt": CHINESE}
-    pinned = hashlib.sha256(THAI).hexdigest()
-    return lambda: [
-        File("th.txt", f"{server.url}/th.txt", pinned, len(THAI)),
-        File("data/zh.txt", f"{server.url}/data/zh.txt"),
-    ]
+def data(hub: HubServer) -> Repository:
+    """A data set with a large Thai file, a small Chinese one and a card."""
+    files = {"th-corpus/dev.tsv": THAI, "zh-corpus/dev.tsv": CHINESE, "README.md": b"# demo"}
+    hub.repositories["datasets/demo/data"] = Repository(files)
+    return hub.repositories["datasets/demo/data"]
 
 
-def test_a_download_is_whole_and_the_second_needs_neither_network_nor_list(
-    server: FileServer, wanted: Callable[[], list[File]], cache: Path
+@pytest.fixture
+def model(hub: HubServer) -> Repository:
+    """A model with pickled weights and code beside what a backbone needs."""
+    files = {"config.json": b"{}", "model.safetensors": THAI, "pytorch_model.bin": THAI, "modeling.py": b"exit()"}
+    hub.repositories["models/demo/model"] = Repository(files)
+    return hub.repositories["models/demo/model"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_only_matching_files_are_downloaded_and_the_second_time_needs_no_network(
+    hub: HubServer, data: Repository
 ) -> None:
-    folder = fetch("demo", REVISION, wanted)
-    server.stop()
-
-    def unasked() -> list[File]:
-        raise AssertionError("the list was asked for again")
-
-    assert fetch("demo", REVISION, unasked) == folder == cache / "demo" / REVISION[:12]
-    assert (folder / "th.txt").read_bytes() == THAI
-    assert (folder / "data" / "zh.txt").read_bytes() == CHINESE
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["data/zh.txt"]["sha256"] == hashlib.sha256(CHINESE).hexdigest()
+    folder = dataset_folder("demo/data", COMMIT, ["th-corpus/*"])
+    assert names(folder) == ["th-corpus/dev.tsv"]
+    assert (folder / "th-corpus" / "dev.tsv").read_bytes() == THAI
+    asked = len(hub.requests)
+    hub.stop()
+    assert dataset_folder("demo/data", COMMIT, ["th-corpus/*"]) == folder
+    assert len(hub.requests) == asked
+    with pytest.raises(TaskError, match=r"data set 'demo/data' at revision '0123.*' is not complete on this machine"):
+        dataset_folder("demo/data", COMMIT, ["zh-corpus/*"])
 
 
 def test_a_transfer_that_breaks_off_goes_on_where_it_stopped(
-    server: FileServer, wanted: Callable[[], list[File]]
+    hub: HubServer, data: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.cut_off["/th.txt"] = 2
-    folder = fetch("demo", REVISION, wanted)
-    assert (folder / "th.txt").read_bytes() == THAI
-    half, three_quarters = len(THAI) // 2, len(THAI) // 2 + (len(THAI) - len(THAI) // 2) // 2
-    assert [asked for path, asked in server.requests if path == "/th.txt"] == [
-        None,
-        f"bytes={half}-",
-        f"bytes={three_quarters}-",
-    ]
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    path = f"/datasets/demo/data/resolve/{COMMIT}/th-corpus/dev.tsv"
+    hub.cut_off[path] = 2
+    folder = dataset_folder("demo/data", COMMIT, ["th-corpus/*"])
+    assert (folder / "th-corpus" / "dev.tsv").read_bytes() == THAI
+    assert [asked for sent, asked in hub.requests if sent == path and asked] != []
 
 
-def test_a_transfer_that_keeps_breaking_off_is_one_error_and_the_next_call_goes_on(
-    server: FileServer, wanted: Callable[[], list[File]], cache: Path
+@pytest.mark.parametrize("path", ["th-corpus/dev.tsv", "zh-corpus/dev.tsv"], ids=["sha256", "sha1 of Git"])
+def test_a_wrong_checksum_is_refused_and_the_next_attempt_downloads_again(data: Repository, path: str) -> None:
+    right = data.checksum(path)
+    data.checksums[path] = "0" * len(right)
+    with pytest.raises(TaskError, match=rf"{path} does not have the checksum 000.* was removed: run the same command"):
+        dataset_folder("demo/data", COMMIT, [path])
+    data.checksums.clear()
+    assert (dataset_folder("demo/data", COMMIT, [path]) / path).read_bytes() == data.files[path]
+
+
+def test_a_file_that_changed_after_its_download_is_refused_once_and_then_downloaded_again(data: Repository) -> None:
+    file = dataset_folder("demo/data", COMMIT, ["th-corpus/*"]) / "th-corpus" / "dev.tsv"
+    file.write_bytes(THAI.replace("ไทย".encode(), "ลาว".encode()))
+    with pytest.raises(TaskError, match=r"dev.tsv does not have the checksum"):
+        dataset_folder("demo/data", COMMIT, ["th-corpus/*"])
+    dataset_folder("demo/data", COMMIT, ["th-corpus/*"])
+    assert file.read_bytes() == THAI
+
+
+def test_patterns_that_match_no_file_are_refused(data: Repository) -> None:
+    with pytest.raises(TaskError, match=r"data set 'demo/data' has no files fr-corpus/\* \(http"):
+        dataset_folder("demo/data", COMMIT, ["fr-corpus/*"])
+
+
+def test_a_model_has_neither_pickled_weights_nor_code(model: Repository) -> None:
+    assert names(model_folder("demo/model")) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("revision", ["", "@main", f"@{COMMIT}"], ids=["none", "branch", "commit"])
+def test_the_folder_of_a_model_says_its_name_and_commit(model: Repository, revision: str) -> None:
+    assert snapshot_of(model_folder(f"demo/model{revision}")) == Snapshot("demo/model", COMMIT)
+    assert snapshot_of(Path("/models/me5/snapshots/1")) is None
+
+
+def test_offline_the_copy_of_a_branch_is_used(hub: HubServer, model: Repository) -> None:
+    folder = model_folder("demo/model")
+    hub.stop()
+    assert model_folder("demo/model") == folder
+
+
+def test_a_private_model_needs_a_token_that_may_read_it(model: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.token = TOKEN
+    with pytest.raises(TaskError, match="no such repository or it is private: check the name, or set HF_TOKEN"):
+        model_folder("demo/model")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert snapshot_of(model_folder("demo/model")) == Snapshot("demo/model", COMMIT)
+
+
+def test_a_gated_model_names_where_its_terms_are_accepted(
+    hub: HubServer, model: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.cut_off["/th.txt"] = 3
-    with pytest.raises(TaskError, match=rf"th.txt was cut off after \d+ of {len(THAI)} bytes, 3 times: run the same"):
-        fetch("demo", REVISION, wanted)
-    assert not (cache / "demo" / REVISION[:12]).exists()
-    held = (cache / "demo" / f"{REVISION[:12]}.partial" / "th.txt.part").stat().st_size
-    folder = fetch("demo", REVISION, wanted)
-    assert ("/th.txt", f"bytes={held}-") in server.requests
-    assert (folder / "th.txt").read_bytes() == THAI
-    assert files_left(folder) == ["data/zh.txt", "manifest.json", "th.txt"]
-
-
-def test_a_server_without_ranges_sends_the_file_anew(server: FileServer, wanted: Callable[[], list[File]]) -> None:
-    server.ranges = False
-    server.cut_off["/th.txt"] = 1
-    assert (fetch("demo", REVISION, wanted) / "th.txt").read_bytes() == THAI
-
-
-def test_a_transfer_of_unknown_length_is_whole_only_when_it_ends_in_order(
-    server: FileServer, wanted: Callable[[], list[File]]
-) -> None:
-    server.lengths = False
-    server.cut_off["/data/zh.txt"] = 3
-    with pytest.raises(TaskError, match=r"zh.txt was cut off after \d+ of unknown bytes, 3 times"):
-        fetch("demo", REVISION, wanted)
-    assert (fetch("demo", REVISION, wanted) / "data" / "zh.txt").read_bytes() == CHINESE
-
-
-def test_a_whole_piece_left_by_a_killed_process_is_brought_anew(
-    server: FileServer, wanted: Callable[[], list[File]], cache: Path
-) -> None:
-    partial = cache / "demo" / f"{REVISION[:12]}.partial"
-    partial.mkdir(parents=True)
-    (partial / "th.txt.part").write_bytes(b"?" * len(THAI))
-    assert (fetch("demo", REVISION, wanted) / "th.txt").read_bytes() == THAI
-    assert server.requests[:2] == [("/th.txt", f"bytes={len(THAI)}-"), ("/th.txt", None)]
+    model.token, model.gated = TOKEN, True
+    monkeypatch.setenv("HF_TOKEN", "hf_another")
+    with pytest.raises(TaskError, match=f"backbone 'demo/model' is gated: accept its terms at {hub.url}/demo/model,"):
+        model_folder("demo/model")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert snapshot_of(model_folder("demo/model")) == Snapshot("demo/model", COMMIT)
 
 
 @pytest.mark.parametrize(
-    ("sha256", "size", "what"), [("0" * 64, None, "sha256"), (None, 7, "size")], ids=["checksum", "size"]
+    ("backbone", "problem"),
+    [
+        ("demo/gone", "backbone 'demo/gone' is not a folder on this machine, and {url} has no such repository"),
+        ("demo/model@v9", "backbone 'demo/model' has no revision 'v9': {url}/demo/model/commits lists them"),
+        ("./demo/model/x", "backbone './demo/model/x' is neither a folder on this machine nor the id of a repository"),
+    ],
+    ids=["repository", "revision", "name"],
 )
-def test_wrong_content_is_one_error_and_nothing_is_left(
-    server: FileServer, cache: Path, sha256: str | None, size: int | None, what: str
+def test_a_name_that_does_not_exist_is_one_sentence(
+    hub: HubServer, model: Repository, backbone: str, problem: str
 ) -> None:
-    server.files = {"/th.txt": THAI}
-    with pytest.raises(TaskError, match=f"{server.url}/th.txt has {what} .* is pinned: it was discarded"):
-        fetch("demo", REVISION, lambda: [File("th.txt", f"{server.url}/th.txt", sha256, size)])
-    assert files_left(cache) == []
-    assert not (cache / "demo" / REVISION[:12]).exists()
-
-
-def test_without_network_and_copy_the_error_names_command_and_folder(
-    server: FileServer, wanted: Callable[[], list[File]], cache: Path
-) -> None:
-    server.stop()
-    with pytest.raises(TaskError) as refusal:
-        fetch("demo/full/th", REVISION, wanted)
-    assert "`python -m study.fetch demo`" in str(refusal.value)
-    assert str(cache / "demo" / "full" / "th" / REVISION[:12]) in str(refusal.value)
+    with pytest.raises(TaskError, match=re.escape(problem.format(url=hub.url))) as refusal:
+        model_folder(backbone)
     assert "\n" not in str(refusal.value)
-    assert files_left(cache) == []
 
 
-def test_an_address_that_is_not_there_is_named_and_nothing_is_left(server: FileServer, cache: Path) -> None:
-    with pytest.raises(TaskError, match=f"{server.url}/gone.txt answers 404 Not Found: run"):
-        fetch("demo", REVISION, lambda: [File("data/gone.txt", f"{server.url}/gone.txt")])
-    assert [path.suffix for path in (cache / "demo").iterdir()] == [".lock"]
-
-
-def test_two_processes_at_once_download_once(server: FileServer, cache: Path) -> None:
-    server.files = {"/th.txt": THAI, "/zh.txt": CHINESE}
-    command = [sys.executable, "-c", TWO_PROCESSES, server.url]
-    running = [subprocess.Popen(command, env=os.environ) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
-    assert sorted(server.requests) == [("/th.txt", None), ("/zh.txt", None)]
-    folder = f"demo/{REVISION[:12]}"
-    assert files_left(cache) == [f"{folder}/manifest.json", f"{folder}/th.txt", f"{folder}/zh.txt"]
-
-
-def test_a_file_that_changed_after_its_download_is_refused(wanted: Callable[[], list[File]]) -> None:
-    folder = fetch("demo", REVISION, wanted)
-    file = folder / "data" / "zh.txt"
-    os.utime(file, ns=(1, 1))
-    fetch("demo", REVISION, wanted)  # another time, the same content
-    file.write_bytes(CHINESE.replace("黑".encode(), "白".encode()))
-    with pytest.raises(TaskError, match=r"zh.txt has changed since it was downloaded: delete .* and run `python -m"):
-        fetch("demo", REVISION, wanted)
-    file.unlink()
-    with pytest.raises(TaskError, match=r"zh.txt is missing: delete"):
-        fetch("demo", REVISION, wanted)
-
-
-def test_the_hub_lists_a_revision_with_the_checksums_of_large_files(server: FileServer) -> None:
-    large = {"oid": "ab" * 32, "size": 30_024_859, "pointerSize": 133}
-    listing = [
-        {"type": "directory", "oid": "1" * 40, "size": 0, "path": "th-corpus/old"},
-        {
-            "type": "file",
-            "oid": "2" * 40,
-            "size": 30_024_859,
-            "lfs": large,
-            "path": "th-corpus/dev-00000-of-00001.parquet",
-        },
-        {"type": "file", "oid": "3" * 40, "size": 12, "path": "th-corpus/README.md"},
-    ]
-    server.files["/api/datasets/mteb/MIRACLRetrieval/tree/9c09/th-corpus"] = json.dumps(listing).encode()
-    base = f"{server.url}/datasets/mteb/MIRACLRetrieval/resolve/9c09/th-corpus"
-    assert repository_files("mteb/MIRACLRetrieval", "9c09", ["th-corpus"]) == [
-        File("th-corpus/dev-00000-of-00001.parquet", f"{base}/dev-00000-of-00001.parquet", "ab" * 32, size=30_024_859),
-        File("th-corpus/README.md", f"{base}/README.md", None, 12),
-    ]
+@pytest.mark.parametrize("offline", [False, True], ids=["no network", "HF_HUB_OFFLINE"])
+def test_without_network_and_copy_the_error_names_the_cache(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
+) -> None:
+    hub.stop()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+    reason = "HF_HUB_OFFLINE is set" if offline else f"{hub.url} cannot be reached"
+    with pytest.raises(TaskError) as refusal:
+        model_folder("demo/model@v1")
+    assert f"backbone 'demo/model' at revision 'v1' is not complete on this machine and {reason}" in str(refusal.value)
+    assert f"copy it into {tmp_path / 'hub-home' / 'hub'}" in str(refusal.value)
