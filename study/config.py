@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from tasks.plugins import nearest
+from tasks.plugins import benchmark_names, nearest
 
 Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
@@ -92,7 +92,21 @@ class Named(Frozen):
 
 
 class BenchmarkConfig(Named):
-    """What is measured: `xquad_r`, or `{name: xquad_r, path: ..., context: sentence}`."""
+    """What is measured: `xquad_r`, or `{name: xquad_r, path: ..., label: xquad_r_context, context: ...}`."""
+
+    label: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Stands for the benchmark in metric keys, files and tables; its name by default."""
+
+    @pydantic.model_validator(mode="after")
+    def _label_is_free(self) -> Self:
+        if self.label in {VALIDATION, *benchmark_names()} - {self.name}:
+            raise ValueError(f"label '{self.label}' means something else: choose another")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The label, or the name without one."""
+        return self.label or self.name
 
 
 class CorpusConfig(Named):
@@ -234,6 +248,19 @@ class TrialConfig(Frozen):
     # Selection and measurement.
     validation: ValidationConfig = ValidationConfig()
     benchmarks: tuple[BenchmarkConfig, ...] = Field(default=(BenchmarkConfig(name="factbook"),), min_length=1)
+
+    @pydantic.field_validator("benchmarks")
+    @classmethod
+    def _distinct_keys(cls, benchmarks: tuple[BenchmarkConfig, ...]) -> tuple[BenchmarkConfig, ...]:
+        keys = [benchmark.key for benchmark in benchmarks]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(
+                    f"'{key}' stands for {keys.count(key)} benchmarks: give each a label of its own, such as "
+                    f"{{name: {key}, label: {key}_2, ...}}"
+                )
+        return benchmarks
+
     windows: WindowsConfig | None = None
     """How the evaluation cuts long passages; without, a passage is its first max_passage_tokens."""
     resources: ResourcesConfig = ResourcesConfig()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
 
 
 def load(benchmark: BenchmarkConfig) -> Benchmark:
-    """Return the benchmark a trial names."""
-    return load_benchmark(benchmark.name, benchmark.options)
+    """Return the benchmark that a trial names, called by its label if it has one."""
+    return replace(load_benchmark(benchmark.name, benchmark.options), name=benchmark.key)
 
 
 def encoding(encoder: Encoder, config: TrialConfig) -> Encoding:
@@ -53,7 +54,7 @@ def measure(
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
     for benchmark in config.benchmarks:
 
-        def advance(done: int, total: int, name: str = benchmark.name) -> None:
+        def advance(done: int, total: int, name: str = benchmark.key) -> None:
             if progress and distributed.rank() == 0:
                 progress(name, done, total)
 

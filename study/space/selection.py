@@ -167,7 +167,12 @@ def check_references(trial: TrialConfig, seen: set[str]) -> None:
         SpaceError: naming the key, the value, and what is allowed.
     """
     validation = trial.validation
-    if validation.benchmark in trial.benchmarks:
+    if validation.benchmark.label:
+        raise SpaceError(
+            f"trial.validation.benchmark: label '{validation.benchmark.label}' is refused: metrics of the validation "
+            f"benchmark are called '{VALIDATION}/...'; remove the label"
+        )
+    if validation.benchmark in [benchmark.model_copy(update={"label": None}) for benchmark in trial.benchmarks]:
         raise SpaceError(
             f"trial.validation.benchmark: '{validation.benchmark.name}' is also reported, and selection never sees "
             "what is reported: validate on a development split or on another benchmark"

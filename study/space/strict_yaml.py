@@ -2,7 +2,8 @@
 
 Numbers and booleans are those of YAML 1.2: `3e-5` is a number, `no` is Norwegian. No key may be written twice.
 
-Folders and files a search space names, made absolute: workers run elsewhere, and so may who resumes the study.
+Folders and files that a search space names are made absolute, because workers, and whoever resumes the study, may run
+in another directory.
 """
 
 from __future__ import annotations
@@ -133,20 +134,23 @@ def _models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
 PATH, BACKBONE = "path", "backbone"
 
 
-def absolute_paths(value: Any, key: str = "") -> Any:
-    """Return plain data with every `path`, and every `backbone` that is a folder here, made absolute.
+def absolute_paths(value: Any, key: str = "", base: Path | None = None) -> Any:
+    """Return plain data with every `path`, and every `backbone` that is a folder, made absolute.
 
     Args:
         value: what a YAML file holds, or a part of it.
-        key: the key under which `value` stands, or the nearest above it that is `path` or `backbone`.
+        key: the key of `value`, or the nearest one above it that is `path` or `backbone`.
+        base: the folder that relative paths start from; the working directory by default.
     """
+    base = base or Path()
     if isinstance(value, dict):
-        return {name: absolute_paths(inner, name if name in {PATH, BACKBONE} else key) for name, inner in value.items()}
+        return {
+            name: absolute_paths(inner, name if name in {PATH, BACKBONE} else key, base)
+            for name, inner in value.items()
+        }
     if isinstance(value, list):
-        return [absolute_paths(inner, key) for inner in value]
-    is_path = isinstance(value, str) and "://" not in value and (key == PATH or (key == BACKBONE and _is_folder(value)))
-    return str(Path(value).expanduser().resolve()) if is_path else value
-
-
-def _is_folder(name: str) -> bool:
-    return Path(name).expanduser().is_dir()
+        return [absolute_paths(inner, key, base) for inner in value]
+    if not isinstance(value, str) or "://" in value or key not in {PATH, BACKBONE}:
+        return value
+    path = (base / Path(value).expanduser()).resolve()
+    return str(path) if key == PATH or path.is_dir() else value

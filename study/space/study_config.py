@@ -122,7 +122,7 @@ def shipped() -> list[str]:
 
 
 def load(name_or_path: str) -> StudyConfig:
-    """Read a shipped search space by its name, or any other by its path.
+    """Read a shipped search space by its name, or any other by its path. Paths in a file are relative to its folder.
 
     Raises:
         SpaceError: no such file, or something in it, in one sentence that names the key, the value and what is allowed.
@@ -132,7 +132,7 @@ def load(name_or_path: str) -> StudyConfig:
         if name_or_path not in shipped():
             raise SpaceError(f"unknown search space '{name_or_path}': {nearest(name_or_path, shipped())}")
         path = SHIPPED / f"{name_or_path}.yaml"
-    return parse(absolute_paths(read(path)), path.stem)
+    return parse(absolute_paths(read(path), base=path.parent), path.stem)
 
 
 def parse(source: Mapping[str, Any], name: str) -> StudyConfig:

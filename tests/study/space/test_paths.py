@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.space.strict_yaml import absolute_paths
+from study.space.study_config import load
 
 
 def test_paths_and_backbones_that_are_folders_here_become_absolute_and_nothing_else_changes(
@@ -32,3 +33,18 @@ def test_paths_and_backbones_that_are_folders_here_become_absolute_and_nothing_e
     choices = made["search"]["space"]["backbone"]["choices"]
     assert choices == [str(tmp_path / "โมเดล"), "builtin/xlmr-tiny", "a/b"]
     assert absolute_paths(made) == made
+
+
+def test_paths_in_a_search_space_are_relative_to_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spaces, elsewhere = tmp_path / "พื้นที่", tmp_path / "elsewhere"
+    (spaces / "model").mkdir(parents=True)
+    elsewhere.mkdir()
+    (spaces / "space.yaml").write_text(
+        "trial: {backbone: model, corpora: [{name: parallel_jsonl, path: ../data/train.jsonl}]}\n"
+        "search: {sampler: grid, space: {seed: {type: int, low: 0, high: 1}}}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(elsewhere)
+    trial = next(iter(load("../พื้นที่/space.yaml").examples()))
+    assert trial.corpora[0].options["path"] == str(tmp_path / "data" / "train.jsonl")
+    assert trial.backbone == str(spaces / "model")

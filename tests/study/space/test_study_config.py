@@ -226,6 +226,25 @@ REFUSED_TRIALS = [
     ("batch_size: 65, resources: {workers: 2}", "trial with these values: batch_size 65 cannot be shared equally by 2"),
     ("benchmarks: [factbok]", "trial.benchmarks: unknown benchmark 'factbok': did you mean 'factbook'?"),
     ("benchmarks: [{name: factbook, splt: test}]", "trial.benchmarks: benchmark 'factbook' has no option 'splt': did"),
+    (
+        "benchmarks: [{name: factbook, split: dev}, factbook]",
+        "trial.benchmarks: 'factbook' stands for 2 benchmarks: give each a label of its own, such as {name: factbook,",
+    ),
+    (
+        "benchmarks: [{name: tatoeba, label: twice}, {name: xquad_r, label: twice}]",
+        "trial.benchmarks: 'twice' stands for 2 benchmarks",
+    ),
+    ("benchmarks: [{name: local, label: xquad_r}]", "trial.benchmarks.0: label 'xquad_r' means something else"),
+    ("benchmarks: [{name: factbook, label: a/b}]", "trial.benchmarks.0.label: 'a/b' is refused"),
+    ("benchmarks: [{name: factbook, label: validation}]", "trial.benchmarks.0: label 'validation' means something"),
+    (
+        "validation: {benchmark: {name: factbook, split: dev, label: dev}}",
+        "trial.validation.benchmark: label 'dev' is refused: metrics of the validation benchmark are called 'validati",
+    ),
+    (
+        "validation: {benchmark: factbook}, benchmarks: [{name: factbook, label: other}]",
+        "trial.validation.benchmark: 'factbook' is also reported",
+    ),
     ("corpora: [factbok]", "trial.corpora: unknown corpus 'factbok': did you mean 'factbook'?"),
     ("corpora: [{name: factbook, weight: 0}]", "trial.corpora.0.weight: 0 is refused: input should be greater than 0"),
     ("validation: {metric: multilingual/mapp}", "trial.validation.metric: unknown metric 'mapp': did you mean 'map'?"),
