@@ -221,10 +221,17 @@ class TrialConfig(Frozen):
     mask_false_negatives: bool = True
     """Leave out of the loss any passage known to answer the query: same text, other language, other batch position."""
 
+    negative_margin: float | None = Field(default=None, ge=0, le=2)
+    """Leave out of the loss any negative whose cosine with the query exceeds the positive's by more than this; none
+    unless given."""
+
     # The loss and its optimisation.
     temperature: Annotated[float | Schedule, _within(0, 10, open_low=True)] = 0.05
     temperature_learning_rate: float | None = Field(default=None, gt=0, le=1)
     """Learn the temperature too, in log space and from the value above on, at this highest rate."""
+    alignment_weight: float = Field(default=0, ge=0)
+    """Weight of a second loss, the divergence between the score distributions of a query and of its version in another
+    language (`study.training.loss.alignment_loss`); 0 leaves it out and embeds no second version."""
     steps: int = Field(default=1000, ge=0)
     """Optimizer steps; 0 evaluates the backbone as it is."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1)

@@ -22,21 +22,28 @@ from tasks.schema import Corpus, Pair
 
 @dataclass(frozen=True)
 class Batch:
-    """This rank's share of one global batch. B queries, M passages (positives first, then hard negatives)."""
+    """This rank's share of one global batch. B queries, M passages (positives first, then hard negatives).
+
+    A of the queries come in a second language version too, for the alignment loss; without that loss A is 0.
+    """
 
     alpha: float
     """The probability with which the kind of the batch, or of each pair, was drawn."""
     micro_batches: list[Tokens]
     """Queries and passages mixed, sorted by length."""
     order: Tensor
-    """Row of each text (queries, then passages) in the concatenated micro-batches, shape (B + M,)."""
+    """Row of each text (queries, passages, second versions) in the concatenated micro-batches, shape (B + M + A,)."""
     queries: int
+    versions_A: Tensor
+    """Which queries have a second version, int64."""
     identities: Identities
 
-    def split(self, embedding_RD: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the queries' (B, D) and the passages' (M, D) embeddings from those of the micro-batches."""
+    def split(self, embedding_RD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the embeddings of queries (B, D), passages (M, D) and second versions (A, D)."""
         ordered = embedding_RD[self.order.to(embedding_RD.device)]
-        return ordered[: self.queries], ordered[self.queries :]
+        passages = len(ordered) - self.queries - len(self.versions_A)
+        query_BD, passage_MD, version_AD = ordered.split([self.queries, passages, len(self.versions_A)])
+        return query_BD, passage_MD, version_AD
 
 
 class BatchMaker:
@@ -57,11 +64,18 @@ class BatchMaker:
         token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
         passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
         token_ids += self._encoder.tokenize(passages, "passage")
+        versions = [number for number, language in enumerate(plan.version_languages) if language]
+        languages = [language for language in plan.version_languages if language]
+        token_ids += self._encoder.tokenize(
+            [pair.query for pair in corpus.pairs(plan.rows[versions], languages, languages)], "query"
+        )
         groups = list(batches_by_length([len(ids) for ids in token_ids], self._token_budget))
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
-        return Batch(plan.alpha, micro_batches, order, len(pairs), Identities.of(pairs, corpus.keys(plan.rows)))
+        identities = Identities.of(pairs, corpus.keys(plan.rows))
+        versions_A = torch.tensor(versions, dtype=torch.int64)
+        return Batch(plan.alpha, micro_batches, order, len(pairs), versions_A, identities)
 
     def ahead(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps `first` to `last` - 1, each made while the step before it runs."""

@@ -28,8 +28,8 @@ from tasks.schema import Corpus, Rows
 Kind = Literal["monolingual", "crosslingual", "mixed"]
 """`mixed`: the kind was drawn for each pair."""
 REDRAWS = 100
-PAIR_STREAM = 1
-"""Separates the random numbers that choose each pair's kind from those that both ways of mixing share."""
+PAIR_STREAM, VERSION_STREAM = 1, 2
+"""Separate the random numbers that choose each pair's kind, and each query's second version, from all others."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class BatchPlan:
     """Shape (B,)."""
     query_languages: tuple[str, ...]
     passage_languages: tuple[str, ...]
+    version_languages: tuple[str | None, ...] = ()
+    """For the alignment loss, another language of each row; None where it has no other. Empty without that loss."""
 
     def share(self, rank: int, world_size: int) -> BatchPlan:
         """Return the slice of this batch that `rank` works on; B is a multiple of the world size."""
@@ -55,6 +57,7 @@ class BatchPlan:
             rows=self.rows[part],
             query_languages=self.query_languages[part],
             passage_languages=self.passage_languages[part],
+            version_languages=self.version_languages[part],
         )
 
 
@@ -72,6 +75,7 @@ class HybridSampler:
     def __init__(self, corpora: Sequence[Corpus], config: TrialConfig) -> None:
         self._corpora, self._alpha, self._mixing = corpora, config.alpha, config.mixing
         self._batch_size, self._steps, self._seed = config.batch_size, config.steps, config.seed
+        self._needs_versions = config.alignment_weight > 0
         weights = [corpus.weight for corpus in config.corpora]
         shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
         self._monolingual_shares = np.array(shares, dtype=float)
@@ -82,6 +86,10 @@ class HybridSampler:
 
     def batch(self, step: int) -> BatchPlan:
         """Return the global batch of `step` (from 0)."""
+        plan = self._pairs(step)
+        return replace(plan, version_languages=self._versions(plan, step)) if self._needs_versions else plan
+
+    def _pairs(self, step: int) -> BatchPlan:
         rng = np.random.default_rng([self._seed, step])
         alpha = value_at(self._alpha, fraction_done(step, self._steps))
         is_monolingual = rng.random() < alpha
@@ -114,6 +122,18 @@ class HybridSampler:
         query_languages, other_languages = zip(*(_two_languages(corpus, int(row), rng) for row in rows), strict=True)
         passage_languages = np.where(is_monolingual_B, query_languages, other_languages)
         return BatchPlan("mixed", alpha, index, rows, query_languages, tuple(map(str, passage_languages)))
+
+    def _versions(self, plan: BatchPlan, step: int) -> tuple[str | None, ...]:
+        """Return for each query another language that its row has, drawn uniformly."""
+        rng = np.random.default_rng([self._seed, step, VERSION_STREAM])
+        corpus, drawn = self._corpora[plan.corpus], rng.random(len(plan.rows))
+        others = [
+            [language for language in corpus.row_languages(int(row)) if language != own]
+            for row, own in zip(plan.rows, plan.query_languages, strict=True)
+        ]
+        return tuple(
+            of_row[int(number * len(of_row))] if of_row else None for of_row, number in zip(others, drawn, strict=True)
+        )
 
     def _stream(self, index: int, candidates: Sequence[int] | Rows, step: int) -> Rows:
         """Return this step's rows: epochs of a shuffle, each row at most once per epoch, whole batches only."""
@@ -149,6 +169,12 @@ class HybridSampler:
             raise TaskError(
                 f"mixing 'pair' with alpha {self._alpha} draws both kinds of pairs in every batch, but not every "
                 f"corpus of {names} has rows in two languages; leave out those that have none, or set mixing to 'batch'"
+            )
+
+        if self._needs_versions and not self._crosslingual_shares.any():
+            raise TaskError(
+                f"alignment_weight compares a query with its version in another language, but {names} has no row in "
+                "two languages; add a parallel corpus or set alignment_weight to 0"
             )
 
     def _check_rows(self, corpus: Corpus) -> None:

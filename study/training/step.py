@@ -27,7 +27,7 @@ from study.distributed import rank, world_size
 from study.model.cpu import TouchedRows
 from study.model.encoder import Encoder, Tokens
 from study.training.batch import Batch
-from study.training.loss import contrastive_loss
+from study.training.loss import alignment_loss, contrastive_loss
 from study.training.schedules import Temperature, learning_rate_at
 from tasks.errors import UserError
 
@@ -96,7 +96,12 @@ class Stepper:
         identities = batch.identities if self._config.mask_false_negatives else None
 
         def loss_of(embedding_RD: Tensor) -> Tensor:
-            return contrastive_loss(*batch.split(embedding_RD), temperature, identities)
+            query_BD, passage_MD, version_AD = batch.split(embedding_RD)
+            loss = contrastive_loss(query_BD, passage_MD, temperature, identities, self._config.negative_margin)
+            if weight := self._config.alignment_weight:
+                versions_A = batch.versions_A.to(embedding_RD.device)
+                loss = loss + weight * alignment_loss(query_BD, version_AD, versions_A, passage_MD, temperature)
+            return loss
 
         backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
         loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)

@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
+from scipy.stats import entropy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from study.distributed import rank, world_size
-from study.training.loss import NO_KEY, Identities, contrastive_loss, false_negatives
+from study.training.loss import NO_KEY, Identities, alignment_loss, contrastive_loss, false_negatives
 from tasks.schema import Keys, Pair
 from tests.process_group import RunInGroup
 
@@ -60,6 +62,32 @@ def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs
     assert negatives[0] == second
     assert negatives[2] == first
     assert len({first, second, negatives[1], negatives[3]}) == 4
+
+
+def test_a_negative_that_beats_the_positive_by_more_than_the_margin_costs_nothing() -> None:
+    query, passage = torch.eye(2), torch.tensor([[0.6, 0.8], [0.8, 0.6]])
+    # Query 0 scores .6 with its own passage and .8 with the other one, query 1 likewise.
+    left_out = contrastive_loss(query, passage, 0.5, margin=0.1).item()
+    assert left_out == pytest.approx(0, abs=1e-6)
+    kept = contrastive_loss(query, passage, 0.5, margin=0.3).item()
+    assert kept == pytest.approx(math.log(1 + math.exp(0.2 / 0.5)), rel=1e-6)
+    assert kept == pytest.approx(contrastive_loss(query, passage, 0.5).item(), rel=1e-6)
+
+
+def test_the_alignment_loss_is_the_mean_of_both_divergences_between_the_score_distributions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, version, passage = (
+        nn.functional.normalize(torch.randn(rows, D, generator=generator), dim=-1) for rows in (3, 2, 5)
+    )
+    versions = torch.tensor([0, 2])
+    p, q = (scipy.special.softmax((x @ passage.T / 0.1).numpy(), axis=1) for x in (query[versions], version))
+    expected = sum((entropy(p[row], q[row]) + entropy(q[row], p[row])) / 2 for row in range(2)) / 3
+    assert alignment_loss(query, version, versions, passage, 0.1).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_version_that_embeds_as_its_query_costs_no_alignment() -> None:
+    query, passage = torch.eye(3, D), torch.full((3, D), 0.5)
+    assert alignment_loss(query, query[1:], torch.tensor([1, 2]), passage, 0.1).item() == pytest.approx(0, abs=1e-6)
 
 
 def gradient(negatives: int, temperature: float) -> tuple[Tensor, Tensor]:

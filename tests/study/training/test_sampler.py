@@ -21,6 +21,7 @@ def sampler(
     mixing: Mixing = "batch",
     seed: int = 0,
     weights: tuple[float | None, ...] = (),
+    alignment_weight: float = 0,
 ) -> HybridSampler:
     corpora = corpora or (ToyCorpus.parallel(100, LANGUAGES),)
     named = tuple(
@@ -28,7 +29,7 @@ def sampler(
         for corpus, weight in zip(corpora, weights or [None] * len(corpora), strict=True)
     )
     config = TrialConfig(corpora=named, alpha=alpha, mixing=mixing, batch_size=8, steps=STEPS, seed=seed)
-    return HybridSampler(corpora, config)
+    return HybridSampler(corpora, config.model_copy(update={"alignment_weight": alignment_weight}))
 
 
 def batches(made_by: HybridSampler, steps: int = STEPS) -> list[BatchPlan]:
@@ -244,3 +245,28 @@ def test_a_plan_carries_the_alpha_of_its_step() -> None:
     plans = batches(sampler(Schedule(start=1, end=0), mixing="pair"))
     assert (plans[0].alpha, plans[-1].alpha) == (1, 0)
     assert plans[STEPS // 2].alpha == pytest.approx(0.5, abs=1e-3)
+
+
+def test_for_the_alignment_loss_every_query_gets_another_language_of_its_row_uniformly_and_the_pairs_stay() -> None:
+    corpus = ToyCorpus("partial", [("th",)] * 20 + [LANGUAGES] * 80, range(100))
+    plans = batches(sampler(0.5, corpus, mixing="pair", alignment_weight=1), 500)
+    for plan, plain in zip(plans, batches(sampler(0.5, corpus, mixing="pair"), 500), strict=True):
+        assert (plan.rows == plain.rows).all()
+        assert plan.passage_languages == plain.passage_languages
+        assert plain.version_languages == ()
+    drawn = [
+        (int(row), own, version)
+        for plan in plans
+        for row, own, version in zip(plan.rows, plan.query_languages, plan.version_languages, strict=True)
+    ]
+    assert all((version is None) == (row < 20) and version != own for row, own, version in drawn)
+    counts = Counter((own, version) for _, own, version in drawn if version)
+    assert len(counts) == len(LANGUAGES) * (len(LANGUAGES) - 1)
+    for own in LANGUAGES:
+        of_own = [count for (query, _), count in counts.items() if query == own]
+        assert all(abs(count - np.mean(of_own)) < 4 * np.sqrt(np.mean(of_own)) for count in of_own)
+
+
+def test_an_alignment_loss_without_a_row_in_two_languages_is_refused() -> None:
+    with pytest.raises(TaskError, match="add a parallel corpus or set alignment_weight to 0"):
+        sampler(1.0, ToyCorpus.parallel(100, ("th",)), alignment_weight=1)

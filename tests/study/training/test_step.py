@@ -77,6 +77,22 @@ def test_gradient_caching_changes_neither_loss_nor_gradient_even_with_dropout(
         assert difference(cached_gradient, plain_gradient) < 1e-5
 
 
+EXTRAS = {"alignment_weight": 1000.0, "negative_margin": 0.0}  # large, as the toy encoder embeds all texts alike
+
+
+@pytest.mark.parametrize("changes", [EXTRAS, EXTRAS | {"gradient_caching": True}], ids=["plain", "gradient caching"])
+def test_alignment_and_margin_have_the_same_gradient_on_two_processes_as_on_one(
+    run_in_group: RunInGroup, changes: dict[str, Any]
+) -> None:
+    loss, alone = gradients_of_one_step(**changes)
+    together = run_in_group(2, gradients_of_one_step, **changes)
+    assert sum(share for share, _ in together) / 2 == pytest.approx(loss, rel=1e-5)
+    assert all(difference(gradient, alone) < 1e-4 for _, gradient in together)
+    plain_loss, plain = gradients_of_one_step()
+    assert loss != pytest.approx(plain_loss, rel=1e-3)
+    assert difference(alone, plain) > 1e-2
+
+
 def test_the_size_of_micro_batches_does_not_change_the_gradient() -> None:
     _, whole = gradients_of_one_step(micro_batch_tokens=100_000)
     _, split = gradients_of_one_step(micro_batch_tokens=100)
