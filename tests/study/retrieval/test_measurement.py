@@ -9,15 +9,11 @@ from study.retrieval.measurement import measure_backbone
 
 
 def test_two_benchmarks_of_one_name_are_measured_side_by_side_under_their_labels() -> None:
-    config = TrialConfig.model_validate(
-        {
-            "steps": 0,
-            "benchmarks": [
-                {"name": "held_out", "split": "dev", "languages": ["ar", "th"]},
-                {"name": "held_out", "split": "dev", "languages": ["th", "zh"], "label": "chinese"},
-            ],
-        }
+    first, second = (
+        {"name": "held_out", "corpus": {"name": "factbook", "languages": languages, "held_out": 9}}
+        for languages in (["ar", "th"], ["th", "zh"])
     )
+    config = TrialConfig.model_validate({"steps": 0, "benchmarks": [first, second | {"label": "chinese"}]})
     told = set()
     result = measure_backbone(config, torch.device("cpu"), progress=lambda name, *_: told.add(name))
     assert {key.partition("/")[0] for key in result["metrics"]} == {"held_out", "chinese"} == told
