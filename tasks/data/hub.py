@@ -36,6 +36,8 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 _WORDS = {"model": "backbone", "dataset": "data set"}
 _GIT_SHA1_LENGTH = 40
 _NOT_ALLOWED = {401, 403}
+_COMMITS: dict[tuple[str, str], str] = {}
+"""Cache folder and backbone -> commit: a process keeps to the commit it saw first, even if the branch moves."""
 
 
 class Snapshot(NamedTuple):
@@ -85,18 +87,23 @@ def model_folder(backbone: str, patterns: Sequence[str] = MODEL_FILES) -> Path:
         TaskError: as for `dataset_folder`.
     """
     name, _, revision = backbone.partition("@")
-    return _download(_Repository("model", name, revision or None), patterns)
+    key = constants.HF_HUB_CACHE, backbone
+    pinned = _COMMITS.get(key, revision)
+    folder = _download(_Repository("model", name if revision else backbone, pinned or None), patterns)
+    _COMMITS[key] = folder.name
+    return folder
 
 
 def snapshot_of(folder: Path) -> Snapshot | None:
-    """Return the repository and commit of a folder in the layout of the hub's cache, None for any other folder.
+    """Return the model and commit of a folder in the layout of the hub's cache, None for any other folder.
 
-    The layout is `models--<owner>--<name>/snapshots/<commit>`.
+    The layout is `models--<owner>--<name>/snapshots/<commit>`; folders inside a snapshot belong to it.
     """
-    kind, _, name = folder.parent.parent.name.partition("--")
-    if kind != "models" or folder.parent.name != "snapshots":
-        return None
-    return Snapshot(name.replace("--", "/"), folder.name)
+    for commit in (folder, *folder.parents):
+        kind, _, name = commit.parent.parent.name.partition("--")
+        if kind == "models" and commit.parent.name == "snapshots":
+            return Snapshot(name.replace("--", "/"), commit.name)
+    return None
 
 
 def _download(repository: _Repository, patterns: Sequence[str]) -> Path:

@@ -93,7 +93,15 @@ def test_a_model_has_neither_pickled_weights_nor_code(model: Repository) -> None
 @pytest.mark.parametrize("revision", ["", "@main", f"@{COMMIT}"], ids=["none", "branch", "commit"])
 def test_the_folder_of_a_model_says_its_name_and_commit(model: Repository, revision: str) -> None:
     assert snapshot_of(model_folder(f"demo/model{revision}")) == Snapshot("demo/model", COMMIT)
+    assert snapshot_of(model_folder("demo/model") / "0_Transformer") == Snapshot("demo/model", COMMIT)
     assert snapshot_of(Path("/models/me5/snapshots/1")) is None
+
+
+def test_a_process_keeps_to_the_commit_of_a_branch_that_moves(hub: HubServer, model: Repository) -> None:
+    folder = model_folder("demo/model")
+    hub.repositories["models/demo/model"] = Repository(model.files, commit="f" * 40)
+    assert model_folder("demo/model") == folder
+    assert snapshot_of(model_folder("demo/model@main")) == Snapshot("demo/model", "f" * 40)
 
 
 def test_offline_the_copy_of_a_branch_is_used(hub: HubServer, model: Repository) -> None:
@@ -126,9 +134,10 @@ def test_a_gated_model_names_where_its_terms_are_accepted(
     [
         ("demo/gone", "backbone 'demo/gone' is not a folder on this machine, and {url} has no such repository"),
         ("demo/model@v9", "backbone 'demo/model' has no revision 'v9': {url}/demo/model/commits lists them"),
+        ("demo/model@", "backbone 'demo/model@' is neither a folder on this machine nor the id of a repository"),
         ("./demo/model/x", "backbone './demo/model/x' is neither a folder on this machine nor the id of a repository"),
     ],
-    ids=["repository", "revision", "name"],
+    ids=["repository", "revision", "empty revision", "name"],
 )
 def test_a_name_that_does_not_exist_is_one_sentence(
     hub: HubServer, model: Repository, backbone: str, problem: str
