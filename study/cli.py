@@ -51,8 +51,12 @@ def door(command: Callable[..., None]) -> typer.Typer:
     return made
 
 
+LITERAL = frozenset({"query_prefix", "passage_prefix"})
+"""Settings that are text, white space and colons included; `query_prefix=` is the empty prefix."""
+
+
 def key_values(texts: Sequence[str]) -> dict[str, Any]:
-    """Return options written `KEY=VALUE`, the value as in YAML.
+    """Return options written `KEY=VALUE`, the value as in YAML or, for `LITERAL` keys, as it stands.
 
     Raises:
         UserError: one without `=`.
@@ -60,7 +64,8 @@ def key_values(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         if "=" not in text:
             raise UserError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
-    return {key: yaml.safe_load(value) for key, value in (text.split("=", 1) for text in texts)}
+    pairs = (text.split("=", 1) for text in texts)
+    return {key: value if key in LITERAL else yaml.safe_load(value) for key, value in pairs}
 
 
 def trial_config(values: dict[str, Any]) -> TrialConfig:

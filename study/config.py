@@ -202,6 +202,14 @@ class TrialConfig(Frozen):
     query_prefix: str | None = None
     """The model's own prompt unless given; the paper's `Query: ` where it has no sentence-transformers files."""
     passage_prefix: str | None = None
+
+    @pydantic.field_validator("query_prefix", "passage_prefix", mode="before")
+    @classmethod
+    def _text(cls, prefix: object) -> object:
+        if isinstance(prefix, dict):
+            raise ValueError(f"{prefix} is refused: put a prefix in quotes, as in 'query: '")  # noqa: TRY004 - a refusal
+        return prefix
+
     max_query_tokens: int = Field(default=64, ge=4)
     max_passage_tokens: int = Field(default=256, ge=4)
     lora: LoraConfig | None = None

@@ -50,7 +50,10 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         list[str] | None, typer.Option(help="KEY=VALUE for all benchmarks, as in YAML: context=sentence.")
     ] = None,
     setting: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE of a trial, as in YAML: precision=bf16, query_prefix='query: '.")
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE of a trial, as in YAML: precision=bf16. Prefixes are literal: 'query_prefix=query: '."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     under: Annotated[

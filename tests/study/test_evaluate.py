@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from study.cli import door
+from study.evaluate import main
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
 
@@ -75,3 +78,19 @@ def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> Non
     assert ended.returncode == 2
     assert sentence in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "prefix"),
+    [
+        ("query_prefix=", ""),
+        ("query_prefix=ค้นหา: ", "ค้นหา: "),
+    ],
+)
+def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str, prefix: str) -> None:
+    output = tmp_path / "result.json"
+    arguments = ["builtin/xlmr-tiny", "--option", "languages=[th]", "--setting", setting, "--output", str(output)]
+    ended = CliRunner().invoke(door(main), arguments)
+    assert ended.exit_code == 0, ended.output
+    result = json.loads(output.read_text("utf-8"))
+    assert result["config"]["query_prefix"] == result["backbone"]["query_prefix"] == prefix

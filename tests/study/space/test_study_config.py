@@ -166,6 +166,11 @@ def test_a_scheduler_has_the_fields_of_its_name(line: str, scheduler: object, tm
     assert read(f"{GOOD}scheduler: {line}\n", tmp_path).scheduler == scheduler
 
 
+def test_a_prefix_keeps_its_white_space_and_may_be_empty(tmp_path: Path) -> None:
+    trial = read('trial: {query_prefix: "ค้นหา: ", passage_prefix: ""}\nsearch: {sampler: grid}', tmp_path).trial
+    assert (trial["query_prefix"], trial["passage_prefix"]) == ("ค้นหา: ", "")
+
+
 def test_examples_meet_every_choice_and_both_ends_of_every_range(tmp_path: Path) -> None:
     trials = list(read(GOOD, tmp_path).examples())
     assert {trial.backbone for trial in trials} == set(BACKBONES)
@@ -220,6 +225,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(text: str, sentence: str, t
 
 REFUSED_TRIALS = [
     ("lerning_rate: 1", "trial: unknown key 'lerning_rate': did you mean 'learning_rate'?"),
+    ("query_prefix: {query: null}", "trial.query_prefix: {'query': None} is refused: put a prefix in quotes"),
     ("alpha: 1.5", "trial.alpha: 1.5 is out of range; allowed is from 0 to 1"),
     ("alpha: {start: 0, ends: 1}", "trial.alpha: unknown key 'ends': did you mean 'end'?"),
     ("steps: 2.5", "trial.steps: 2.5 is refused: input should be a valid integer"),
