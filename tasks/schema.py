@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +137,8 @@ class Benchmark:
     settings: tuple[Setting, ...]
     metrics: tuple[str, ...] = ("map", "ndcg@10", "mrr", "recall@1", "recall@10", "recall@100")
     """Names from `tasks.metrics`; rank distance is added wherever the multilingual setting is measured."""
+    candidate_form: Literal["query", "passage"] = "passage"
+    """Whether candidates get the prompt and length limit of passages or, in a symmetric task, those of queries."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Protocol switches printed with every result, such as LAReQA's `context`."""
 

@@ -91,10 +91,15 @@ def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, toke
     return embedding_ND
 
 
-def encode_passages(encoder: TextEncoder, texts: Sequence[str], encoding: Encoding) -> Iterator[Group]:
-    """Yield the embeddings of these passages, grouped by their number of windows, 1 unless `windows` is set."""
-    if encoding.windows is None:
-        passage_ND = encode(encoder, texts, "passage", encoding.token_budget)
+def encode_passages(
+    encoder: TextEncoder, texts: Sequence[str], encoding: Encoding, kind: Kind = "passage"
+) -> Iterator[Group]:
+    """Yield the embeddings of these passages, grouped by their number of windows.
+
+    Each has one window unless `encoding.windows` is set and they are encoded as passages.
+    """
+    if encoding.windows is None or kind == "query":
+        passage_ND = encode(encoder, texts, kind, encoding.token_budget)
         yield Group(np.arange(len(texts)), passage_ND[:, None])
         return
     windows = encoding.windows(texts)

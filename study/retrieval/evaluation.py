@@ -97,7 +97,7 @@ def evaluate(
     return Evaluation(
         benchmark=benchmark.name,
         revision=benchmark.revision,
-        details=dict(benchmark.details),
+        details=dict(benchmark.details) | _candidates(benchmark),
         **vars(scores),
         queries=dict(Counter(benchmark.languages[i] for i in found.query_language_Q)),
         passages=_passages([benchmark.pools[i] for i in stream.pools]),
@@ -179,6 +179,11 @@ def _scores(found: Relevance, query_QD: Tensor, relevant: Sequence[Block]) -> Te
         index_T = torch.tensor([place_N[row] for row in found.row_T[pairs].tolist()], dtype=torch.int64)
         score_T[torch.from_numpy(pairs)] = pair_scores(query_QD, query_T, passage_NVD, index_T)
     return sum_over_ranks(score_T)
+
+
+def _candidates(benchmark: Benchmark) -> dict[str, str]:
+    """Return the detail that says how candidates were encoded, if not as passages."""
+    return {} if benchmark.candidate_form == "passage" else {"candidates": "encoded as queries"}
 
 
 def _passages(pools: Iterable[Pool]) -> dict[str, int]:

@@ -28,7 +28,7 @@ def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: fl
     for language, (queries, passages) in _pairs(benchmark).items():
         assert len(queries) == len(passages), language
         query_QD = encode_together(encoder, queries, "query", token_budget)
-        passage_QD = encode_together(encoder, passages, "passage", token_budget)
+        passage_QD = encode_together(encoder, passages, benchmark.candidate_form, token_budget)
         identity = {text: index for index, text in enumerate(passages)}
         text_Q = torch.tensor([identity[text] for text in passages], device=query_QD.device)
         for start in range(0, len(queries), BATCH):

@@ -107,7 +107,8 @@ class Stream:
     def _encoded(self, texts: Sequence[str], pool_N: Rows, row_N: Rows) -> Iterator[Block]:
         """Yield this process's share of texts that lie in these pools and rows."""
         mine = share(texts)
-        for index_N, passage_NVD in encode_passages(self._encoder, [texts[i] for i in mine], self._encoding):
+        own, form = [texts[i] for i in mine], self._benchmark.candidate_form
+        for index_N, passage_NVD in encode_passages(self._encoder, own, self._encoding, form):
             held_N = mine[index_N]
             for pool in np.unique(pool_N[held_N]):
                 of_pool = np.flatnonzero(pool_N[held_N] == pool)

@@ -1,6 +1,6 @@
 """Tatoeba: find the English translation of a sentence among up to 1,000 (LASER's test set, as used by XTREME).
 
-Source:   https://github.com/facebookresearch/LASER, folder `data/tatoeba/v1`: two aligned text files a pair.
+Source:   https://github.com/facebookresearch/LASER, folder `data/tatoeba/v1`: two aligned text files per pair.
 Licence:  CC BY 2.0 FR (tatoeba.org).
 Citation: Artetxe and Schwenk, Massively multilingual sentence embeddings for zero-shot cross-lingual transfer and
           beyond, arXiv 1812.10464; Hu et al., XTREME, arXiv 2003.11080.
@@ -10,12 +10,13 @@ Line 1 of `tatoeba.tha-eng.tha` and of `tatoeba.tha-eng.eng`:
     เหลือเวลาอีกกี่ชั่วโมงกว่าจะเดินทางไปถึง?
     How many hours left till arrival?
 
-Protocol: accuracy, x -> en: a sentence competes for the English sentences of its own pair, one pool a pair, because
-English sides differ between pairs. 1,000 pairs a language, fewer for some (Thai 548, Javanese 205). Repeated sentences
-stay: only the one on the same line is right, as in XTREME. Without `languages`, XTREME's 36; XTREME-R's az, lt, pl, ro
-and uk on request.
+Protocol: accuracy, x -> en. A sentence competes for the English sentences of its own pair, one pool per pair, because
+English sides differ between pairs. 1,000 pairs per language, fewer for some (Thai 548, Javanese 205). Repeated sentences
+stay: only the one on the same line is right, as in XTREME. The task is symmetric, so both sides are encoded as queries:
+with the prompt that a model has for them, as E5's authors prescribe (arXiv 2402.05672). Without `languages`, XTREME's
+36; XTREME-R's az, lt, pl, ro and uk on request.
 
-Not run here: layout and the Thai and Javanese files were read in the repository; no copy was at hand to download.
+Not run: the layout and the Thai and Javanese files were read in the repository; nothing could be downloaded.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def load(*, path: Path | None = None, languages: tuple[str, ...] | None = None) 
         qrels=qrels,
         settings=(Setting.CROSSLINGUAL,),
         metrics=("accuracy",),
+        candidate_form="query",
         details={"direction": "x -> en"},
     )
 

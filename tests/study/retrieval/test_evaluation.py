@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from statistics import fmean
 
 import ir_measures
@@ -11,6 +13,8 @@ import pytest
 
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.question_loss import question_loss
+from tasks.benchmarks import tatoeba
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 from tasks.scoring import metrics_of
@@ -189,3 +193,31 @@ def test_with_windows_a_passage_scores_as_its_best_one_does(run_in_group: RunInG
     assert result.positions["position_in_pool"].to_pylist() == expected
     for shared in run_in_group(2, evaluated_by_words, by_words):
         assert same(shared, result)
+
+
+def forms(encoder: HashingEncoder) -> dict[str, int]:
+    """Return how many texts were encoded in each form, which the encoder writes as a first token."""
+    names = {len(name): name for name in ("query", "passage")}
+    return dict(Counter(names[ids[0]] for batch in encoder.embedded for ids in batch))
+
+
+def test_candidates_are_encoded_as_passages_unless_the_benchmark_is_symmetric(tmp_path: Path) -> None:
+    for code, sentences in {"tha": "ฉันมีแมวสองตัว\nผมโสด\n", "eng": "I have two cats.\nI am single.\n"}.items():
+        (tmp_path / f"tatoeba.tha-eng.{code}").write_text(sentences, encoding="utf-8")
+    symmetric = tatoeba.load(path=tmp_path, languages=("th",))
+    windows = Encoding(windows=lambda texts: [[[7, *map(ord, text)]] for text in texts])
+    for encoding in (Encoding(), windows):
+        encoder = HashingEncoder()
+        result = evaluate(encoder, symmetric, encoding)
+        assert forms(encoder) == {"query": 4}
+        assert result.details == {"direction": "x -> en", "candidates": "encoded as queries"}
+    encoder = HashingEncoder()
+    assert "candidates" not in evaluate(encoder, replace(symmetric, candidate_form="passage")).details
+    assert forms(encoder) == {"query": 2, "passage": 2}
+
+
+def test_the_validation_loss_encodes_candidates_in_the_same_form() -> None:
+    benchmark = replace(parallel_benchmark(), candidate_form="query")
+    encoder = HashingEncoder()
+    question_loss(encoder, benchmark, temperature=0.05, token_budget=None)
+    assert forms(encoder).keys() == {"query"}
