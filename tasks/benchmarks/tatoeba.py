@@ -11,10 +11,10 @@ Line 1 of `tatoeba.tha-eng.tha` and of `tatoeba.tha-eng.eng`:
     How many hours left till arrival?
 
 Protocol: accuracy, x -> en. A sentence competes for the English sentences of its own pair, one pool per pair, because
-English sides differ between pairs. 1,000 pairs per language, fewer for some (Thai 548, Javanese 205). Repeated sentences
-stay: only the one on the same line is right, as in XTREME. The task is symmetric, so both sides are encoded as queries:
-with the prompt that a model has for them, as E5's authors prescribe (arXiv 2402.05672). Without `languages`, XTREME's
-36; XTREME-R's az, lt, pl, ro and uk on request.
+English sides differ between pairs. 1,000 pairs per language, fewer for some (Thai 548, Javanese 205). Repeated
+sentences stay: only the one on the same line is right, as in XTREME. The task is symmetric, so both sides are encoded
+as queries: with the prompt that a model has for them, as E5's authors prescribe (arXiv 2402.05672). Without
+`languages`, XTREME's 36; XTREME-R's az, lt, pl, ro and uk on request.
 
 Not run: the layout and the Thai and Javanese files were read in the repository; nothing could be downloaded.
 """
