@@ -1,4 +1,4 @@
-"""Tests of differences against scipy's own tests, closed forms, and simulated trials without a difference."""
+"""Tests of differences against scipy's own tests, closed forms, the jackknife, and simulated trials without a difference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from study.analysis.statistics import Difference, Floats, differences, holm
+from study.analysis.statistics import Difference, Floats, Method, contributions, holm, unpaired
 
 LANGUAGES, QUESTIONS = 11, 100
 
@@ -24,45 +24,57 @@ def simulated(seed: int, trials: int, ahead: float = 0.0) -> Floats:
     return np.asarray(question_UQ + ahead + of_seed_SU1 + of_both_SUQ)
 
 
-def answer(a_SUQ: Floats, b_SUQ: Floats, resamples: int = 10_000) -> Difference:
-    return differences(a_SUQ, b_SUQ, {"all": range(a_SUQ.shape[1])}, resamples)["all"]
+def answer(a_SUQ: Floats, b_SUQ: Floats) -> Difference:
+    return unpaired(a_SUQ, b_SUQ, {"all": range(a_SUQ.shape[1])})["all"]
 
 
-def test_one_trial_each_is_the_paired_permutation_test_of_scipy() -> None:
+def test_one_trial_each_is_the_paired_t_test_of_scipy_over_questions() -> None:
     a_SUQ, b_SUQ = simulated(1, 1, 0.015), simulated(2, 1)
-    expected = stats.permutation_test(
-        (a_SUQ[0].mean(axis=0), b_SUQ[0].mean(axis=0)),
-        lambda a, b, axis: (a - b).mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=10_000,
-        rng=np.random.default_rng(3),
-    )
+    expected = stats.ttest_rel(a_SUQ[0].mean(axis=0), b_SUQ[0].mean(axis=0))
+    interval = expected.confidence_interval(0.95)
     found = answer(a_SUQ, b_SUQ)
     assert 0.02 < expected.pvalue < 0.98
-    assert found.p == pytest.approx(expected.pvalue, abs=0.02)
-    assert (found.seeds, found.questions) == ((1, 1), QUESTIONS)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert (found.seeds, found.questions, found.method) == ((1, 1), QUESTIONS, Method.QUESTIONS)
 
 
-def test_the_interval_of_one_trial_each_is_the_percentile_bootstrap_of_scipy() -> None:
+def test_over_questions_it_agrees_with_sign_flips_and_the_bootstrap() -> None:
     a_SUQ, b_SUQ = simulated(1, 1, 0.015), simulated(2, 1)
     difference_Q = (a_SUQ - b_SUQ)[0].mean(axis=0)
-    expected = stats.bootstrap(
-        (difference_Q,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(3)
-    ).confidence_interval
+    random = np.random.default_rng(3)
+    flipped = stats.permutation_test(
+        (difference_Q,), np.mean, permutation_type="samples", vectorized=True, n_resamples=10_000, rng=random
+    )
+    drawn = stats.bootstrap((difference_Q,), np.mean, n_resamples=10_000, method="percentile", rng=random)
     found = answer(a_SUQ, b_SUQ)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.001)
+    assert found.p == pytest.approx(flipped.pvalue, abs=0.02)
+    assert (found.low, found.high) == pytest.approx(drawn.confidence_interval, abs=0.001)
 
 
 def test_where_only_seeds_differ_it_is_students_t_test() -> None:
     """Every question moves with its trial's seed alike: nothing but two small samples of figures is left."""
     a_S, b_S = np.array([0.52, 0.50, 0.55]), np.array([0.47, 0.49])
     question_UQ = np.random.default_rng(0).normal(0, 0.2, (LANGUAGES, QUESTIONS))
-    found = answer(a_S[:, None, None] + question_UQ, b_S[:, None, None] + question_UQ, 50_000)
+    found = answer(a_S[:, None, None] + question_UQ, b_S[:, None, None] + question_UQ)
     expected = stats.ttest_ind(a_S, b_S)
     interval = expected.confidence_interval(0.95)
-    assert found.p == pytest.approx(expected.pvalue, abs=0.005)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.003)
+    assert (found.p, found.freedom, found.method) == (pytest.approx(expected.pvalue), 3, Method.UNPAIRED)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_contributions_have_the_mean_and_the_variance_of_the_macro_average_by_the_jackknife() -> None:
+    values_UQ = simulated(1, 1)[0]
+    values_UQ[np.random.default_rng(5).random(values_UQ.shape) < 0.6] = np.nan
+
+    def macro(kept_UQ: Floats) -> float:
+        return float(np.nanmean(kept_UQ, axis=1).mean())
+
+    contribution_Q = contributions(values_UQ)
+    without_Q = np.array([macro(np.delete(values_UQ, question, axis=1)) for question in range(QUESTIONS)])
+    jackknife = (QUESTIONS - 1) / QUESTIONS * ((without_Q - without_Q.mean()) ** 2).sum()
+    assert contribution_Q.mean() == pytest.approx(macro(values_UQ))
+    assert contribution_Q.var(ddof=1) / QUESTIONS == pytest.approx(jackknife, rel=0.05)
 
 
 def test_further_languages_that_say_the_same_add_no_certainty() -> None:
@@ -77,7 +89,7 @@ def test_the_figure_is_the_macro_average_also_where_languages_have_different_que
     missing_UQ[:, :2] = True, False
     a_SUQ[:, missing_UQ] = b_SUQ[:, missing_UQ] = np.nan
     macro_a, macro_b = (np.nanmean(values_SUQ, axis=2).mean() for values_SUQ in (a_SUQ, b_SUQ))
-    found = differences(a_SUQ, b_SUQ, {"all": range(LANGUAGES), "th": [7]}, 2_000)
+    found = unpaired(a_SUQ, b_SUQ, {"all": range(LANGUAGES), "th": [7]})
     assert found["all"].value == pytest.approx(macro_a - macro_b)
     assert found["th"].value == pytest.approx(np.nanmean(a_SUQ[:, 7]) - np.nanmean(b_SUQ[:, 7]))
     assert found["all"].questions == QUESTIONS - 1
@@ -87,17 +99,17 @@ def test_the_figure_is_the_macro_average_also_where_languages_have_different_que
 
 def test_equal_trials_do_not_differ() -> None:
     values_SUQ = simulated(1, 2)
-    assert answer(values_SUQ[:1], values_SUQ[:1], 500).p == 1
-    assert answer(values_SUQ, values_SUQ, 500).value == 0
+    assert answer(values_SUQ[:1], values_SUQ[:1]).p == 1
+    assert answer(values_SUQ, values_SUQ).value == 0
 
 
 def test_the_same_trials_always_get_the_same_answer_and_mirrored_ones_its_mirror_image() -> None:
     a_SUQ, b_SUQ = simulated(1, 2, 0.02), simulated(2, 2)
-    there, again, back = (answer(*pair, 2_000) for pair in ((a_SUQ, b_SUQ), (a_SUQ, b_SUQ), (b_SUQ, a_SUQ)))
+    there, again, back = (answer(*pair) for pair in ((a_SUQ, b_SUQ), (a_SUQ, b_SUQ), (b_SUQ, a_SUQ)))
     assert there == again
     assert back.value == pytest.approx(-there.value)
-    assert back.p == pytest.approx(there.p, abs=0.01)
-    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=0.01)
+    assert back.p == pytest.approx(there.p)
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low))
 
 
 def test_values_of_other_questions_are_refused() -> None:
@@ -109,16 +121,16 @@ def test_values_of_other_questions_are_refused() -> None:
 
 @pytest.mark.parametrize("trials", [(2, 2), (3, 3), (5, 5), (2, 3)])
 def test_trials_that_do_not_differ_are_told_apart_in_5_percent_of_cases(trials: tuple[int, int]) -> None:
-    runs, (a, b) = 400, trials
+    runs, (a, b) = 1_000, trials
     pairs = ((simulated(2 * i + 1, a), simulated(2 * i + 2, b)) for i in range(runs))
-    rejected = sum(answer(*pair, 1_000).p <= 0.05 for pair in pairs)
+    rejected = sum(answer(*pair).p <= 0.05 for pair in pairs)
     assert 0.03 <= rejected / runs <= 0.07
 
 
 def test_more_seeds_find_a_difference_that_two_cannot() -> None:
     def found(trials: int) -> int:
         pairs = ((simulated(2 * i + 1, trials, 0.04), simulated(2 * i + 2, trials)) for i in range(50))
-        return sum(answer(*pair, 1_000).p <= 0.05 for pair in pairs)
+        return sum(answer(*pair).p <= 0.05 for pair in pairs)
 
     assert found(2) < 20
     assert found(5) > 35

@@ -1,0 +1,137 @@
+"""Which settings cannot be told from the best, and how sure the shape of a curve is.
+
+Choosing the best of several settings and then comparing it with each of the others finds differences too easily: the
+best one is partly lucky. Multiple comparisons with the best (Hsu 1984, Annals of Statistics 12, 1136; Hsu 1996,
+Multiple Comparisons, chapter 4) hold for all settings at once: the set contains the truly best setting in at least 95 % of studies.
+
+Shapes: A settings, S seeds, Q questions, C contrasts of settings, D draws, P ordered pairs, O objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from study.analysis.crossed import Crossed
+from study.analysis.statistics import LEVEL, Floats, Variance
+
+_DRAWS = 20_000
+_SEED = 20240810
+
+
+@dataclass(frozen=True)
+class BestSettings:
+    """How each setting compares with the best of the others; larger is better."""
+
+    candidate_A: npt.NDArray[np.bool_]
+    """Whether a setting cannot be told from the best."""
+    lead_A: Floats
+    """A setting's figure minus the best of the other settings' figures."""
+    low_A: Floats
+    """Lower end of the simultaneous 95 % interval of the lead (constrained: it contains 0 or ends there)."""
+    high_A: Floats
+
+
+def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
+    """Compare every setting with the best of the others (Hsu 1996, section 4.2: unequal variances of differences).
+
+    Setting i is a candidate if no other setting's figure exceeds its own by more than d_i standard errors. d_i is the
+    one-sided critical value for comparing all other settings with setting i (Dunnett 1955).
+
+    Args:
+        crossed: figures of which larger is better; negate those of which smaller is better.
+        level: 1 minus the coverage.
+    """
+    figure_A, settings = crossed.figure_A, len(crossed.figure_A)
+    margin_AA = np.zeros((settings, settings))
+    for i in range(settings):
+        others = [j for j in range(settings) if j != i]
+        weights_CA = np.eye(settings)[others] - np.eye(settings)[i]
+        margin_AA[i, others] = simultaneous_margins(crossed, weights_CA, "one-sided", level)
+    other_AA = ~np.eye(settings, dtype=np.bool_)
+    ahead_AA = np.where(other_AA, figure_A[:, None] - figure_A, np.inf)
+    highest_A = (ahead_AA + margin_AA).min(axis=1)
+    candidate_A = highest_A >= 0
+    # The margin of i against rival j is the rival's own: j is the setting that the others are compared with.
+    rivals_AA = other_AA & candidate_A
+    lowest_A = np.where(rivals_AA, ahead_AA - margin_AA.T, np.inf).min(axis=1)
+    low_A = np.where(rivals_AA.any(axis=1), lowest_A, 0.0)
+    return BestSettings(candidate_A, ahead_AA.min(axis=1), low_A, np.maximum(highest_A, 0.0))
+
+
+def curve_band(crossed: Crossed, level: float = LEVEL) -> Floats:
+    """Return the half-width of a simultaneous 95 % band around the settings' figures, (A,).
+
+    The band is about the shape of the curve: it covers every setting's distance from the mean over settings at once. How
+    high the whole curve lies also depends on seeds and questions, but alike for all settings; that is left out, since it
+    would hide differences that are certain.
+    """
+    settings = len(crossed.figure_A)
+    return simultaneous_margins(crossed, np.eye(settings) - 1 / settings, "two-sided", level)
+
+
+def simultaneous_margins(
+    crossed: Crossed, weights_CA: Floats, sides: Literal["one-sided", "two-sided"], level: float = LEVEL
+) -> Floats:
+    """Return by how much the estimate of each contrast may err, for all contrasts at once.
+
+    The critical value is the quantile of the largest of C correlated Student's t with the degrees of freedom of the
+    pooled noise, from 20,000 draws that are always the same. It is then turned into a level for a single contrast, which
+    each contrast meets with its own degrees of freedom.
+    """
+    variances = crossed.contrast_variances(weights_CA)
+    freedom = crossed.pooled_variance.freedom
+    covariance_CC = weights_CA @ crossed.covariance_AA @ weights_CA.T
+    single = _single_level(covariance_CC, freedom, sides, level)
+    return np.array([_margin(variance, single) for variance in variances])
+
+
+def _single_level(
+    covariance_CC: Floats, freedom: float, sides: Literal["one-sided", "two-sided"], level: float
+) -> float:
+    """Return the one-sided level at which each contrast is met so that all are met at `level`."""
+    random = np.random.default_rng(_SEED)
+    error_C = np.sqrt(np.diag(covariance_CC))
+    if not error_C.all():
+        return level / len(error_C) / (2 if sides == "two-sided" else 1)  # no noise at all: any level does
+    values_K, vectors_CK = np.linalg.eigh(covariance_CC / np.outer(error_C, error_C))
+    root_CK = vectors_CK * np.sqrt(np.maximum(values_K, 0.0))
+    normal_DC = random.normal(size=(_DRAWS, len(error_C))) @ root_CK.T
+    scale_D = np.sqrt(random.chisquare(freedom, _DRAWS) / freedom)
+    largest_D = (np.abs(normal_DC) if sides == "two-sided" else normal_DC).max(axis=1) / scale_D
+    return float(stats.t.sf(np.quantile(largest_D, 1 - level), freedom))
+
+
+def _margin(variance: Variance, single_level: float) -> float:
+    return float(np.sqrt(variance.value) * stats.t.isf(single_level, variance.freedom))
+
+
+def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[int, list[int]]:
+    """Return for each setting the settings that are better in every objective, beyond noise.
+
+    Settings without any are the possible Pareto front: it contains the whole true front in at least 95 % of studies.
+    "Better in every objective" is an intersection-union test (Berger 1982, Technometrics 24): each objective is tested
+    one-sidedly at the same level, here Bonferroni's over all ordered pairs of settings.
+
+    Args:
+        objectives: one figure each, of the same settings; larger is better.
+        level: 1 minus the coverage.
+    """
+    settings = len(objectives[0].figure_A)
+    pairs = [(i, j) for i in range(settings) for j in range(settings) if i != j]
+    weights_PA = np.array([np.eye(settings)[j] - np.eye(settings)[i] for i, j in pairs])
+    ahead_OP = np.array([weights_PA @ objective.figure_A for objective in objectives])
+    margin_OP = np.array(
+        [[_margin(v, level / len(pairs)) for v in one.contrast_variances(weights_PA)] for one in objectives]
+    )
+    beyond_P = (ahead_OP > margin_OP).all(axis=0)
+    dominated: dict[int, list[int]] = {setting: [] for setting in range(settings)}
+    for (i, j), beyond in zip(pairs, beyond_P, strict=True):
+        if beyond:
+            dominated[i].append(j)
+    return dominated
