@@ -2,7 +2,8 @@
 
 Choosing the best of several settings and then comparing it with each of the others finds differences too easily: the
 best one is partly lucky. Multiple comparisons with the best (Hsu 1984, Annals of Statistics 12, 1136; Hsu 1996,
-Multiple Comparisons, chapter 4) hold for all settings at once: the set contains the truly best setting in at least 95 % of studies.
+Multiple Comparisons, chapter 4) hold for all settings at once: the set of candidates contains the truly best setting in
+at least 95 % of studies.
 
 Shapes: A settings, S seeds, Q questions, C contrasts of settings, D draws, P ordered pairs, O objectives.
 """
@@ -15,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from study.analysis.crossed import Crossed
 from study.analysis.statistics import LEVEL, Floats, Variance
@@ -47,7 +48,7 @@ def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
         crossed: figures of which larger is better; negate those of which smaller is better.
         level: 1 minus the coverage.
     """
-    figure_A, settings = crossed.figure_A, len(crossed.figure_A)
+    figure_A, settings = crossed.figures, len(crossed.figures)
     margin_AA = np.zeros((settings, settings))
     for i in range(settings):
         others = [j for j in range(settings) if j != i]
@@ -67,11 +68,11 @@ def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
 def curve_band(crossed: Crossed, level: float = LEVEL) -> Floats:
     """Return the half-width of a simultaneous 95 % band around the settings' figures, (A,).
 
-    The band is about the shape of the curve: it covers every setting's distance from the mean over settings at once. How
-    high the whole curve lies also depends on seeds and questions, but alike for all settings; that is left out, since it
-    would hide differences that are certain.
+    The band is about the shape of the curve: it covers every setting's distance from the mean over settings at once.
+    How high the whole curve lies also depends on seeds and questions, but alike for all settings; that is left out,
+    since it would hide differences that are certain.
     """
-    settings = len(crossed.figure_A)
+    settings = len(crossed.figures)
     return simultaneous_margins(crossed, np.eye(settings) - 1 / settings, "two-sided", level)
 
 
@@ -81,12 +82,12 @@ def simultaneous_margins(
     """Return by how much the estimate of each contrast may err, for all contrasts at once.
 
     The critical value is the quantile of the largest of C correlated Student's t with the degrees of freedom of the
-    pooled noise, from 20,000 draws that are always the same. It is then turned into a level for a single contrast, which
-    each contrast meets with its own degrees of freedom.
+    pooled noise, from 20,000 draws that are always the same. It is then turned into a level for a single contrast,
+    which each contrast meets with its own degrees of freedom.
     """
     variances = crossed.contrast_variances(weights_CA)
     freedom = crossed.pooled_variance.freedom
-    covariance_CC = weights_CA @ crossed.covariance_AA @ weights_CA.T
+    covariance_CC = weights_CA @ crossed.covariance @ weights_CA.T
     single = _single_level(covariance_CC, freedom, sides, level)
     return np.array([_margin(variance, single) for variance in variances])
 
@@ -104,11 +105,11 @@ def _single_level(
     normal_DC = random.normal(size=(_DRAWS, len(error_C))) @ root_CK.T
     scale_D = np.sqrt(random.chisquare(freedom, _DRAWS) / freedom)
     largest_D = (np.abs(normal_DC) if sides == "two-sided" else normal_DC).max(axis=1) / scale_D
-    return float(stats.t.sf(np.quantile(largest_D, 1 - level), freedom))
+    return float(special.stdtr(freedom, -np.quantile(largest_D, 1 - level)))
 
 
 def _margin(variance: Variance, single_level: float) -> float:
-    return float(np.sqrt(variance.value) * stats.t.isf(single_level, variance.freedom))
+    return float(-np.sqrt(variance.value) * special.stdtrit(variance.freedom, single_level))
 
 
 def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[int, list[int]]:
@@ -122,14 +123,14 @@ def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[in
         objectives: one figure each, of the same settings; larger is better.
         level: 1 minus the coverage.
     """
-    settings = len(objectives[0].figure_A)
+    settings = len(objectives[0].figures)
     pairs = [(i, j) for i in range(settings) for j in range(settings) if i != j]
     weights_PA = np.array([np.eye(settings)[j] - np.eye(settings)[i] for i, j in pairs])
-    ahead_OP = np.array([weights_PA @ objective.figure_A for objective in objectives])
+    ahead_OP = np.array([weights_PA @ objective.figures for objective in objectives])
     margin_OP = np.array(
         [[_margin(v, level / len(pairs)) for v in one.contrast_variances(weights_PA)] for one in objectives]
     )
-    beyond_P = (ahead_OP > margin_OP).all(axis=0)
+    beyond_P = np.all(ahead_OP > margin_OP, axis=0).tolist()
     dominated: dict[int, list[int]] = {setting: [] for setting in range(settings)}
     for (i, j), beyond in zip(pairs, beyond_P, strict=True):
         if beyond:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from study.analysis.leaderboard import Result
 from study.analysis.pairs import Pair
-from study.analysis.statistics import RESAMPLES, Difference, Floats, differences, holm
+from study.analysis.statistics import Difference, Floats, holm, unpaired
 from study.analysis.study import Group, Study, StudyError
 from tasks.metrics import HEADLINE
 from tasks.plugins import nearest
@@ -50,7 +50,7 @@ class Comparison:
         return dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
 
 
-def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int = RESAMPLES) -> list[Comparison]:
+def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Comparison]:
     """Test each pair on every setting of a benchmark, overall and by query language.
 
     Raises:
@@ -68,7 +68,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str, resamples: int 
             for number, unit in enumerate(units):
                 figures.setdefault((unit.metric, None), []).append(number)
                 figures.setdefault((unit.metric, unit.query_language), []).append(number)
-            for (metric, language), found in differences(group_SUQ, baseline_SUQ, figures, resamples).items():
+            for (metric, language), found in unpaired(group_SUQ, baseline_SUQ, figures).items():
                 if language is None:
                     comparison.overall[Figure(setting, metric)] = found
                 else:

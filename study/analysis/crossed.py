@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from study.analysis.statistics import Difference, Floats, Method, Variance, combined, tested
+from study.analysis.statistics import Difference, Floats, Method, Variance, combined, t_interval
 
 POOLING_LEVEL = 0.25
 """Level of the F test by which a contrast is not pooled (Bancroft 1964)."""
@@ -40,8 +40,8 @@ class Crossed:
         assert min(self.values_ASQ.shape) > 1, self.values_ASQ.shape
 
     @cached_property
-    def figure_A(self) -> Floats:
-        """Each setting's figure, its mean over seeds."""
+    def figures(self) -> Floats:
+        """Each setting's figure, its mean over seeds, (A,)."""
         return np.asarray(self.values_ASQ.mean(axis=(1, 2)))
 
     @cached_property
@@ -58,14 +58,15 @@ class Crossed:
         weight_A = np.zeros(len(self.values_ASQ))
         weight_A[a], weight_A[b] = 1.0, -1.0
         variance = self.contrast_variances(weight_A[None])[0]
-        return self._difference(float(self.figure_A[a] - self.figure_A[b]), variance, Method.CROSSED)
+        return self._difference(float(self.figures[a] - self.figures[b]), variance, Method.CROSSED)
 
     def difference_from_untrained(self, a: int, untrained_Q: Floats) -> Difference:
         """Compare a setting with a model that was not trained, so that no seed makes a difference in it.
 
-        Here all of a seed's luck counts, common to the settings or not. Its variance is averaged over the settings, with
-        Hillis's degrees of freedom for a single setting (2014): (S - 1) (MS_seed + (A - 1) MS_residual)^2 / (MS_seed^2 +
-        (A - 1) MS_residual^2).
+        Here all of a seed's luck counts, common to the settings or not. Its variance is averaged over the settings,
+        with Hillis's degrees of freedom for a single setting (2014),
+
+            (S - 1) (MS_seed + (A - 1) MS_residual)^2 / (MS_seed^2 + (A - 1) MS_residual^2).
         """
         settings, seeds, questions = self.values_ASQ.shape
         residual = self.pooled_variance.value
@@ -94,8 +95,8 @@ class Crossed:
         return variances
 
     @cached_property
-    def covariance_AA(self) -> Floats:
-        """Covariance of the settings' figures over questions and seeds, up to what all settings have in common.
+    def covariance(self) -> Floats:
+        """Covariance of the settings' figures over questions and seeds, up to what they have in common, (A, A).
 
         For correlations between contrasts; noise between seeds is pooled.
         """
@@ -117,12 +118,12 @@ class Crossed:
             return self.pooled_variance
         pooled, others_freedom = self.pooled_variance, (settings - 2) * (seeds - 1)
         others = max(pooled.value * (settings - 1) - own, 0.0) / (settings - 2)
-        limit = float(stats.f.isf(POOLING_LEVEL, seeds - 1, others_freedom))
+        limit = float(special.fdtri(seeds - 1, others_freedom, 1 - POOLING_LEVEL))
         return Variance(own, seeds - 1) if own > limit * others else pooled
 
     def _difference(self, value: float, variance: Variance, method: Method) -> Difference:
         settings, seeds, questions = self.values_ASQ.shape
-        low, high, p = tested(value, variance)
+        low, high, p = t_interval(value, variance)
         return Difference(value, low, high, p, (seeds, seeds), questions, variance.freedom, method, settings)
 
 

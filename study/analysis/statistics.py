@@ -27,7 +27,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Name = TypeVar("Name", bound=Hashable)
 Floats = npt.NDArray[np.float64]
@@ -140,13 +140,13 @@ def combined(seed: Variance, question: float, both: float, questions: int, seed_
     return Variance(value, value**2 / spread)
 
 
-def tested(value: float, variance: Variance, level: float = LEVEL) -> tuple[float, float, float]:
+def t_interval(value: float, variance: Variance, level: float = LEVEL) -> tuple[float, float, float]:
     """Return the lower and upper end of the interval of a difference, and its two-sided p (Student's t)."""
     error = float(np.sqrt(variance.value))
     if not error:
         return value, value, float(not value)
-    half = error * float(stats.t.isf(level / 2, variance.freedom))
-    return value - half, value + half, float(2 * stats.t.sf(abs(value) / error, variance.freedom))
+    half = -error * float(special.stdtrit(variance.freedom, level / 2))
+    return value - half, value + half, float(2 * special.stdtr(variance.freedom, -abs(value) / error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -171,7 +171,7 @@ def _unpaired(a_SQ: Floats, b_SQ: Floats) -> Difference:
         seed = Variance(float((residual_SQ.mean(axis=1) ** 2).sum()) / freedom * per_trial, freedom)
         both = float(np.var(residual_SQ, axis=1, ddof=1).sum()) / freedom * per_trial / questions
     value, variance = float(difference_Q.mean()), combined(seed, question, both, questions, freedom)
-    low, high, p = tested(value, variance)
+    low, high, p = t_interval(value, variance)
     return Difference(
         value=value,
         low=low,

@@ -97,7 +97,7 @@ def test_the_truly_best_setting_is_a_candidate_and_the_true_curve_in_the_band_in
     for _ in range(runs):
         crossed = simulated(random, truth_A)
         kept += best_settings(crossed).candidate_A[0]
-        error_A = (crossed.figure_A - crossed.figure_A.mean()) - (truth_A - truth_A.mean())
+        error_A = (crossed.figures - crossed.figures.mean()) - (truth_A - truth_A.mean())
         covered += (np.abs(error_A) <= curve_band(crossed)).all()
     assert kept / runs >= 0.95
     assert 0.92 <= covered / runs <= 0.99

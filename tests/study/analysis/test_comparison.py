@@ -19,7 +19,7 @@ XLMR, LABSE = BACKBONES
 
 @pytest.fixture(scope="module")
 def comparisons(synthetic_study: Study) -> list[Comparison]:
-    return compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r", 200)
+    return compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r")
 
 
 def named(study: Study, *baselines: str) -> list[tuple[str, str, str, str]]:
@@ -89,7 +89,7 @@ def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, 
     files.write_table(path, files.read_table(path).slice(11))
     changed = read_study(str(folder))
     with pytest.raises(StudyError, match="trials 2 and 3 were not measured on the same questions of xquad_r"):
-        compare(changed, choose_pairs(changed), "xquad_r", 10)
+        compare(changed, choose_pairs(changed), "xquad_r")
 
 
 def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_path: Path) -> None:

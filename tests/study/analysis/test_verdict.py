@@ -8,7 +8,7 @@ import pytest
 
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.pairs import Pair
-from study.analysis.statistics import Difference
+from study.analysis.statistics import Difference, Method
 from study.analysis.study import Group
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
 from study.config import TrialConfig
@@ -22,12 +22,12 @@ def group(**config: Any) -> Group:
 
 
 def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:
-    by_language = {figure: {"th": found, "zh": Difference(0, -1, 1, 0.9, (1, 1), 390)}}
+    by_language = {figure: {"th": found, "zh": Difference(0, -1, 1, 0.9, (1, 1), 390, 389, Method.QUESTIONS, 2)}}
     return Comparison(Pair(group(alpha=0.5), group(**baseline)), "factbook", {figure: found}, by_language)
 
 
 def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Difference:
-    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390)
+    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390, 14.2, Method.UNPAIRED, 2)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_one_seed_each_is_no_answer() -> None:
 
 
 def test_a_smaller_rank_distance_leads() -> None:
-    found = Difference(-12.3, -20.0, -4.6, 0.02, (2, 2), 390)
+    found = Difference(-12.3, -20.0, -4.6, 0.02, (2, 2), 390, 14.2, Method.UNPAIRED, 2)
     assert "leads X-X-mono on multilingual rank distance by 12.3 [4.6, 20.0]" in sentence(
         comparison(found, DISTANCE, alpha=1), DISTANCE
     )

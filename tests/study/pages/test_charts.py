@@ -52,7 +52,7 @@ def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None
 
 
 def test_forest_charts_hold_every_difference_of_a_share(synthetic_study: Study) -> None:
-    comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r", 100)
+    comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r")
     drawn = charts.forest_charts(comparisons)
     assert len(drawn) == 4
     held = [row for row in rows_of(drawn[0]) if "difference" in row]
