@@ -80,7 +80,7 @@ def measured(folder: Path, batch_size: int, *, caching: bool) -> str:
     """Return a row of the table from one setting's processes."""
     command = [sys.executable, __file__, "--folder", str(folder), "--batch-size", str(batch_size)]
     commands = [command + ["--caching"] * caching + ["--rank", str(rank)] for rank in range(WORKERS)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]  # noqa: S603
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     held = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
     before, peak = (max(one[key] for one in held) for key in ("before", "peak"))
     losses = " ".join(f"{loss:.4f}" for loss in held[0]["losses"])

@@ -100,7 +100,7 @@ def convert(file: Path) -> dict[str, float]:
 def in_processes(action: str, file: Path, count: int) -> list[dict[str, float]]:
     """Return what `count` fresh processes measured, all at the same time."""
     command = [sys.executable, __file__, "--action", action, "--file", str(file)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]  # noqa: S603 - ourselves
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     return [json.loads(process.communicate()[0]) for process in running]
 
 

@@ -35,7 +35,7 @@ def measure(name: str, folder: Path) -> str:
     space = folder / f"{name}.yaml"
     space.write_text(yaml.safe_dump(source), "utf-8")
     command = [sys.executable, "-m", "study.run", str(space), "--storage", str(folder), "--name", name]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = re.findall(r"evaluated.* in (\d+) s", ended.stdout)[0]
     study = optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/{name}/optuna.db")
     steps = [max(trial.intermediate_values) for trial in study.trials]

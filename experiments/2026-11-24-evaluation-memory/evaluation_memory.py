@@ -83,7 +83,7 @@ def main() -> None:
             write(folder, size)
             load_benchmark("local", {"path": folder})  # converts the files
             command = [sys.executable, "-m", "results.evaluation_memory", str(folder)]
-            held.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))  # noqa: S603
+            held.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
             seconds, processor, peak, recall = held[-1].values()
             row = (f"{size:,}", f"{seconds:.1f}", f"{processor:.1f}", f"{size / seconds:,.0f}", f"{peak:.0f}")
             print(f"| {' | '.join(row)} | {recall:.3f} |", flush=True)
