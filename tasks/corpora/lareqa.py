@@ -45,8 +45,9 @@ def load(
     Args:
         path: the folder that holds `<language>.json`.
         languages: of both sides; every file in the folder by default.
-        rows: the number of rows to keep, drawn by a seeded shuffle of the question ids; all by default. A smaller
-            number keeps a subset of what a larger one keeps, and the languages do not change the order of the shuffle.
+        rows: the number of rows to keep, the first of a seeded shuffle of the question ids; all by default. A smaller
+            number keeps a subset of what a larger one keeps. The languages do not change the order of the rows, so that
+            `held_out` keeps the same questions out of an English corpus as out of one in all languages.
 
     Raises:
         TaskError: a file or language that is missing, a file that is malformed, a question id that occurs twice in a
@@ -57,7 +58,7 @@ def load(
     if not published:
         raise TaskError(f"corpus 'lareqa', option 'path': {folder} holds no <language>.json of XQuAD-R or MLQA-R")
     files = {language: published[language] for language in selected_languages("lareqa", languages, published, "corpus")}
-    recipe = f"lareqa rows {rows or 'all'}"
+    recipe = f"lareqa shuffled rows {rows or 'all'}"
     return converted("lareqa", recipe, list(files.values()), lambda: _rows(files, rows).values())
 
 
@@ -70,12 +71,9 @@ def _rows(files: Mapping[str, Path], count: int | None) -> dict[str, dict[str, P
             if language in row:
                 raise TaskError(f"{file}: the question id '{question}' occurs twice; keep one of the two questions")
             row[language] = pair
-    if count is None:
-        return versions
-    if count > len(versions):
+    if count is not None and count > len(versions):
         raise TaskError(f"corpus 'lareqa', option 'rows': {count} is more than its {len(versions)} rows")
-    kept = set(sorted(versions, key=_shuffled)[:count])
-    return {question: row for question, row in versions.items() if question in kept}
+    return {question: versions[question] for question in sorted(versions, key=_shuffled)[:count]}
 
 
 def _shuffled(question: str) -> bytes:
