@@ -46,6 +46,10 @@ class Schedule(Frozen):
     end: float
     shape: Literal["linear", "cosine"] = "linear"
 
+    def __format__(self, spec: str) -> str:
+        """Return both ends in a number's format, as in `1→0`."""
+        return f"{self.start:{spec}}→{self.end:{spec}}"
+
     def at(self, fraction: float) -> float:
         """Return the value after `fraction` (0 to 1) of all steps."""
         progress = fraction if self.shape == "linear" else (1 - math.cos(math.pi * fraction)) / 2
@@ -150,6 +154,12 @@ class ResourcesConfig(Frozen):
     cpus_per_worker: int = Field(default=1, ge=1)
     gpus_per_worker: float = Field(default=0, ge=0)
     """0 trains on CPUs; a fraction lets small trials share a GPU."""
+
+    @property
+    def per_worker(self) -> dict[str, float]:
+        """What one worker takes, in Ray's terms."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
+        return {"CPU": self.cpus_per_worker, **gpus}
 
     @pydantic.field_validator("gpus_per_worker")
     @classmethod

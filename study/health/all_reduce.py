@@ -23,6 +23,7 @@ from study.health.findings import Finding
 from study.runtime import cluster
 from study.runtime.ray_internals import torch_config
 from study.runtime.resources import Node
+from study.runtime.trial import scaling
 
 VALUES = 2**20
 """Numbers a worker contributes: 4 MiB."""
@@ -66,16 +67,10 @@ def _free(resources: ResourcesConfig) -> int:
 
 
 def _trainer(workers: int, resources: ResourcesConfig, config: Any, folder: str) -> TorchTrainer:
-    gpus = {"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}
     return TorchTrainer(
         _add_up,
         torch_config=config,
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers,
-            use_gpu=resources.gpus_per_worker > 0,
-            resources_per_worker={"CPU": resources.cpus_per_worker} | gpus,
-            placement_strategy="SPREAD",
-        ),
+        scaling_config=scaling(resources, workers, placement_strategy="SPREAD"),
         run_config=ray.train.RunConfig(
             name="all-reduce",
             storage_path=folder,
@@ -114,8 +109,7 @@ def place_for_a_trial(need: ResourcesConfig, tell: Callable[[str], None]) -> Ite
         yield
         return
     tell(f"{there}: asking for the nodes of one trial, which takes minutes")
-    a_worker = {"CPU": need.cpus_per_worker} | ({"GPU": need.gpus_per_worker} if need.gpus_per_worker else {})
-    request_resources(bundles=[a_worker] * need.workers)
+    request_resources(bundles=[need.per_worker] * need.workers)
     try:
         deadline = time.monotonic() + _PATIENCE_S
         while not cluster.supply().trials_now(need) and time.monotonic() < deadline:

@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from study.config import VALIDATION
 from study.results import files
 from tasks.errors import UserError
 
@@ -33,8 +31,6 @@ PROGRESS = "progress.json"
 """In a checkpoint: where the training stood, its history included."""
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
-IMPROVED = "improved_at_step"
-"""In the report of a checkpoint: its step where its score is the best so far, else 0."""
 _STEP = "step-"
 PACKAGES = ("torch", "transformers", "ray", "optuna", "faiss-cpu", "datasets", "tokenizers", "numpy", "babel")
 
@@ -86,21 +82,6 @@ def checkpoints(folder: str, step: int | None = None) -> list[str]:
     """Return the names of a trial's checkpoints, or of those of one step, newest first."""
     prefix = _STEP if step is None else f"{_STEP}{step:08d}"
     return sorted((name for name in files.folders(folder) if name.startswith(prefix)), reverse=True)
-
-
-def unheard(history: Sequence[dict[str, float]], seen: int, *, ended: bool) -> list[dict[str, float]]:
-    """Return the reports with a score after step `seen`, oldest first: a study that was killed did not record them.
-
-    Args:
-        history: every report of the trial.
-        seen: the last step whose score is on record.
-        ended: whether training ended with the last of them.
-    """
-    return [
-        report | {"trained": ended and report is history[-1]}
-        for report in history
-        if report["step"] > seen and any(key.startswith(VALIDATION) for key in report)
-    ]
 
 
 def history(folder: str, result: dict[str, Any]) -> list[dict[str, float]]:

@@ -1,7 +1,7 @@
-"""Going on where a trial stood: from the newest checkpoint that can be read, repeating what may not have been heard.
+"""Continues a trial from the newest readable checkpoint.
 
-Checkpoints are found by their folders, not in Ray Train's list of them: that is one file, written in place, which a
-kill or a full disk can cut short.
+Checkpoints are found by their folders and not through Ray Train's list of them, which is one file, written in place,
+that a kill or a full disk can truncate.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import ray.train
 
 from study import distributed
 from study.results import files, layout
+from study.runtime import messages
 from study.training import checkpoint
 from study.training.loop import Training
 
@@ -22,52 +23,58 @@ logger = logging.getLogger(__name__)
 
 
 def restore(training: Training, folder: str) -> None:
-    """Go on from the newest checkpoint that can be read, as can the best one it knows of; else from the start."""
+    """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start."""
     for name in layout.checkpoints(folder):
         try:
             with _local(folder, name) as path:
                 best_step = checkpoint.read(path)[0].best_step
                 if best_step is not None:
-                    _best(folder, best_step)
+                    _readable_best(folder, best_step)
                 training.progress = checkpoint.restore(path, training.encoder, training.optimizer)
         except (checkpoint.CheckpointError, FileNotFoundError) as error:
-            logger.warning("%s; going back to the checkpoint before it", error)
+            logger.warning("%s; trying the checkpoint before it", error)
             _discard(folder, name)
         else:
             return
 
 
 def restore_best(training: Training, folder: str) -> None:
-    """Load the best checkpoint's weights, unless they are the ones at hand.
+    """Load the best checkpoint's weights, unless the encoder has them already.
 
     Raises:
-        CheckpointError: it cannot be read; `restore` then goes back to one before it, and training on makes it again.
+        CheckpointError: the best checkpoint is unreadable; at the next attempt `restore` then continues from an earlier
+            one, and training writes it again.
     """
     best_step = training.progress.best_step
     assert best_step is not None, "a trial that has trained was validated"
     if best_step != training.progress.step:
-        with _local(folder, _best(folder, best_step)) as path:
+        with _local(folder, _readable_best(folder, best_step)) as path:
             checkpoint.restore_weights(path, training.encoder)
 
 
-def tell_again(training: Training, seen: int) -> None:
-    """Report the scores after step `seen` once more: the study may have been killed before it put them on record."""
-    for report in layout.unheard(training.progress.history, seen, ended=training.ended):
-        ray.train.report(report)
+def report_again(training: Training, recorded_step: int) -> None:
+    """Report the validations after `recorded_step` again: the driver may have been killed before it recorded them."""
+    history, ended = training.progress.history, training.ended
+    for report in messages.unrecorded(history, recorded_step, training_ended=ended):
+        ray.train.report(report.to_dict())
 
 
 def _discard(folder: str, name: str) -> None:
-    """Remove what an upload cut short has left, which nothing else would; what Train has on its list, Train removes."""
-    listed = {Path(held.checkpoint.path).name for held in ray.train.get_all_reported_checkpoints()}
+    """Remove a partly uploaded checkpoint that Train does not list; Train removes those that it lists."""
+    listed = {Path(reported.checkpoint.path).name for reported in ray.train.get_all_reported_checkpoints()}
     if distributed.rank() == 0 and name not in listed:
         files.remove(files.join(folder, name))
 
 
-def _best(folder: str, step: int) -> str:
-    """Return the name of a step's checkpoint, which can be read."""
+def _readable_best(folder: str, step: int) -> str:
+    """Return the name of a step's checkpoint after reading it.
+
+    Raises:
+        CheckpointError: it is missing or unreadable.
+    """
     names = layout.checkpoints(folder, step)
     if not names:
-        raise checkpoint.CheckpointError(f"the checkpoint of step {step} is gone from {folder}")
+        raise checkpoint.CheckpointError(f"the checkpoint of step {step} is missing from {folder}")
     with _local(folder, names[0]) as path:
         checkpoint.read(path)
     return names[0]

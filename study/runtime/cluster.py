@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-from ray._private import ray_constants
 
-from study.runtime.resources import Node, Supply, cluster_address, grown_nodes, this_machine
-
-LOOPBACK = "127.0.0.1"
+from study.runtime.resources import LOOPBACK, Node, Supply, cluster_address, grown_nodes, this_machine
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Trials pass files, not objects: a small store is enough and leaves the memory to the workers."""
@@ -79,13 +76,14 @@ def dashboard() -> str | None:
 
 
 def _keep_to_this_machine() -> None:
-    """Let Ray and its children, and the process groups of trials, listen on the loopback interface alone.
+    """Let Ray, its child processes and the process groups of trials listen on the loopback interface only.
 
-    Ray does so by itself on macOS and Windows, and on Linux listens on every interface unless told that no other
-    machine will ever join.
+    This is Ray's default on macOS and Windows; on Linux it listens on every interface.
     """
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    ray_constants.ENABLE_RAY_CLUSTER = False  # what the variable was read into when Ray was imported
+    from study.runtime import ray_internals  # noqa: PLC0415 - imports torch: not needed to ask a cluster for its size
+
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # for child processes
+    ray_internals.listen_on_loopback_only()
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
     os.environ.update(GLOO_SOCKET_IFNAME=loopback, NCCL_SOCKET_IFNAME=loopback)
 

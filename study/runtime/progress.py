@@ -1,8 +1,9 @@
-"""The study as it runs: one live table on a terminal, one line an event elsewhere."""
+"""Progress of a running study: one live table on a terminal, one line per event elsewhere."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -13,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from study.analysis.leaderboard import number
+from study.config import TrialConfig
+from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport, read_report
 
 PATIENCE_S = 120
-"""After so long without a report a trial is said to wait."""
+"""A trial that has not reported for this long is shown as waiting."""
 STYLES = {
     "waiting": "yellow",
     "running": "cyan",
@@ -29,10 +31,10 @@ STYLES = {
 
 @dataclass
 class Row:
-    """One trial as the table shows it."""
+    """One trial in the table."""
 
     number: int
-    config: dict[str, Any]
+    config: TrialConfig
     started: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     state: str = "starting"
@@ -47,24 +49,28 @@ class Row:
 
 
 class Progress(Callback):
-    """Follows Tune's events; use as a context around the run.
+    """Follows Tune's events; use as a context manager around the run.
 
     Args:
         console: where to write.
         metric: the objective shown as score.
-        trials: how many the study will have.
-        at_once: how many run side by side, for the time left.
+        trials: how many trials will run.
+        at_once: how many run side by side, to estimate the time left.
+        assignment_of: returns the assignment behind one of Tune's trial ids.
     """
 
-    def __init__(self, console: Console, metric: str, trials: int, at_once: int) -> None:
+    def __init__(
+        self, console: Console, metric: str, trials: int, at_once: int, assignment_of: Callable[[str], Assignment]
+    ) -> None:
         super().__init__()
         self._console, self._metric, self._trials, self._at_once = console, metric, trials, at_once
+        self._assignment_of = assignment_of
         self._rows: dict[str, Row] = {}
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._live = Live(console=console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Be nothing when Tune pickles its state, which a resumed study never reads: the record is the truth."""
+        """Return no state: Tune pickles callbacks, but a resumed study creates new ones."""
         return {}
 
     def __enter__(self) -> Self:
@@ -77,12 +83,13 @@ class Progress(Callback):
 
     @property
     def seconds(self) -> float:
-        """Since the study began."""
-        return time.monotonic() - self._began
+        """Seconds since the run started."""
+        return time.monotonic() - self._started
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as starting."""
-        self._rows.setdefault(trial.trial_id, Row(trial.config["number"], trial.config["trial"]))
+        assignment = self._assignment_of(trial.trial_id)
+        self._rows.setdefault(trial.trial_id, Row(assignment.number, assignment.trial))
 
     def on_trial_result(
         self,
@@ -93,24 +100,27 @@ class Progress(Callback):
         **info: Any,
     ) -> None:
         """Show the trial's last step, loss and score."""
-        row = self._rows[trial.trial_id]
-        row.step = result.get("step", row.step)
-        row.loss = result.get("loss", row.loss)
-        row.score = result.get(self._metric, row.score)
-        row.state = "evaluating" if row.step >= row.config["steps"] else "running"
-        if "final" in result:
-            row.state = "done"
-        if "failed" in result:
-            row.state = "failed"
+        row, report = self._rows[trial.trial_id], read_report(result)
+        match report:
+            case Failure():
+                row.state = "failed"
+                return
+            case FinalReport():
+                row.state = "done"
+            case TrainingReport():
+                row.state = "evaluating" if report.training_ended else "running"
+        row.step = report.step
+        row.loss = report.metrics.get("loss", row.loss)
+        row.score = report.metrics.get(self._metric, row.score)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show trials as waiting that have not begun to train for long."""
+        """Show trials as waiting that have not started to train for a long time."""
         for row in self._rows.values():
             if row.state == "starting" and row.elapsed > PATIENCE_S:
                 row.state = "waiting"
                 if not self._console.is_terminal:
                     self._console.print(
-                        f"trial {row.number:>3} waits for its workers: processors are taken, or a node is yet to come",
+                        f"trial {row.number:>3} waits for its workers: processors are taken, or a node has yet to join",
                         highlight=False,
                     )
 
@@ -143,10 +153,10 @@ class Progress(Callback):
         for row in sorted(self._rows.values(), key=lambda row: row.number):
             table.add_row(
                 str(row.number),
-                row.config["backbone"],
-                number(row.config["alpha"]),
-                number(row.config["temperature"]),
-                f"{row.step}/{row.config['steps']}",
+                row.config.backbone,
+                f"{row.config.alpha:.3g}",
+                f"{row.config.temperature:.3g}",
+                f"{row.step}/{row.config.steps}",
                 "" if row.loss is None else f"{row.loss:.3f}",
                 "" if row.score is None else f"{row.score:.3f}",
                 Text(row.state, STYLES.get(row.state, "")),
@@ -163,5 +173,5 @@ class Progress(Callback):
         return f"{len(ended)} of {self._trials} trials ended; about {seconds / 60:.1f} minutes left"
 
 
-def _label(config: dict[str, Any]) -> str:
-    return f"{config['backbone']} alpha {number(config['alpha'])} temperature {number(config['temperature'])}"
+def _label(config: TrialConfig) -> str:
+    return f"{config.backbone} alpha {config.alpha:.3g} temperature {config.temperature:.3g}"

@@ -1,13 +1,6 @@
-"""What a trial's workers hold of the cluster, under the trial's name, so that its next attempt can free what is left.
+"""All uses of names that Ray does not document; no other module may import one.
 
-Ray Train frees the placement group of a run whose controller died, once the workers have started. One that dies before,
-with the trial's driver for instance, leaves it for as long as the study runs, and the trial's next attempt would wait
-for its own processors without end (ray 2.60; found by `make test-faults`).
-
-How the workers of a trial find each other.
-
-Over a cluster by Ray's own way, torch's TCP store. That store listens on every interface whatever address it is given
-(pytorch#173909), so workers of a Ray that keeps to this machine meet in a file instead, and nothing is open to others.
+They are tested with `TESTED_RAY`. Each comes with the reason for which the public interface is not enough.
 """
 
 from __future__ import annotations
@@ -22,64 +15,98 @@ from uuid import uuid4
 
 import ray
 import torch.distributed as dist
+from ray._private import ray_constants
 from ray._raylet import PlacementGroupID
 from ray.train.torch import TorchConfig
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.worker_group import worker_group
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.result import AUTO_RESULT_KEYS, DEBUG_METRICS
 from ray.util import placement_group_table
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from study.config import ResourcesConfig
-from study.runtime.cluster import LOOPBACK
+from study.runtime.resources import LOOPBACK
+
+__all__ = [
+    "TESTED_RAY",
+    "TUNE_KEYS",
+    "NamedPlacement",
+    "TuneController",
+    "listen_on_loopback_only",
+    "release",
+    "torch_config",
+]
+
+TESTED_RAY = "2.60"
+"""The minor version of Ray whose internals these are."""
+TUNE_KEYS = frozenset({*AUTO_RESULT_KEYS, *DEBUG_METRICS})
+"""Keys that Tune adds to every result."""
+
+logger = logging.getLogger(__name__)
+
+
+def listen_on_loopback_only() -> None:
+    """Make a Ray that is started by this process refuse connections from other machines.
+
+    Ray has the environment variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER for this, but reads it when it is imported.
+    """
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 class NamedPlacement(WorkerGroupCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
-    """Gives the placement groups that a run's controller makes a name that begins with the trial's.
+    """Names the placement groups of a trial's workers, so that a retry can release those of a killed attempt.
+
+    Ray Train releases the placement group of a run whose controller died, but only once the workers have started. A
+    controller that dies earlier, for instance with the trial's driver, leaves its group for as long as the study runs,
+    and the trial's next attempt would wait for its own processors forever (ray 2.60; see `make test-faults`).
 
     Args:
-        trial: a name that no other trial of the cluster has.
+        trial: a name that no other trial on the cluster has.
     """
 
     def __init__(self, trial: str) -> None:
         self._trial = trial
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
-        """Name the next one; called in the controller, which has no option for it."""
+        """Name the next placement group; runs in the controller, which has no option for it."""
         worker_group.placement_group = partial(placement_group, name=_prefix(self._trial) + uuid4().hex)
 
 
 def release(trial: str) -> None:
-    """Free what earlier attempts of a trial still hold; to be called while none of its attempts runs.
+    """Remove the placement groups of a trial's earlier attempts; call this while no attempt runs.
 
-    By id: a name is known to the job alone that gave it, and the attempt may have been that of a study killed just now.
+    Groups are removed by id, since a name is known only within the job that gave it, and the earlier attempt may belong
+    to a study that was killed.
     """
-    for number, held in placement_group_table().items():
-        if held["name"].startswith(_prefix(trial)) and held["state"] != "REMOVED":
-            remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(number))))
+    for group_id, group in placement_group_table().items():
+        if group["name"].startswith(_prefix(trial)) and group["state"] != "REMOVED":
+            remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(group_id))))
 
 
 def _prefix(trial: str) -> str:
     return f"workers of {trial}, "
 
 
-logger = logging.getLogger(__name__)
-
-
 def torch_config(resources: ResourcesConfig) -> TorchConfig:
-    """Return how the workers of a trial with these resources form their process group."""
-    kind = _LoopbackConfig if ray.util.get_node_ip_address() == LOOPBACK else _Config
-    return kind(backend="nccl" if resources.gpus_per_worker else "gloo")
+    """Return how the workers of a trial with these resources form their process group.
+
+    On a cluster they use Ray's default, torch's TCP store. That store listens on every interface whatever address it is
+    given (pytorch#173909), so the workers of a Ray on this machine alone meet in a file instead.
+    """
+    config_type = _LoopbackConfig if ray.util.get_node_ip_address() == LOOPBACK else _Config
+    return config_type(backend="nccl" if resources.gpus_per_worker else "gloo")
 
 
 class _Backend(_TorchBackend):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
-    """Ray's backend for torch, except that it outlives workers which Ray killed for memory."""
+    """Ray's torch backend, which in addition survives workers that Ray killed for memory."""
 
     def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
-        """Leave the process group; workers that are dead have left it.
+        """Leave the process group; dead workers have left it already.
 
-        Ray Train expects a RayActorError of dead workers, and no OutOfMemoryError: that would end its shutdown before
-        it frees the workers' processors, and the trial's next attempt would wait for them without end.
+        Ray Train expects RayActorError from dead workers but not OutOfMemoryError, which would end its shutdown before
+        it releases the workers' processors; the trial's next attempt would wait for them forever.
         """
         try:
             super().on_shutdown(worker_group, backend_config)
@@ -88,12 +115,12 @@ class _Backend(_TorchBackend):  # type: ignore[misc]  # Ray's classes are Any to
 
 
 class _LoopbackBackend(_Backend):
-    """The backend, except for where the workers meet."""
+    """The backend with a file as the workers' meeting point."""
 
     _folder: str | None = None
 
     def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
-        """Form the process group; called anew for every group of workers."""
+        """Form the process group; called again for every group of workers."""
         self._folder = tempfile.mkdtemp(prefix="study-rendezvous-")
         joining = [
             worker_group.execute_single_async(
@@ -104,14 +131,14 @@ class _LoopbackBackend(_Backend):
         ray.get(joining)
 
     def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
-        """Leave the process group."""
+        """Leave the process group and remove the file."""
         super().on_shutdown(worker_group, backend_config)
         if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)  # killed workers may have left their part or not
+            shutil.rmtree(self._folder, ignore_errors=True)  # killed workers may have removed their part or not
 
 
 class _Config(TorchConfig):  # type: ignore[misc]
-    """A process group that forms by Ray's own way."""
+    """A process group with Ray's default meeting point."""
 
     @property
     def backend_cls(self) -> type[_Backend]:
@@ -119,17 +146,17 @@ class _Config(TorchConfig):  # type: ignore[misc]
 
 
 class _LoopbackConfig(_Config):
-    """A process group that forms without opening a port to others."""
+    """A process group that opens no port to other machines."""
 
     @property
     def backend_cls(self) -> type[_LoopbackBackend]:
         return _LoopbackBackend
 
 
-def _join(config: TorchConfig, where: str, rank: int, world_size: int) -> None:
+def _join(config: TorchConfig, init_method: str, rank: int, world_size: int) -> None:
     dist.init_process_group(
         config.backend,
-        init_method=where,
+        init_method=init_method,
         rank=rank,
         world_size=world_size,
         timeout=timedelta(seconds=config.timeout_s),

@@ -13,6 +13,7 @@ import yaml
 from study.config import ResourcesConfig
 from tasks.errors import UserError
 
+LOOPBACK = "127.0.0.1"
 RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes the cluster it started
 RAY_UP = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` leaves the cluster's YAML on its head, with every node type's resources filled in."""

@@ -1,9 +1,10 @@
-"""One trial: Tune's dict in, a TorchTrainer run under the trial's own name, Tune's final report out."""
+"""One trial: an assignment from Tune in, a TorchTrainer run in the trial's folder, reports to Tune out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,140 +16,141 @@ from ray.util.queue import Queue
 
 from study.config import ResourcesConfig, TrialConfig
 from study.results import files, layout
-from study.runtime import ray_internals
+from study.runtime import messages, ray_internals
+from study.runtime.messages import Assignment, EncodingProgress, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
 
 TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
 """Ray Train's list of a run's checkpoints, in the run's folder."""
 KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
-"""Times a trial's workers may die before the trial does."""
+"""How often a trial's workers may die before the trial fails."""
 
 
-def run_trial(message: dict[str, Any], *, study_folder: str) -> None:
-    """Train and evaluate one trial; report to Tune as it goes.
+def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
+    """Train and evaluate one trial, reporting to Tune.
 
-    The run is named by the trial's number, so it goes on from its last checkpoint whenever it is started again, by
-    Tune after a failure or by a resumed study; a trial that has its result only reports what is not on record.
+    The run is named by the trial's number, so it continues from its last checkpoint when Tune retries it or the study
+    is resumed. A trial that already has its result only reports what is not recorded.
 
     Args:
-        message: `number`, `trial` (a TrialConfig as plain data) and `seen`, as the searcher hands them out.
-        study_folder: where the study keeps its files; reachable from every node.
+        config: an `Assignment` as the searcher's dict.
+        study_folder: the study's folder, reachable from every node.
     """
-    config = TrialConfig.model_validate(message["trial"])
-    number = int(message["number"])
-    folder = layout.trial_folder(study_folder, number)
+    assignment = Assignment.from_dict(config)
+    folder = layout.trial_folder(study_folder, assignment.number)
     result_file = files.join(folder, layout.RESULT)
-    ended_before = files.exists(result_file)  # after its study was killed: workers outlive it for a while
+    ended_before = files.exists(result_file)  # after the study was killed: workers outlive it for a while
     if not ended_before:
         _forget_broken_snapshot(folder)
         ray_internals.release(folder)
-        _trainer(config, {**message, "folder": folder}, study_folder).fit()
+        _trainer(assignment, study_folder).fit()
     result = files.read_json(result_file)
     if ended_before:
-        for report in layout.unheard(layout.history(folder, result), message["seen"], ended="failed" not in result):
-            tune.report(report)
+        history, completed = layout.history(folder, result), "failed" not in result
+        for report in messages.unrecorded(history, assignment.recorded_step, training_ended=completed):
+            tune.report(report.to_dict())
+    tune.report(_last_report(result).to_dict())
+
+
+def _last_report(result: dict[str, Any]) -> FinalReport | Failure:
     if "failed" in result:
-        tune.report({"failed": result["failed"]})
-    else:
-        tune.report({"step": result["training"]["step"], "final": True, **result["metrics"]})
+        return Failure(result["failed"])
+    return FinalReport(result["training"]["step"], result["metrics"])
 
 
 def _forget_broken_snapshot(folder: str) -> None:
-    """Remove Ray Train's list of checkpoints where Train would refuse to start: unreadable, or naming one that is gone.
+    """Remove Ray Train's list of checkpoints if it is unreadable or names a missing one: Train would refuse to start.
 
-    `study.runtime.checkpoints` finds checkpoints without it.
+    `study.runtime.checkpoints` does not need the list to find checkpoints.
     """
     snapshot = files.join(folder, TRAIN_SNAPSHOT)
     if not files.exists(snapshot):
         return
     try:
-        named = [held["checkpoint_dir_name"] for held in files.read_json(snapshot)["checkpoint_results"]]
-        whole = all(files.exists(files.join(folder, name)) for name in named)
-    except (ValueError, KeyError):  # cut short: Train writes it in place
-        whole = False
-    if not whole:
+        names = [entry["checkpoint_dir_name"] for entry in files.read_json(snapshot)["checkpoint_results"]]
+        usable = all(files.exists(files.join(folder, name)) for name in names)
+    except (ValueError, KeyError):  # truncated: Train writes it in place
+        usable = False
+    if not usable:
         files.remove(snapshot)
 
 
 def measure_on_workers(
     config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None], scratch: str
 ) -> dict[str, Any]:
-    """Return what the workers of a trial without training steps measure; `study.evaluate` with several processes.
+    """Evaluate a backbone on the workers of a trial without training steps; `study.evaluate --workers` uses this.
 
     Args:
         config: the trial.
-        runs: where TREC run files go; without, none are written.
-        progress: called here, in a thread, with a benchmark's name, the texts encoded so far, and all its texts.
-        scratch: a folder that every node reaches, for Ray Train's own files; whoever calls removes it.
+        runs: folder for TREC run files; None writes none.
+        progress: called in a thread of this process with a benchmark's name, the texts encoded so far, and all its
+            texts.
+        scratch: a folder for Ray Train's own files that every node reaches; the caller removes it.
     """
-    told = Queue(actor_options={"num_cpus": 0})
+    queue = Queue(actor_options={"num_cpus": 0})
+    trainer = TorchTrainer(
+        partial(_measure, config, runs.resolve() if runs else None, queue),
+        torch_config=torch_config(config.resources),
+        scaling_config=scaling(config.resources),
+        run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
+    )
     with ThreadPoolExecutor(max_workers=1) as background:
-        message = {
-            "trial": config.model_dump(mode="json"),
-            "runs": str(runs.resolve()) if runs else None,
-            "progress": told,
-        }
-        trainer = TorchTrainer(
-            _measure,
-            train_loop_config=message,
-            torch_config=torch_config(config.resources),
-            scaling_config=_scaling(config.resources),
-            run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
-        )
-        background.submit(_pass_on, told, progress)
+        background.submit(_forward, queue, progress)
         try:
-            measured: dict[str, Any] = trainer.fit().return_value
+            result: dict[str, Any] = trainer.fit().return_value
         finally:
-            told.put(None)
-        return measured
+            queue.put(None)
+        return result
 
 
-def _pass_on(told: Queue, progress: Callable[[str, int, int], None]) -> None:
-    """Call `progress` with all that workers tell, until None comes."""
-    while (said := told.get()) is not None:
-        progress(*said)
+def _forward(queue: Queue, progress: Callable[[str, int, int], None]) -> None:
+    """Call `progress` with every message in the queue until None arrives."""
+    message: EncodingProgress | None
+    while (message := queue.get()) is not None:
+        progress(*message)
 
 
-def _measure(message: dict[str, Any]) -> dict[str, Any]:
+def _measure(config: TrialConfig, runs: Path | None, queue: Queue) -> dict[str, Any]:
     from study.runtime.worker import measure_worker  # noqa: PLC0415
 
-    return measure_worker(message)
+    return measure_worker(config, runs, queue)
 
 
-def _train(message: dict[str, Any]) -> None:
-    # Imported in the workers alone: torch and transformers would cost the trial's driver and controller seconds.
+def _train(assignment: Assignment, folder: str) -> None:
+    # Imported in the workers only: torch and transformers would cost the trial's driver and controller seconds.
     from study.runtime.worker import train_worker  # noqa: PLC0415
 
-    train_worker(message)
+    train_worker(assignment, folder)
 
 
-def _scaling(resources: ResourcesConfig) -> ray.train.ScalingConfig:
-    gpus = {"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}
+def scaling(resources: ResourcesConfig, workers: int | None = None, **options: Any) -> ray.train.ScalingConfig:
+    """Return Ray Train's configuration of a trial's workers, or of another number of such workers."""
     return ray.train.ScalingConfig(
-        num_workers=resources.workers,
+        num_workers=workers or resources.workers,
         use_gpu=resources.gpus_per_worker > 0,
-        resources_per_worker={"CPU": resources.cpus_per_worker} | gpus,
+        resources_per_worker=resources.per_worker,
+        **options,
     )
 
 
-def _trainer(config: TrialConfig, message: dict[str, Any], study_folder: str) -> TorchTrainer:
+def _trainer(assignment: Assignment, study_folder: str) -> TorchTrainer:
+    resources, folder = assignment.trial.resources, layout.trial_folder(study_folder, assignment.number)
     return TorchTrainer(
-        _train,
-        train_loop_config=message,
-        torch_config=torch_config(config.resources),
-        scaling_config=_scaling(config.resources),
+        partial(_train, assignment, folder),
+        torch_config=torch_config(resources),
+        scaling_config=scaling(resources),
         run_config=ray.train.RunConfig(
-            name=f"{message['number']:04d}",
+            name=f"{assignment.number:04d}",
             storage_path=files.join(study_folder, layout.TRIALS),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=KEPT_CHECKPOINTS,
-                checkpoint_score_attribute=layout.IMPROVED,
+                checkpoint_score_attribute=messages.IMPROVED_AT_STEP,
             ),
             failure_config=ray.train.FailureConfig(
                 max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES
             ),
             logging_config=ray.train.LoggingConfig(log_level="WARNING"),
-            callbacks=[TuneReportCallback(), ray_internals.NamedPlacement(message["folder"])],
+            callbacks=[TuneReportCallback(), ray_internals.NamedPlacement(folder)],
         ),
     )

@@ -1,4 +1,4 @@
-"""What every rank runs, top to bottom: corpora, encoder, training, validation, best checkpoint, evaluation, result."""
+"""The code of every worker, in order: corpora, encoder, training, validation, best checkpoint, evaluation, result."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
+from ray.util.queue import Queue
 
 from study import distributed
 from study.config import VALIDATION, TrialConfig, value_at
@@ -24,6 +25,7 @@ from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
+from study.runtime.messages import Assignment, EncodingProgress, TrainingReport
 from study.space.selection import better
 from study.training import checkpoint, step
 from study.training.corpora import load_for_training
@@ -33,48 +35,49 @@ from tasks.errors import UserError
 from tasks.schema import Benchmark
 
 
-def train_worker(message: dict[str, Any]) -> None:
+def train_worker(assignment: Assignment, folder: str) -> None:
     """Run one trial on this rank.
 
     Args:
-        message: `number`, `trial` (a TrialConfig as plain data), `folder` (where the trial's files go) and `seen` (the
-            last step whose score is on record).
+        assignment: the trial.
+        folder: the trial's folder, reachable from every node.
     """
-    config = TrialConfig.model_validate(message["trial"])
+    config = assignment.trial
     use_cpus(config.resources.cpus_per_worker)
-    if files.exists(files.join(message["folder"], layout.RESULT)):
-        return  # an attempt before this one failed for good
+    if files.exists(files.join(folder, layout.RESULT)):
+        return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()
     try:
-        result, evaluations = _run(config, message, device)
-    except DivergedError as error:  # on every rank alike
+        result, evaluations = _run(assignment, folder, device)
+    except DivergedError as error:  # on all ranks
         if distributed.rank() == 0:
-            _fail(message, str(error))
+            _fail(assignment, folder, str(error))
     except (UserError, MemoryError, RuntimeError) as error:
         if not isinstance(error, UserError) and not step.ran_out(error):
             raise
-        # Nothing that running it again would mend, but perhaps on this rank alone, with the others waiting for it: the
-        # error ends them too, and the next attempt finds what is on record.
-        _fail(message, str(error) if isinstance(error, UserError) else step.advice(config))
+        # A retry would fail again. The error may be on this rank alone while the others wait for it: raising ends them
+        # too, and the next attempt sees the written result.
+        _fail(assignment, folder, str(error) if isinstance(error, UserError) else step.advice(config))
         raise
     else:
-        _write(message, result, evaluations)
-        _keep_best(message["folder"], result)
+        _write(assignment, folder, result, evaluations)
+        _keep_best(folder, result)
 
 
-def _run(config: TrialConfig, message: dict[str, Any], device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
+def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
+    config = assignment.trial
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
     corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
-    clock: dict[str, float] = {}  # Unix time; what lies between two trials' clocks is overhead
+    clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)
-        checkpoints.restore(training, message["folder"])
-        checkpoints.tell_again(training, message["seen"])
+        checkpoints.restore(training, folder)
+        checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()
-        _train(training, development, message["folder"])
+        _train(training, development, folder)
         progress = training.progress
-        checkpoints.restore_best(training, message["folder"])
+        checkpoints.restore_best(training, folder)
     else:
         progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
     evaluations = measure(encoder, config)
@@ -90,40 +93,40 @@ def _run(config: TrialConfig, message: dict[str, Any], device: torch.device) -> 
     return about | result, evaluations
 
 
-def measure_worker(message: dict[str, Any]) -> dict[str, Any]:
-    """Measure a backbone as it is on this rank; every rank returns the same.
+def measure_worker(config: TrialConfig, runs: Path | None, queue: Queue) -> dict[str, Any]:
+    """Evaluate a backbone without training on this rank; every rank returns the same.
 
     Args:
-        message: `trial` (a TrialConfig as plain data), `runs` (a folder for run files, or None) and `progress`
-            (a queue that is told of a benchmark's name, the texts encoded so far, and all its texts).
+        config: the trial.
+        runs: folder for TREC run files; None writes none.
+        queue: receives `EncodingProgress` messages.
     """
-    runs = Path(message["runs"]) if message["runs"] else None
 
-    def tell(name: str, done: int, total: int) -> None:
-        message["progress"].put((name, done, total))
+    def report(benchmark: str, done: int, total: int) -> None:
+        queue.put(EncodingProgress(benchmark, done, total))
 
-    config = TrialConfig.model_validate(message["trial"])
     use_cpus(config.resources.cpus_per_worker)
-    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=tell)
+    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=report)
 
 
 def use_cpus(count: int) -> None:
-    """Compute and tokenize on so many threads, wherever and however this worker's Ray was started.
+    """Compute and tokenize on `count` threads.
 
-    Ray by itself gives torch as many threads as a worker has CPUs; not on nodes that `ray up` started, which inherit
-    OMP_NUM_THREADS=1. The tokenizer would take every core of the machine.
+    Ray gives torch as many threads as a worker has CPUs, but not on nodes that `ray up` started, which inherit
+    OMP_NUM_THREADS=1. The tokenizer would use every core of the machine.
     """
     torch.set_num_threads(count)
     os.environ["RAYON_NUM_THREADS"] = str(count)
 
 
 def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
-    """Return the development benchmark's metrics and loss under `validation/...` in place of its own name."""
-    metrics = evaluate(encoder, development, encoding(encoder, config)).metrics
-    held = {f"{VALIDATION}/{key.removeprefix(development.name + '/')}": value for key, value in metrics.items()}
+    """Return the development benchmark's metrics and loss under `validation/...` instead of the benchmark's name."""
+    evaluation = evaluate(encoder, development, encoding(encoder, config))
+    prefix = f"{development.name}/"
+    metrics = {f"{VALIDATION}/{key.removeprefix(prefix)}": value for key, value in evaluation.metrics.items()}
     temperature = value_at(config.temperature, 1.0)
     loss = question_loss(encoder, development, temperature=temperature, token_budget=config.micro_batch_tokens)
-    return held if math.isnan(loss) else held | {f"{VALIDATION}/loss": loss}
+    return metrics if math.isnan(loss) else metrics | {f"{VALIDATION}/loss": loss}
 
 
 def _train(training: Training, development: Benchmark, folder: str) -> None:
@@ -131,51 +134,51 @@ def _train(training: Training, development: Benchmark, folder: str) -> None:
     key = f"{VALIDATION}/{config.validation.metric}"
     for report in training.run():
         if not report.due_validation:
-            ray.train.report(report.metrics)
+            ray.train.report(TrainingReport(training.progress.step, report.metrics).to_dict())
             continue
         metrics = _validate(training.encoder, development, config)
         training.validated(metrics[key] if better(key) == "maximize" else -metrics[key], metrics)
-        _report_with_checkpoint(training, report.metrics | metrics | {"trained": training.ended}, folder)
+        _report_with_checkpoint(training, report.metrics | metrics, folder)
 
 
 def _report_with_checkpoint(training: Training, metrics: dict[str, float], folder: str) -> None:
     step = training.progress.step
-    # By this Train keeps the latest, and the last two that were the best so far; by score, ties would cost the best.
-    metrics[layout.IMPROVED] = step if training.progress.best_step == step else 0
+    # Train keeps the latest checkpoint and those that rank highest. Ranking by score could drop the best one on a tie.
+    improved = training.progress.best_step == step
+    report = TrainingReport(step, metrics, training_ended=training.ended, improved=improved)
     with tempfile.TemporaryDirectory() as scratch:
         saved = None
         if distributed.rank() == 0:
             checkpoint.save(Path(scratch), training.encoder, training.optimizer, training.progress)
             saved = ray.train.Checkpoint.from_directory(scratch)
-        ray.train.report(metrics, checkpoint=saved, checkpoint_dir_name=layout.checkpoint_name(folder, step))
+        ray.train.report(report.to_dict(), checkpoint=saved, checkpoint_dir_name=layout.checkpoint_name(folder, step))
 
 
-def _fail(message: dict[str, Any], reason: str) -> None:
-    """Put on record why a trial cannot go on."""
-    failed = {"number": message["number"], "config": message["trial"], "failed": reason}
-    files.write_json(files.join(message["folder"], layout.RESULT), failed)
+def _fail(assignment: Assignment, folder: str, reason: str) -> None:
+    """Write why the trial cannot be finished."""
+    failed = {"number": assignment.number, "config": assignment.trial.model_dump(mode="json"), "failed": reason}
+    files.write_json(files.join(folder, layout.RESULT), failed)
 
 
-def _write(message: dict[str, Any], result: dict[str, Any], evaluations: Sequence[Evaluation]) -> None:
-    """Write the trial's files, the result last: where it is, everything is."""
+def _write(assignment: Assignment, folder: str, result: dict[str, Any], evaluations: Sequence[Evaluation]) -> None:
+    """Write the trial's files, the result last, so that its presence means that all others are there."""
     if distributed.rank() != 0:
         return
-    folder: str = message["folder"]
     for evaluation in evaluations:
         files.write_table(layout.positions_file(folder, evaluation.benchmark), evaluation.positions)
     examples = {evaluation.benchmark: evaluation.examples for evaluation in evaluations}
     files.write_json(files.join(folder, layout.EXAMPLES), examples)
-    files.write_json(files.join(folder, layout.RESULT), {"number": message["number"]} | result)
+    files.write_json(files.join(folder, layout.RESULT), {"number": assignment.number} | result)
 
 
 def _keep_best(folder: str, result: dict[str, Any]) -> None:
-    """Remove what only a trial that goes on would need: all but the best checkpoint, and the optimizer's moments.
+    """Remove what only further training would need: all but the best checkpoint, and its optimizer moments.
 
-    With Adam these are five sixths of a trial's files, at two checkpoints; a study has many trials.
+    With Adam these are five sixths of a trial's files at two checkpoints, and a study has many trials.
     """
     if distributed.rank() != 0:
         return
     best = layout.checkpoints(folder, result["training"]["best_step"])[:1]
     for name in layout.checkpoints(folder):
-        place = files.join(folder, name)
-        files.remove(files.join(place, checkpoint.OPTIMIZER) if name in best else place)
+        path = files.join(folder, name)
+        files.remove(files.join(path, checkpoint.OPTIMIZER) if name in best else path)

@@ -15,7 +15,7 @@ from study.space.strict_yaml import SpaceError, explain
 from tasks.plugins import nearest
 
 Values = Mapping[str, Any]
-"""Dotted trial field -> value."""
+"""Values by dotted trial field."""
 
 
 def names(model: type[pydantic.BaseModel] = TrialConfig) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy
 from optuna.trial import FrozenTrial
 
+from study.runtime.messages import FinalReport, TrainingReport
 from study.runtime.record import Record
 from study.runtime.searcher import StudySearcher
 from study.space.study_config import StudyConfig, parse
@@ -28,7 +29,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "tpe": {"sampler": "tpe", "trials": 9, "startup": 4, "first": FIRST, "space": SPACE},
     "tpe-multivariate": {"sampler": "tpe-multivariate", "trials": 9, "startup": 4, "space": SPACE},
 }
-Report = dict[str, Any]
+Report = TrainingReport | FinalReport
 
 
 class Killed(BaseException):
@@ -57,9 +58,9 @@ def reports(trial: dict[str, Any], *, after: int = 0) -> Iterator[Report]:
     quality = trial["alpha"] * (1.5 - trial["alpha"]) + trial["temperature"] + 0.1 * ("xlmr" in trial["backbone"])
     for step in STEPS:
         if step > after:
-            yield {"step": step, "loss": 1 / step, METRIC: quality * step}
+            yield TrainingReport(step, {"loss": 1 / step, METRIC: quality * step})
     final = {METRIC: quality * STEPS[-1], "xquad_r/multilingual/map": quality / 2, "mlqa_r/multilingual/map": quality}
-    yield {"step": STEPS[-1], "final": True, "training_iteration": 5, "config/number": 3, "note": "คะแนน", **final}
+    yield FinalReport(STEPS[-1], final)
 
 
 class Tune:
@@ -96,7 +97,7 @@ class Tune:
             if isinstance(suggested, str):
                 break
             self.handed_out.append(suggested)
-            self._running[trial_id] = reports(suggested["trial"], after=suggested["seen"])
+            self._running[trial_id] = reports(suggested["trial"], after=suggested["recorded_step"])
             started = True
         return started
 
@@ -105,7 +106,7 @@ class Tune:
         stops = report is not None and self.searcher.observe(trial_id, report)
         if report is None or stops:
             del self._running[trial_id]
-            self.searcher.on_trial_complete(trial_id, report)
+            self.searcher.on_trial_complete(trial_id)
 
 
 def table(trials: list[FrozenTrial]) -> list[tuple[Any, ...]]:

@@ -99,18 +99,18 @@ def test_a_new_checkpoint_never_takes_the_folder_of_an_unreadable_one(tmp_path: 
     assert layout.checkpoints(str(tmp_path), 4) == names[::-1]
 
 
-@pytest.mark.parametrize(("seen", "told"), [(0, [2, 4, 6]), (2, [4, 6]), (6, [])])
+@pytest.mark.parametrize(("recorded_step", "expected"), [(0, [2, 4, 6]), (2, [4, 6]), (6, [])])
 def test_scores_that_may_not_be_on_record_are_reported_again(
-    seen: int, told: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorded_step: int, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = fresh()
     run(held, tmp_path)
     reports: list[dict[str, Any]] = []
     monkeypatch.setattr(ray.train, "report", reports.append)
-    checkpoints.tell_again(held, seen)
-    assert [report["step"] for report in reports] == told
-    assert [report["validation/loss"] for report in reports] == [1 - SCORES[step] for step in told]
-    assert [report["trained"] for report in reports] == [step == STEPS for step in told]
+    checkpoints.report_again(held, recorded_step)
+    assert [report["step"] for report in reports] == expected
+    assert [report["validation/loss"] for report in reports] == [1 - SCORES[step] for step in expected]
+    assert [report["training_ended"] for report in reports] == [step == STEPS for step in expected]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from study.config import TrialConfig
+from study.config import Schedule, TrialConfig
 from study.runtime import preflight
 from study.runtime.loggers import MLflow, TensorBoard, callbacks
+from study.runtime.messages import Assignment
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -25,26 +26,32 @@ def study(*loggers: str) -> StudyConfig:
     return study_config.parse(source, "small")
 
 
-def trial(number: int, **config: Any) -> Any:
-    values = TrialConfig.model_validate(config).model_dump(mode="json")
-    return SimpleNamespace(config={"number": number, "trial": values}, trial_id=str(number))
+def unknown(trial_id: str) -> Assignment:
+    raise KeyError(trial_id)
 
 
-def told(folder: Path, one: Any, reports: list[dict[str, Any]]) -> None:
-    logger = TensorBoard(study(), str(folder))
-    logger.on_trial_start(0, [], one)
+def write(folder: Path, assignment: Assignment, reports: list[dict[str, Any]]) -> None:
+    trial: Any = SimpleNamespace(trial_id="0000000a")
+    logger = TensorBoard(study(), str(folder), {trial.trial_id: assignment}.__getitem__)
+    logger.on_trial_start(0, [], trial)
     for report in reports:
-        logger.on_trial_result(0, [], one, report)
-    logger.on_trial_complete(0, [], one)
+        logger.on_trial_result(0, [], trial, report)
+    logger.on_trial_complete(0, [], trial)
 
 
 def test_tensorboard_reads_scalars_over_the_trial_s_own_steps_and_settings_by_flat_name(tmp_path: Path) -> None:
     reports = [
         {"step": 20, "loss": 3.5, "training_iteration": 1, "pid": 7},
-        {"step": 40, "loss": 2.5, "validation/multilingual/map": 0.25, "training_iteration": 2, "trained": False},
+        {
+            "step": 40,
+            "loss": 2.5,
+            "validation/multilingual/map": 0.25,
+            "training_iteration": 2,
+            "training_ended": False,
+        },
         {"step": 40, "final": True, "factbook/multilingual/ndcg@10": 0.5, "training_iteration": 3},
     ]
-    told(tmp_path, trial(3, alpha=0.25, warmup=0.2), reports)
+    write(tmp_path, Assignment(3, TrialConfig(alpha=0.25, warmup=0.2)), reports)
     read = EventAccumulator(str(tmp_path / "tensorboard" / "0003")).Reload()
     scalars = {tag: [(e.step, e.value) for e in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
     assert scalars == {
@@ -60,7 +67,7 @@ def test_tensorboard_reads_scalars_over_the_trial_s_own_steps_and_settings_by_fl
 
 
 def test_a_scheduled_setting_is_written_as_text(tmp_path: Path) -> None:
-    told(tmp_path, trial(0, alpha={"start": 1, "end": 0}), [])
+    write(tmp_path, Assignment(0, TrialConfig(alpha=Schedule(start=1, end=0))), [])
     read = EventAccumulator(str(tmp_path / "tensorboard" / "0000")).Reload()
     content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert "'start': 1" in HParamsPluginData.FromString(content).session_start_info.hparams["alpha"].string_value
@@ -70,12 +77,13 @@ def test_mlflow_is_told_names_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: dict[str, Any] = {}
     monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", lambda *told: heard.update(told[-1]))
     logger = MLflow.__new__(MLflow)  # the real one would import mlflow
-    logger.log_trial_result(1, trial(0), {"factbook/multilingual/ndcg@10": 0.5, "step": 3})
+    trial: Any = SimpleNamespace()
+    logger.log_trial_result(1, trial, {"factbook/multilingual/ndcg@10": 0.5, "step": 3})
     assert heard == {"factbook/multilingual/ndcg_at_10": 0.5, "step": 3}
 
 
 def test_a_study_on_shared_storage_leaves_tensorboard_to_tune() -> None:
-    assert callbacks(study(), "s3://bucket/study") == []
+    assert callbacks(study(), "s3://bucket/study", unknown) == []
 
 
 def test_a_logger_that_is_not_installed_is_refused_in_one_sentence() -> None:

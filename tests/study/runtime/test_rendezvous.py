@@ -13,7 +13,7 @@ from ray.train.torch.config import _TorchBackend
 
 from study.config import ResourcesConfig
 from study.runtime import ray_internals
-from study.runtime.cluster import LOOPBACK
+from study.runtime.resources import LOOPBACK
 
 
 @pytest.mark.parametrize("address", [LOOPBACK, "10.0.0.7"], ids=["one machine", "a cluster"])

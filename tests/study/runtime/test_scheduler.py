@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from study.runtime.messages import TrainingReport
 from study.runtime.record import Record
 from study.runtime.scheduler import EarlyStopping, reason
 from study.runtime.searcher import StudySearcher
@@ -117,7 +118,7 @@ def begun(folder: Path, **keys: Any) -> tuple[Tune, EarlyStopping]:
     toy = Tune(study_of(SEARCH, **{"scheduler": ASHA, **keys}), folder)
     toy.searcher.suggest("good")
     for step in STEPS:
-        toy.searcher.observe("good", {"step": step, METRIC: 1.0})
+        toy.searcher.observe("good", TrainingReport(step, {METRIC: 1.0}))
     toy.searcher.suggest("bad")
     return toy, EarlyStopping(toy.searcher)
 
@@ -140,7 +141,7 @@ def test_a_bad_score_stops_a_trial_and_is_on_record_before_tune_acts(folder: Pat
     "result",
     [
         {"step": 40, METRIC: 0.1},
-        {"step": 20, METRIC: 0.1, "trained": True},
+        {"step": 20, METRIC: 0.1, "training_ended": True},
         {"step": 10, "loss": 9.0},
         {"step": 40, METRIC: 0.1, "final": True},
     ],
@@ -168,7 +169,7 @@ def test_a_metric_to_minimize_stops_the_larger(folder: Path) -> None:
     toy = Tune(study_of(SEARCH, scheduler=ASHA, objective=loss), folder)
     for name, value in {"good": 0.1, "bad": 0.2}.items():
         toy.searcher.suggest(name)
-        assert toy.searcher.observe(name, {"step": 10, loss: value}) == (name == "bad")
+        assert toy.searcher.observe(name, TrainingReport(10, {loss: value})) == (name == "bad")
 
 
 def test_the_reason_is_the_exceptions_own_line() -> None:

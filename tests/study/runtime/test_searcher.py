@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study.config import TrialConfig
+from study.runtime.messages import Failure, FinalReport, TrainingReport
 from study.runtime.record import Record
 from study.space.strict_yaml import SpaceError
 from study.space.study_config import SHIPPED
@@ -87,11 +88,11 @@ def test_trials_cut_short_come_first_with_their_numbers_and_values_and_ended_one
 def test_a_trial_cut_short_is_handed_out_with_the_last_step_whose_score_is_on_record(folder: Path) -> None:
     tune = Tune(study_of("random"), folder)
     tune.searcher.suggest("a")
-    assert not tune.searcher.observe("a", {"step": 20, METRIC: 0.5})
+    assert not tune.searcher.observe("a", TrainingReport(20, {METRIC: 0.5}))
     again = Tune(study_of("random"), folder)
     for trial_id in ("b", "c"):
         again.handed_out.append(again.searcher.suggest(trial_id))  # type: ignore[arg-type]  # not FINISHED
-    assert [(given["number"], given["seen"]) for given in again.handed_out] == [(0, 20), (1, 0)]
+    assert [(given["number"], given["recorded_step"]) for given in again.handed_out] == [(0, 20), (1, 0)]
 
 
 def test_a_suggestion_is_a_number_and_a_whole_trial_as_plain_data(folder: Path) -> None:
@@ -103,17 +104,16 @@ def test_a_suggestion_is_a_number_and_a_whole_trial_as_plain_data(folder: Path) 
     assert (trial.steps, trial.alpha, trial.backbone) == (STEPS[-1], 0.0, "builtin/xlmr-tiny")
 
 
-def test_the_finished_record_opens_in_optuna_with_every_figure_and_nothing_of_tunes(folder: Path) -> None:
+def test_the_finished_record_opens_in_optuna_with_every_figure(folder: Path) -> None:
     Tune(study_of("random"), folder).run()
     study = optuna.load_study(study_name="toy", storage=f"sqlite:///{folder}/optuna.db")
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
     for trial in study.trials:
         *scores, final = reports(trial.user_attrs["trial"])
-        assert trial.value == final[METRIC]
-        assert trial.intermediate_values == {report["step"]: report[METRIC] for report in scores}
+        assert trial.value == final.metrics[METRIC]
+        assert trial.intermediate_values == {report.step: report.metrics[METRIC] for report in scores}
         figures = {key: value for key, value in trial.user_attrs.items() if key != "trial"}
-        kept = (METRIC, "xquad_r/multilingual/map", "mlqa_r/multilingual/map", "step")
-        assert figures == {key: final[key] for key in kept}
+        assert figures == {**final.metrics, "step": final.step}
     assert study.metric_names == [METRIC]
 
 
@@ -126,8 +126,8 @@ def started(folder: Path, **search: Any) -> Tune:
 
 def test_a_diverged_trial_stops_is_recorded_as_failed_with_its_reason_and_never_runs_again(folder: Path) -> None:
     tune = started(folder)
-    assert tune.searcher.observe("a", {"step": 10, "failed": "the loss is NaN at step 10"})
-    tune.searcher.on_trial_complete("a", {"step": 10, "failed": "the loss is NaN at step 10"})
+    assert tune.searcher.observe("a", Failure("the loss is NaN at step 10"))
+    tune.searcher.on_trial_complete("a")
     trial = tune.record.trial(0)
     assert (trial.state, trial.user_attrs["error"]) == (TrialState.FAIL, "the loss is NaN at step 10")
     again = Tune(study_of("random"), folder)
@@ -137,15 +137,15 @@ def test_a_diverged_trial_stops_is_recorded_as_failed_with_its_reason_and_never_
 
 def test_an_objective_that_is_not_a_number_fails_its_trial(folder: Path) -> None:
     tune = started(folder)
-    assert not tune.searcher.observe("a", {"step": 40, "final": True, METRIC: float("nan")})
+    assert not tune.searcher.observe("a", FinalReport(40, {METRIC: float("nan")}))
     trial = tune.record.trial(0)
     assert (trial.state, trial.user_attrs["error"]) == (TrialState.FAIL, f"{METRIC} is not a number")
 
 
 def test_figures_that_are_not_finite_are_left_out_since_no_json_reader_takes_them(folder: Path) -> None:
     tune = started(folder)
-    final = {METRIC: 0.5, "xquad_r/multilingual/rank_distance": float("nan"), "speed": float("inf"), "evaluated": True}
-    tune.searcher.observe("a", {"step": 40, "final": True, **final})
+    final = {METRIC: 0.5, "xquad_r/multilingual/rank_distance": float("nan"), "speed": float("inf")}
+    tune.searcher.observe("a", FinalReport(40, final))
     assert set(tune.record.trial(0).user_attrs) == {"trial", "step", METRIC}
 
 
@@ -167,8 +167,8 @@ def test_a_trial_lost_to_its_machine_is_noted_stays_running_and_goes_on_in_the_n
 
 def test_a_trial_that_ends_without_its_final_report_says_so_and_stays_to_be_resumed(folder: Path) -> None:
     tune = started(folder)
-    tune.searcher.observe("a", {"step": 10, METRIC: 0.1})
-    tune.searcher.on_trial_complete("a", {"step": 10, METRIC: 0.1})
+    tune.searcher.observe("a", TrainingReport(10, {METRIC: 0.1}))
+    tune.searcher.on_trial_complete("a")
     trial = tune.record.trial(0)
     assert trial.state == TrialState.RUNNING
     assert trial.user_attrs["error"] == "the trial ended without its final report"
@@ -176,8 +176,8 @@ def test_a_trial_that_ends_without_its_final_report_says_so_and_stays_to_be_resu
 
 def test_a_final_report_said_twice_or_followed_by_an_error_counts_once(folder: Path) -> None:
     tune = started(folder)
-    assert not tune.searcher.observe("a", {"step": 40, "final": True, METRIC: 0.5})
-    assert not tune.searcher.observe("a", {"step": 40, "final": True, METRIC: 0.6})
+    assert not tune.searcher.observe("a", FinalReport(40, {METRIC: 0.5}))
+    assert not tune.searcher.observe("a", FinalReport(40, {METRIC: 0.6}))
     tune.searcher.on_trial_complete("a", error=True)
     trial = tune.record.trial(0)
     assert (trial.state, trial.value, "error" in trial.user_attrs) == (TrialState.COMPLETE, 0.5, False)
@@ -206,8 +206,8 @@ def test_several_objectives_give_optuna_their_pareto_front(folder: Path) -> None
     values = [(0.5, 90.0), (0.6, 95.0), (0.4, 80.0), (0.4, 85.0), (0.6, 99.0), (0.3, 80.0), (0.7, 120.0), (0.1, 70.0)]
     for number, point in enumerate(values):
         tune.searcher.suggest(str(number))
-        assert not tune.searcher.observe(str(number), {"step": 10, METRIC: 0.0, metrics[1]: 1e9})
-        tune.searcher.observe(str(number), {"step": 40, "final": True, **dict(zip(metrics, point, strict=True))})
+        assert not tune.searcher.observe(str(number), TrainingReport(10, {METRIC: 0.0, metrics[1]: 1e9}))
+        tune.searcher.observe(str(number), FinalReport(40, dict(zip(metrics, point, strict=True))))
     front = {
         number
         for number, (score, distance) in enumerate(values)
