@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
@@ -29,8 +30,20 @@ VALIDATION = "validation"
 
 
 BUILTIN = "builtin/"
+"""Built-in backbones begin with this."""
 BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
 """Written by `study.model.builtin`, once a machine."""
+
+
+def backbone_folder(name: str, base: Path | None = None) -> Path | None:
+    """Return the folder that a backbone's name stands for, or None for built-in and hub models.
+
+    Args:
+        name: a backbone as in a search space.
+        base: the folder that relative paths start from; the working directory by default.
+    """
+    folder = (base or Path()) / Path(name).expanduser()
+    return folder.resolve() if not name.startswith(BUILTIN) and folder.is_dir() else None
 
 
 class Frozen(pydantic.BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import uuid
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from study import cli
-from study.config import BUILTIN_BACKBONES
 from study.health.findings import Finding
 from study.results import files
 from study.run import DEFAULT_SPACE, DEFAULT_STORAGE
+from study.runtime import preflight
 from study.space import study_config
 from study.space.study_config import StudyConfig
 
@@ -57,8 +56,8 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
 
     cluster.start()
     folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
-    models = _hub_models(config)
-    need = next(iter(config.examples())).resources
+    models = preflight.hub_models(config)
+    need = config.examples[0].resources
     try:
         with place_for_a_trial(need, console.print):
             found = node.look(models, folder)
@@ -78,11 +77,6 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     finally:
         files.remove(folder)
     return good
-
-
-def _hub_models(config: StudyConfig) -> tuple[str, ...]:
-    names = {trial.backbone for trial in config.examples()} - set(BUILTIN_BACKBONES)
-    return tuple(sorted(name for name in names if not Path(name).expanduser().is_dir()))
 
 
 def _line(finding: Finding) -> Text:

@@ -13,7 +13,8 @@ from rich.console import Console
 from study import cli
 from study.cli import Interruption
 from study.results import files, layout
-from study.runtime import lock, preflight, summary
+from study.runtime import lock, preflight
+from study.runtime.preflight import Plan
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -40,14 +41,12 @@ def main(
     """Fine-tune and evaluate multilingual retrievers over a search space, and compare them."""
     console = cli.console()
     with cli.refusals():
-        if dry_run:
-            config = study_config.load(space or DEFAULT_SPACE)
-            corpora = preflight.check_corpora(config)
-            preflight.show_plan(config, console)
-            preflight.show_data(config, corpora, console)
-            return
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
-        sys.exit(_run(config, folder, console))
+        plan = preflight.check(config, folder)
+        if dry_run:
+            preflight.show(plan, console)
+        else:
+            sys.exit(_run(plan, console))
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
@@ -74,16 +73,13 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
     return study_config.parse(study["search_space"], study["name"]), folder
 
 
-def _run(config: StudyConfig, folder: str, console: Console) -> int:
-    """Run what is left of a study; return the code for the shell: `study.runtime.summary` says which mean what."""
-    at_once = preflight.trials_at_once(config)  # refuses what can never run, before anything is started
-    preflight.check_backbones(config)
-    preflight.check_loggers(config)
-    preflight.check_corpora(config)
-    url = layout.record_url(folder, config.storage)
-    from study.runtime import cluster, driver  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
+def _run(plan: Plan, console: Console) -> int:
+    """Run the trials of a study that have not ended; return the exit status that `study.runtime.summary` documents."""
+    # Imported once the input is checked: torch, Ray and the report's charts take seconds.
+    from study.runtime import cluster, driver, summary  # noqa: PLC0415
 
-    go_on = f"go on with: [bold]{_resume_command(folder)}[/]"
+    config, folder = plan.config, plan.folder
+    resume = f"resume with: [bold]{_resume_command(folder)}[/]"
     interruption = Interruption()
     interruption.heed()
     try:
@@ -92,18 +88,18 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
             with cluster.running():
                 _describe(config, folder, ray_dashboard=cluster.dashboard())
                 console.print(
-                    f"study {folder}: {config.search.trials} trials, {at_once} at a time{preflight.waiting(config)}"
+                    f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
                 )
-                record = driver.open_record(config, url, folder)
+                record = driver.open_record(config, plan.record_url, folder)
                 interruption.heed()  # Ray has put its own handlers in place
-                seconds = driver.run(config, record, folder, console, at_once)
+                seconds = driver.run(config, record, folder, console, plan.trials_at_once)
             code = summary.show(config, record.trials(), folder, console, seconds)
             next_command = f"next: python -m study.compare {shlex.quote(folder)}"
-            console.print(go_on if code == summary.UNFINISHED else next_command, soft_wrap=True)
+            console.print(resume if code == summary.UNFINISHED else next_command, soft_wrap=True)
             return code
     except KeyboardInterrupt:
         assert interruption.signal is not None
-        console.print(f"interrupted by {interruption.signal.name}; {go_on}", soft_wrap=True)
+        console.print(f"interrupted by {interruption.signal.name}; {resume}", soft_wrap=True)
         return 128 + interruption.signal
     except UserError:
         raise
@@ -111,7 +107,7 @@ def _run(config: StudyConfig, folder: str, console: Console) -> int:
         lost = driver.storage_failure(error)
         if lost is None:
             raise
-        console.print(f"stopped: {lost}; all that is on record stays: mend that and {go_on}", soft_wrap=True)
+        console.print(f"stopped: {lost}; recorded trials are safe; fix the problem, then {resume}", soft_wrap=True)
         return summary.UNFINISHED
 
 

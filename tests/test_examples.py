@@ -42,7 +42,7 @@ def test_a_benchmark_is_added_by_one_file_of_under_60_lines(tmp_path: Path) -> N
 
 
 def test_an_exported_model_searches_six_sentences_in_three_languages(tmp_path: Path) -> None:
-    config = next(iter(study_config.load(str(EXAMPLES / "my_corpus.yaml")).examples()))
+    config = next(iter(study_config.load(str(EXAMPLES / "my_corpus.yaml")).examples))
     export(load_encoder(config, torch.device("cpu")), tmp_path / "model", "card")
     lines = run(str(EXAMPLES / "search_sentences.py"), str(tmp_path / "model")).splitlines()
     assert len(lines) == 12
@@ -55,7 +55,7 @@ def test_an_exported_model_searches_six_sentences_in_three_languages(tmp_path: P
 def test_a_corpus_of_ones_own_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert "negatives per query: 7" in run("-m", "study.run", "examples/my_corpus.yaml", "--dry-run")
-    config = next(iter(study_config.load("examples/my_corpus.yaml").examples()))
+    config = next(iter(study_config.load("examples/my_corpus.yaml").examples))
     corpora = [load_for_training(corpus) for corpus in config.corpora]
     assert [corpus.languages for corpus in corpora] == [("ar", "th", "zh")]
     training = Training(config, load_encoder(config, torch.device("cpu")), corpora)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study.config import BUILTIN, Pooling, TrialConfig
-from tasks.data import hub
+from study.config import BUILTIN, Pooling, TrialConfig, backbone_folder
 from tasks.errors import UserError
 
 POOLINGS: dict[str, Pooling] = {"mean": "mean", "cls": "first"}
@@ -91,8 +90,10 @@ def _folder(name: str) -> Path:
         from study.model import builtin  # noqa: PLC0415 - torch takes seconds: only where there is one to write
 
         return builtin.folder(name)
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser().resolve()
+    if folder := backbone_folder(name):
+        return folder
+    from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only for models of the hub
+
     return hub.model_folder(name)
 
 

@@ -1,51 +1,152 @@
-"""Corpora against the batches that trials will draw from them, before anything starts. Without torch or Ray.
+"""Checks of a search space against this machine or cluster, before anything starts. Without torch or Ray.
 
-`--dry-run`: what a search space would do on the machine or cluster at hand, before anything is started.
+`check` is what a run and `--dry-run` share: the one executes the plan that it returns, the other prints it.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.config import BUILTIN_BACKBONES, CorpusConfig, TrialConfig
+from study.config import BUILTIN, CorpusConfig, TrialConfig, backbone_folder
 from study.model.pooling_and_prompts import resolve
+from study.results import layout
 from study.runtime import resources
 from study.space.study_config import StudyConfig
 from study.training.corpora import load_for_training
 from study.training.sampler import HybridSampler
-from tasks.data import hub
 from tasks.errors import UserError
 from tasks.plugins import is_local
 from tasks.schema import Corpus
 
 
-def check_corpora(config: StudyConfig) -> list[Corpus]:
-    """Refuse what a worker would refuse; return the corpora that are on this machine, in the order they are named.
+class MissingLoggerError(UserError):
+    """A logger that a search space names and this machine lacks."""
 
-    Those still to be downloaded are left to the workers. A file is converted here if it is new to this machine, as the
-    workers would.
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that has passed all checks."""
+
+    config: StudyConfig
+    folder: str
+    """The study's folder."""
+    record_url: str
+    """The Optuna storage of its trials."""
+    supply: resources.Supply
+    trials_at_once: int
+    trials_now: int
+    """Trials that fit before an autoscaling cluster has grown."""
+    corpora: tuple[Corpus, ...]
+    """Corpora that need no download, in the order in which they are named."""
+    backbones: Mapping[str, Mapping[str, str]]
+    """Pooling and prompts of each backbone that is a folder."""
+
+    @property
+    def waiting(self) -> str:
+        """Explains that trials wait for a cluster to grow; empty if none do."""
+        if self.trials_now >= self.trials_at_once:
+            return ""
+        return f", {self.trials_now} until the cluster has grown: the others wait for its nodes"
+
+
+def check(config: StudyConfig, folder: str) -> Plan:
+    """Check everything that can be checked before a study starts; the cheapest first.
+
+    Args:
+        config: the study.
+        folder: the study's folder.
 
     Raises:
-        TaskError: a corpus lacks a language or has fewer rows than a batch, or none serves the cross-lingual batches.
+        UserError: a logger is not installed, the record has no place, a trial can never run here, a backbone does not
+            exist, or a corpus cannot serve the trials.
+    """
+    check_loggers(config)
+    record_url = layout.record_url(folder, config.storage)
+    available = supply()
+    fit = resources.trials_at_once([trial.resources for trial in config.examples], available)
+    return Plan(
+        config=config,
+        folder=folder,
+        record_url=record_url,
+        supply=available,
+        trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
+        trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
+        backbones=check_backbones(config),
+        corpora=check_corpora(config),
+    )
+
+
+def supply() -> resources.Supply:
+    """Return what the running Ray cluster has, or without one what this machine has; starts nothing."""
+    if resources.cluster_address():
+        from study.runtime import cluster  # noqa: PLC0415 - imports Ray: only if there is a cluster to ask
+
+        if cluster.attach():
+            return cluster.supply()
+    return resources.this_machine()
+
+
+def check_loggers(config: StudyConfig) -> None:
+    """Check that the packages of all loggers are installed.
+
+    Raises:
+        MissingLoggerError: with what to install.
+    """
+    for name in config.loggers:
+        if importlib.util.find_spec(name) is None:
+            raise MissingLoggerError(
+                f"loggers: '{name}' is not installed: pip install {name}, or remove it from the search space"
+            )
+
+
+def check_backbones(config: StudyConfig) -> dict[str, dict[str, str]]:
+    """Check that every backbone exists; return pooling and prompts of those in folders.
+
+    Raises:
+        UserError: a name is neither built in, nor a folder, nor a model of the hub; or a folder asks for modules that
+            are not supported.
+    """
+    for name in hub_models(config):
+        from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only if there is a model to ask for
+
+        hub.model_folder(name, ["config.json"])
+    folders = {trial.backbone: trial for trial in config.examples if backbone_folder(trial.backbone)}
+    return {name: resolve(trial).describe() for name, trial in folders.items()}
+
+
+def hub_models(config: StudyConfig) -> tuple[str, ...]:
+    """Return the study's backbones that come from the hub."""
+    names = {trial.backbone for trial in config.examples}
+    return tuple(sorted(name for name in names if not name.startswith(BUILTIN) and backbone_folder(name) is None))
+
+
+def check_corpora(config: StudyConfig) -> tuple[Corpus, ...]:
+    """Check that the corpora on this machine can serve all trials; return them in the order in which they are named.
+
+    Those still to be downloaded are checked by the workers. A file that is new to this machine is converted here, as
+    the workers would.
+
+    Raises:
+        TaskError: a corpus lacks a language or has fewer rows than a batch, or none serves cross-lingual batches.
     """
     loaded: dict[str, Corpus] = {}
     checked: set[str] = set()
-    for trial in config.examples():
+    for trial in config.examples:
         key = repr((trial.corpora, trial.batch_size, trial.alpha, trial.mixing))
         if trial.steps and key not in checked:
             checked.add(key)
-            _check(trial, loaded)
-    return list(loaded.values())
+            _check_corpora_of(trial, loaded)
+    return tuple(loaded.values())
 
 
-def _check(trial: TrialConfig, loaded: dict[str, Corpus]) -> None:
+def _check_corpora_of(trial: TrialConfig, loaded: dict[str, Corpus]) -> None:
     local = [corpus for corpus in trial.corpora if is_local(corpus.name, corpus.options)]
     corpora = [_loaded(corpus, loaded) for corpus in local]
     if len(local) == len(trial.corpora):
@@ -59,71 +160,9 @@ def _loaded(corpus: CorpusConfig, loaded: dict[str, Corpus]) -> Corpus:
     return loaded[key]
 
 
-def show_data(config: StudyConfig, corpora: Sequence[Corpus], console: Console) -> None:
-    """Print what is on this machine: the corpora, and what each backbone in a folder wants done with its texts."""
-    for corpus in corpora:
-        parallel = len(corpus.rows())
-        languages = ", ".join(corpus.languages)
-        about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
-        console.print(Text(f"corpus {corpus.name}: {about}"), soft_wrap=True)
-    folders = {trial.backbone: trial for trial in config.examples() if Path(trial.backbone).expanduser().is_dir()}
-    for name, trial in folders.items():
-        about = ", ".join(f"{key} {value!r}" for key, value in resolve(trial).describe().items())
-        console.print(Text(f"backbone {name}: {about}"), soft_wrap=True)
-
-
-class MissingLoggerError(UserError):
-    """A logger that a search space names and this machine lacks."""
-
-
-def supply() -> resources.Supply:
-    """Return what the running Ray cluster has, else what this machine has; starts nothing."""
-    if resources.cluster_address():
-        from study.runtime import cluster  # noqa: PLC0415 - Ray takes a second: only where there is a cluster to ask
-
-        if cluster.attach():
-            return cluster.supply()
-    return resources.this_machine()
-
-
-def trials_at_once(config: StudyConfig) -> int:
-    """Return how many trials run side by side.
-
-    Raises:
-        CapacityError: a trial of this study can never run here.
-    """
-    fit = resources.trials_at_once([trial.resources for trial in config.examples()], supply())
-    return min(fit, config.search.trials, config.concurrent or fit)
-
-
-def check_backbones(config: StudyConfig) -> None:
-    """Refuse a backbone that is nowhere to be had; asks the hub for a hub model's configuration.
-
-    Raises:
-        TaskError: neither built in, nor a folder, nor on the hub.
-    """
-    names = {trial.backbone for trial in config.examples()} - set(BUILTIN_BACKBONES)
-    for name in sorted(names):
-        if not Path(name).expanduser().is_dir():
-            hub.model_folder(name, ["config.json"])
-
-
-def check_loggers(config: StudyConfig) -> None:
-    """Refuse a logger whose package is not installed.
-
-    Raises:
-        MissingLoggerError: with what to install.
-    """
-    for name in config.loggers:
-        if importlib.util.find_spec(name) is None:
-            raise MissingLoggerError(
-                f"loggers: '{name}' is not installed: pip install {name}, or take it out of the search space"
-            )
-
-
-def show_plan(config: StudyConfig, console: Console) -> None:
-    """Print the first trial as resolved, what is searched, and the arithmetic of processors and negatives."""
-    first = next(iter(config.examples()))
+def show(plan: Plan, console: Console) -> None:
+    """Print a plan: the first trial, what is searched, processors and negatives, corpora and backbones."""
+    config, first = plan.config, plan.config.examples[0]
     console.print(
         f"[bold]search space {config.name}[/]: {config.search.trials} trials, sampler {config.search.sampler}"
     )
@@ -131,7 +170,14 @@ def show_plan(config: StudyConfig, console: Console) -> None:
     console.print(yaml.safe_dump(first.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
     console.print(_searched(config))
     console.print(f"\n{_negatives(first)}")
-    console.print(_processors(config, first))
+    console.print(_processors(plan, first))
+    for corpus in plan.corpora:
+        languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
+        about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
+        console.print(Text(f"corpus {corpus.name}: {about}"), soft_wrap=True)
+    for name, settings in plan.backbones.items():
+        about = ", ".join(f"{key} {value!r}" for key, value in settings.items())
+        console.print(Text(f"backbone {name}: {about}"), soft_wrap=True)
 
 
 def _searched(config: StudyConfig) -> Table:
@@ -149,22 +195,14 @@ def _searched(config: StudyConfig) -> Table:
 def _negatives(trial: TrialConfig) -> str:
     share = trial.batch_size // trial.resources.workers
     return (
-        f"negatives per query: {trial.negatives_per_query} before masking ({trial.batch_size} pairs a step, "
-        f"{share} on each of {trial.resources.workers} workers, {trial.hard_negatives} hard negatives a pair)"
+        f"negatives per query: {trial.negatives_per_query} before masking ({trial.batch_size} pairs per step, "
+        f"{share} on each of {trial.resources.workers} workers, {trial.hard_negatives} hard negatives per pair)"
     )
 
 
-def _processors(config: StudyConfig, trial: TrialConfig) -> str:
+def _processors(plan: Plan, trial: TrialConfig) -> str:
     need = trial.resources
     return (
-        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {supply()}: "
-        f"{trials_at_once(config)} at a time{waiting(config)}"
+        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {plan.supply}: "
+        f"{plan.trials_at_once} at a time{plan.waiting}"
     )
-
-
-def waiting(config: StudyConfig) -> str:
-    """Return what to say where trials must wait for a cluster to grow; nothing elsewhere."""
-    now = min(supply().trials_now(trial.resources) for trial in config.examples())
-    if now >= trials_at_once(config):
-        return ""
-    return f", {now} until the cluster has grown: the others wait for its nodes"

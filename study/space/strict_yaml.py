@@ -18,6 +18,8 @@ import pydantic
 import yaml
 from pydantic_core import ErrorDetails
 
+from study.config import backbone_folder
+from study.results.files import is_local
 from tasks.errors import UserError
 from tasks.plugins import nearest
 
@@ -150,7 +152,8 @@ def absolute_paths(value: Any, key: str = "", base: Path | None = None) -> Any:
         }
     if isinstance(value, list):
         return [absolute_paths(inner, key, base) for inner in value]
-    if not isinstance(value, str) or "://" in value or key not in {PATH, BACKBONE}:
-        return value
-    path = (base / Path(value).expanduser()).resolve()
-    return str(path) if key == PATH or path.is_dir() else value
+    if isinstance(value, str) and key == PATH and is_local(value):
+        return str((base / Path(value).expanduser()).resolve())
+    if isinstance(value, str) and key == BACKBONE:
+        return str(backbone_folder(value, base) or value)
+    return value

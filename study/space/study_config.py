@@ -6,8 +6,8 @@ Starts in milliseconds: nothing here imports torch, Ray or Optuna.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,24 +74,29 @@ class StudyConfig(Frozen):
         """
         return TrialConfig.model_validate(fields.merge(self.trial, drawn))
 
-    def examples(self) -> Iterator[TrialConfig]:
-        """Yield the trials of all first and grid points, then a walk that takes all fields' bounds and choices in turn.
+    @cached_property
+    def examples(self) -> tuple[TrialConfig, ...]:
+        """Trials of all first and grid points, and others that take all fields' bounds and choices in turn.
 
         Raises:
-            SpaceError: values that do not go together.
+            SpaceError: values that are not allowed together.
         """
         space = self.search.space
-        walk = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
-        for point, turn in [*((point, 0) for point in self.search.points), *(({}, turn) for turn in range(walk))]:
-            drawn = draw(space, self.fixed, partial(_example, point, turn))
-            try:
-                yield self.trial_config(drawn)
-            except pydantic.ValidationError as error:
-                shown = ", ".join(f"{key}={value}" for key, value in drawn.items()) or "these values"
-                raise SpaceError(f"trial with {shown}: {explain(TrialConfig, error.errors())}") from None
+        turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
+        fixed = self.fixed
+        starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
+        starts += [({}, turn) for turn in range(turns)]
+        return tuple(self._example(draw(space, fixed, partial(_probe, point, turn))) for point, turn in starts)
+
+    def _example(self, drawn: Values) -> TrialConfig:
+        try:
+            return self.trial_config(drawn)
+        except pydantic.ValidationError as error:
+            shown = ", ".join(f"{key}={value}" for key, value in drawn.items()) or "these values"
+            raise SpaceError(f"trial with {shown}: {explain(TrialConfig, error.errors())}") from None
 
 
-def _example(point: Values, turn: int, branch: Branch) -> Any:
+def _probe(point: Values, turn: int, branch: Branch) -> Any:
     probes = branch.distribution.probes()
     return point.get(branch.key, probes[turn % len(probes)])
 
@@ -157,7 +162,7 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
             loggers=keys.loggers,
         )
         seen: set[str] = set()
-        for trial in config.examples():
+        for trial in config.examples:
             check_references(trial, seen)
     except SpaceError as error:
         raise SpaceError(f"{name}.yaml: {error}") from None

@@ -69,7 +69,7 @@ def test_an_interrupted_study_says_how_to_go_on_and_leaves_no_process(
     command = f"python -m study.run --resume --name 'ended twice' --storage {place[1]}"
     for ended, number in ((ended_by_ctrl_c[0], signal.SIGINT), (ended_by_a_cluster, signal.SIGTERM)):
         assert ended.code == 128 + number, ended.output
-        assert f"interrupted by {number.name}; go on with: {command}" in ended.output
+        assert f"interrupted by {number.name}; resume with: {command}" in ended.output
         assert "Traceback" not in ended.output
         assert ended.left_over == []
 
@@ -94,7 +94,7 @@ def test_no_process_of_a_study_listens_on_anything_but_loopback(ended_by_ctrl_c:
 def test_the_command_it_printed_goes_on_to_the_same_trials_and_numbers(
     ended_by_a_cluster: Ended, undisturbed: Path, place: Place
 ) -> None:
-    printed = ended_by_a_cluster.output.rpartition("go on with: ")[2].strip()
+    printed = ended_by_a_cluster.output.rpartition("resume with: ")[2].strip()
     again = run(*shlex.split(printed)[3:])
     assert again.returncode == 0, again.stderr
     assert told(Path(place[1]) / place[3]) == told(undisturbed)

@@ -59,7 +59,7 @@ def test_storage_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_num
     assert study.returncode == summary.UNFINISHED, output
     assert "Traceback" not in output
     assert os.strerror(errno.ENOSPC) in output or "disk is full" in output
-    assert f"go on with: python -m study.run --resume --name 'cut off' --storage {disk}" in output
+    assert f"resume with: python -m study.run --resume --name 'cut off' --storage {disk}" in output
     filler.unlink()
     again = run("--resume", *place)
     assert again.returncode == 0, again.stdout + again.stderr

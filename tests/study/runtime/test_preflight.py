@@ -70,7 +70,7 @@ def test_a_second_corpus_may_serve_the_batches_that_the_first_cannot(tmp_path: P
 
 def test_what_is_still_to_be_downloaded_and_trials_that_do_not_train_are_let_be(tmp_path: Path) -> None:
     assert len(check_corpora(study(["natural_questions", jsonl(pairs(tmp_path, 30))], [0.5]))) == 1
-    assert check_corpora(study([jsonl("nowhere.jsonl")], [0.5], steps=0)) == []
+    assert check_corpora(study([jsonl("nowhere.jsonl")], [0.5], steps=0)) == ()
 
 
 def test_it_starts_without_torch() -> None:

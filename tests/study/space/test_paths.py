@@ -45,6 +45,6 @@ def test_paths_in_a_search_space_are_relative_to_its_file(tmp_path: Path, monkey
         encoding="utf-8",
     )
     monkeypatch.chdir(elsewhere)
-    trial = next(iter(load("../พื้นที่/space.yaml").examples()))
+    trial = next(iter(load("../พื้นที่/space.yaml").examples))
     assert trial.corpora[0].options["path"] == str(tmp_path / "data" / "train.jsonl")
     assert trial.backbone == str(spaces / "model")

@@ -172,7 +172,7 @@ def test_a_prefix_keeps_its_white_space_and_may_be_empty(tmp_path: Path) -> None
 
 
 def test_examples_meet_every_choice_and_both_ends_of_every_range(tmp_path: Path) -> None:
-    trials = list(read(GOOD, tmp_path).examples())
+    trials = list(read(GOOD, tmp_path).examples)
     assert {trial.backbone for trial in trials} == set(BACKBONES)
     assert {0.01, 0.2} <= {trial.temperature for trial in trials}
     assert (trials[0].backbone, trials[0].alpha) == (BACKBONES[0], 0.0)
