@@ -1,10 +1,11 @@
-"""The spine: everything one trial needs to know, frozen, validated, plain data. Starts without torch or Ray.
+"""The configuration of one trial: frozen, validated, plain data. Imports neither torch nor Ray.
 
 Defaults follow arXiv 2408.10536 (section 4 and appendix A) where it states a value.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,16 +80,30 @@ def value_at(value: float | Schedule, fraction: float) -> float:
     return value.at(fraction) if isinstance(value, Schedule) else value
 
 
-def _within(low: float, high: float, *, open_low: bool = False) -> pydantic.AfterValidator:
-    bounds = f"{'above' if open_low else 'from'} {low:g} to {high:g}"
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """Refuse a value, or a schedule's start or end, that is out of bounds."""
 
-    def check(value: float | Schedule) -> float | Schedule:
+    low: float
+    high: float
+    open_low: bool = False
+    """Whether `low` itself is out of bounds."""
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words."""
+        return f"{'above' if self.open_low else 'from'} {self.low:g} to {self.high:g}"
+
+    def __call__(self, value: float | Schedule) -> float | Schedule:
+        """Return the value.
+
+        Raises:
+            ValueError: it is out of bounds.
+        """
         for end in (value.start, value.end) if isinstance(value, Schedule) else (value,):
-            if not low <= end <= high or (open_low and end == low):
-                raise ValueError(f"{end:g} is out of range; allowed is {bounds}")
+            if not self.low <= end <= self.high or (self.open_low and end == self.low):
+                raise ValueError(f"{end:g} is out of range; allowed is {self.bounds}")
         return value
-
-    return pydantic.AfterValidator(check)
 
 
 class Named(Frozen):
@@ -139,11 +154,13 @@ class LoraConfig(Frozen):
     """Low-rank adapters in place of all weights (arXiv 2106.09685)."""
 
     rank: int = Field(default=16, ge=1)
+    """Rank of each adapter's update."""
     alpha: int = Field(default=32, ge=1)
-    """What the adapters add is scaled by alpha / rank."""
+    """The adapters' output is scaled by alpha / rank."""
     dropout: float = Field(default=0, ge=0, lt=1)
+    """Dropout on the adapters' input."""
     targets: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Last names of the linear layers that get one, such as `query`; all of the transformer unless given."""
+    """Names of the linear layers that get an adapter, such as `query`; all linear layers by default."""
 
 
 class ValidationConfig(Frozen):
@@ -156,15 +173,16 @@ class ValidationConfig(Frozen):
     """Chooses the best checkpoint: `setting/metric` of the validation benchmark; higher is better, but for `loss` and
     metrics of language bias."""
     patience: int | None = Field(default=None, ge=1)
-    """Stop after this many steps without a better score; never unless given."""
+    """Stop training after this many steps without a better score; never by default."""
 
 
 class ResourcesConfig(Frozen):
-    """What one trial occupies."""
+    """The workers of one trial and what each needs."""
 
     workers: int = Field(default=1, ge=1)
     """Processes that share each batch (DDP)."""
     cpus_per_worker: int = Field(default=1, ge=1)
+    """CPUs, and computing threads, per worker."""
     gpus_per_worker: float = Field(default=0, ge=0)
     """0 trains on CPUs; a fraction lets small trials share a GPU."""
 
@@ -211,7 +229,7 @@ class TrialConfig(Frozen):
 
     # The encoder.
     backbone: str = "builtin/xlmr-tiny"
-    """`builtin/...`, a folder, or a hub id."""
+    """`builtin/...`, a folder, or a hub id, with a revision if one is wanted: `owner/name@revision`."""
 
     @pydantic.field_validator("backbone")
     @classmethod
@@ -223,8 +241,9 @@ class TrialConfig(Frozen):
     pooling: Pooling | None = None
     """The model's own (its sentence-transformers files, else its architecture) unless given."""
     query_prefix: str | None = None
-    """The model's own prompt unless given; the paper's `Query: ` where it has no sentence-transformers files."""
+    """Text before every query. By default the model's own prompt, or the paper's `Query: ` where its files state none."""
     passage_prefix: str | None = None
+    """Text before every passage. By default the model's own prompt, or the paper's `Passage: `."""
 
     @pydantic.field_validator("query_prefix", "passage_prefix", mode="before")
     @classmethod
@@ -234,54 +253,64 @@ class TrialConfig(Frozen):
         return prefix
 
     max_query_tokens: int = Field(default=64, ge=4)
+    """Longer queries are truncated; prefix and special tokens count. The model's own limit applies too."""
     max_passage_tokens: int = Field(default=256, ge=4)
+    """Longer passages are truncated likewise."""
     lora: LoraConfig | None = None
-    """Train adapters alone, merged into the weights on export; all weights unless given."""
+    """Train low-rank adapters only, which an export merges into the weights; all weights by default."""
 
     # The batches.
     corpora: tuple[CorpusConfig, ...] = Field(default=(CorpusConfig(name="factbook"),), min_length=1)
-    alpha: Annotated[float | Schedule, _within(0, 1)] = 0.5
+    alpha: Annotated[float | Schedule, pydantic.AfterValidator(Within(0, 1))] = 0.5
     """Probability that a batch, or a pair, is monolingual (arXiv 2408.10536, section 3)."""
     mixing: Mixing = "batch"
     """`batch` draws the kind of a whole batch: alpha 1 is X-X-mono, alpha 0 is X-Y. `pair` draws it for each pair:
     alpha 1 is X-X, alpha 0 is X-Y again (names as in LAReQA, arXiv 2004.05484)."""
     batch_size: int = Field(default=100, ge=2)
-    """Pairs a step, over all workers."""
+    """Pairs per step, over all workers."""
     hard_negatives: int = Field(default=0, ge=0)
-    """Passages a pair brings along that do not answer its query."""
+    """Passages per pair that do not answer its query, taken from the corpus."""
     mask_false_negatives: bool = True
-    """Leave out of the loss any passage known to answer the query: same text, other language, other batch position."""
+    """Leave out of the loss every other passage that is known to answer the query: the same text, its version in another
+    language, or the passage of another pair with the same query."""
 
     negative_margin: float | None = Field(default=None, ge=0, le=2)
     """Leave out of the loss any negative whose cosine with the query exceeds the positive's by more than this; none
     unless given."""
 
     # The loss and its optimisation.
-    temperature: Annotated[float | Schedule, _within(0, 10, open_low=True)] = 0.05
+    temperature: Annotated[float | Schedule, pydantic.AfterValidator(Within(0, 10, open_low=True))] = 0.05
+    """Divides the cosine scores in the loss."""
     temperature_learning_rate: float | None = Field(default=None, gt=0, le=1)
-    """Learn the temperature too, in log space and from the value above on, at this highest rate."""
+    """Learn the temperature too, in log space, starting from `temperature`, with this peak learning rate."""
     alignment_weight: float = Field(default=0, ge=0)
     """Weight of a second loss, the divergence between the score distributions of a query and of its version in another
     language (`study.training.loss.alignment_loss`); 0 leaves it out and embeds no second version."""
     steps: int = Field(default=1000, ge=0)
     """Optimizer steps; 0 evaluates the backbone as it is."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1)
+    """Peak learning rate of AdamW, reached after the warm-up."""
     weight_decay: float = Field(default=1e-2, ge=0)
+    """Weight decay of AdamW, for weight matrices; biases and norms are not decayed."""
     warmup: float = Field(default=0.1, ge=0, le=1)
-    """Share of the steps in which the learning rate rises linearly from 0."""
+    """Fraction of the steps over which the learning rate rises linearly from 0."""
     learning_rate_schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How it goes on after the warm-up: in a line to 0, in half a cosine to 0, or not at all."""
+    """The learning rate after the warm-up: linear to 0, half a cosine to 0, or constant."""
     max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients with a larger norm are scaled down to it."""
     gradient_caching: bool = False
-    """Embed every batch twice so that memory is that of one micro-batch, whatever batch_size; same gradient."""
+    """Embed every batch twice (GradCache, arXiv 2101.06983): the memory of one micro-batch at any batch_size, with the
+    same gradient."""
     gradient_checkpointing: bool = False
-    """Keep no activations within a layer but compute them again on the way back: less memory, more time."""
+    """Recompute the activations within each layer in the backward pass: less memory, more time."""
     compile: bool = False
-    """Run the transformer through torch.compile; needs a C++ compiler. Resuming is then no longer exact to the bit."""
+    """Run the transformer through torch.compile, which needs a C++ compiler. Resuming is no longer exact to the bit."""
     precision: Precision = "auto"
+    """`auto` is bf16 on GPUs that support it and fp32 elsewhere."""
     micro_batch_tokens: int | None = Field(default=None, ge=64)
-    """Padded tokens that go through the transformer at once; 1,024 on a CPU and 16,384 on a GPU unless given."""
+    """Padded tokens per forward pass; 1,024 on a CPU and 16,384 on a GPU by default."""
     seed: int = Field(default=0, ge=0)
+    """Decides the batches, dropout and the initial weights of adapters."""
 
     # Selection and measurement.
     validation: ValidationConfig = ValidationConfig()
@@ -300,7 +329,7 @@ class TrialConfig(Frozen):
         return benchmarks
 
     windows: WindowsConfig | None = None
-    """How the evaluation cuts long passages; without, a passage is its first max_passage_tokens."""
+    """Evaluate long passages by their best window; by default a passage is its first max_passage_tokens."""
     resources: ResourcesConfig = ResourcesConfig()
 
     @pydantic.model_validator(mode="after")
