@@ -241,7 +241,7 @@ class TrialConfig(Frozen):
     pooling: Pooling | None = None
     """The model's own (its sentence-transformers files, else its architecture) unless given."""
     query_prefix: str | None = None
-    """Text before every query. By default the model's own prompt, or the paper's `Query: ` where its files state none."""
+    """Text before every query. By default the model's own prompt, or the paper's `Query: ` if its files state none."""
     passage_prefix: str | None = None
     """Text before every passage. By default the model's own prompt, or the paper's `Passage: `."""
 
@@ -271,8 +271,8 @@ class TrialConfig(Frozen):
     hard_negatives: int = Field(default=0, ge=0)
     """Passages per pair that do not answer its query, taken from the corpus."""
     mask_false_negatives: bool = True
-    """Leave out of the loss every other passage that is known to answer the query: the same text, its version in another
-    language, or the passage of another pair with the same query."""
+    """Leave out of the loss every other passage that is known to answer the query: the same text, its version in
+    another language, or the passage of another pair with the same query."""
 
     negative_margin: float | None = Field(default=None, ge=0, le=2)
     """Leave out of the loss any negative whose cosine with the query exceeds the positive's by more than this; none
