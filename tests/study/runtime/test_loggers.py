@@ -87,6 +87,6 @@ def test_a_study_on_shared_storage_leaves_tensorboard_to_tune() -> None:
 
 
 def test_a_logger_that_is_not_installed_is_refused_in_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"^loggers: 'wandb' is not installed: pip install wandb, or take it out"):
+    with pytest.raises(UserError, match=r"^loggers: 'wandb' is not installed: pip install wandb, or remove it"):
         preflight.check_loggers(study("wandb"))
     preflight.check_loggers(study())
