@@ -14,12 +14,11 @@ from typing import Any
 
 import pydantic
 import typer
-import yaml
 from rich.console import Console
 from rich.text import Text
 
 from study.config import TrialConfig
-from study.space.strict_yaml import explain
+from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
 
 LOG_WIDTH = 160
@@ -65,7 +64,7 @@ def key_values(texts: Sequence[str]) -> dict[str, Any]:
         if "=" not in text:
             raise UserError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
     pairs = (text.split("=", 1) for text in texts)
-    return {key: value if key in LITERAL else yaml.safe_load(value) for key, value in pairs}
+    return {key: value if key in LITERAL else read_value(value) for key, value in pairs}
 
 
 def trial_config(values: dict[str, Any]) -> TrialConfig:

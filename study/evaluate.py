@@ -5,11 +5,9 @@ One process measures on its own; several are the workers of a trial without trai
 
 from __future__ import annotations
 
-import inspect
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +32,7 @@ from study.results import files
 from study.run import DEFAULT_STORAGE
 from study.runtime import preflight, resources
 from study.space.strict_yaml import absolute_paths
-from tasks.plugins import check_benchmark
+from tasks.plugins import check_benchmark, option_names
 
 WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
 """An encoder is measured with all that encoders commonly read; a trial's shorter limits are for training."""
@@ -88,12 +86,11 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
 
 
 def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> BenchmarkConfig:
-    """Return a benchmark with the options it knows; `data` is the `path` of those that can be read from one."""
-    check_benchmark(name, {})
-    known = inspect.signature(import_module(f"tasks.benchmarks.{name}").load).parameters
-    path = {"path": str(data.expanduser().resolve())} if data and "path" in known else {}
-    check_benchmark(name, path | options)
-    return BenchmarkConfig(name=name, options=path | options)
+    """Return a benchmark with its options; `data` is the `path` of a benchmark that has this option."""
+    path = {"path": str(data)} if data and "path" in option_names(name) else {}
+    given = absolute_paths(path | options)  # workers may run in another folder
+    check_benchmark(name, given)
+    return BenchmarkConfig(name=name, options=given)
 
 
 def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str, Any]:

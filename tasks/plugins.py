@@ -49,6 +49,15 @@ def check_benchmark(name: str, options: Mapping[str, Any]) -> None:
     _checked("benchmark", tasks.benchmarks, name, options)
 
 
+def option_names(name: str) -> list[str]:
+    """Return the names of a benchmark's options.
+
+    Raises:
+        TaskError: an unknown benchmark.
+    """
+    return list(inspect.signature(_load("benchmark", tasks.benchmarks, name)).parameters)
+
+
 def check_corpus(name: str, options: Mapping[str, Any]) -> None:
     """Refuse an unknown corpus or option without reading any data.
 
@@ -82,13 +91,18 @@ def _modules(package: ModuleType) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
 
 
-def _checked(
-    kind: str, package: ModuleType, name: str, options: Mapping[str, Any]
-) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _load(kind: str, package: ModuleType, name: str) -> Callable[..., Any]:
     known = _modules(package)
     if name not in known:
         raise TaskError(f"unknown {kind} '{name}': {nearest(name, known)}")
-    load = importlib.import_module(f"{package.__name__}.{name}").load
+    load: Callable[..., Any] = importlib.import_module(f"{package.__name__}.{name}").load
+    return load
+
+
+def _checked(
+    kind: str, package: ModuleType, name: str, options: Mapping[str, Any]
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    load = _load(kind, package, name)
     parameters = inspect.signature(load).parameters
     types = typing.get_type_hints(load, include_extras=True)
     checked = {}

@@ -76,6 +76,18 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_value(text: str) -> Any:
+    """Return one value, written as in a search space.
+
+    Raises:
+        SpaceError: it is not YAML.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError:
+        raise SpaceError(f"'{text}' is not YAML: write a value such as 3, text or [th, zh]") from None
+
+
 def checked(model: type[Model], value: object, where: str = "") -> Model:
     """Return `value` as a `model`.
 
