@@ -24,11 +24,15 @@ Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 
+NOT_RETRIEVED = int(np.iinfo(np.int64).max)
+"""The position of a relevant passage that is in no list, because the corpus lacks it or it is left out."""
+
+
 class Lists(NamedTuple):
     """The relevant passages of Q ranked lists, in any order; shorter rows are padded with 0."""
 
     positions_QR: Integers
-    """1-based positions."""
+    """1-based positions, or `NOT_RETRIEVED`."""
     grades_QR: Integers
     """1 or more."""
     own_QR: npt.NDArray[np.bool_]
@@ -116,13 +120,15 @@ def accuracy(lists: Lists) -> Values:
 
 
 def rank_distance(lists: Lists) -> Values:
-    """Return the largest minus the smallest position of the relevant passages; NaN where there is only one.
+    """Return the largest minus the smallest position of the retrieved relevant passages; NaN where there is only one.
 
     Language bias (arXiv 2408.10536, section 4): the further apart the answers to one query in different languages
     rank, the more the encoder prefers some languages. Lower is better.
     """
-    spread_Q = lists.positions_QR.max(axis=1) - _places(lists).min(axis=1)
-    return np.where(_relevant(lists) > 1, spread_Q, np.nan)
+    retrieved_QR = _retrieved(lists)
+    largest_Q = np.where(retrieved_QR, lists.positions_QR, 0).max(axis=1)
+    smallest_Q = np.where(retrieved_QR, lists.positions_QR, NOT_RETRIEVED).min(axis=1)
+    return np.where(retrieved_QR.sum(axis=1) > 1, largest_Q - smallest_Q, np.nan)
 
 
 def language_preference(lists: Lists) -> Values:
@@ -130,9 +136,9 @@ def language_preference(lists: Lists) -> Values:
 
     The mean over queries is the share of queries whose answer in their own language ranks above all its versions in
     other languages (after MLAIRE, arXiv 2605.07249). Without preference it is 1 / number of languages, so lower is
-    better. NaN where the relevant passages are all in the query's language, or none is.
+    better. NaN where the retrieved relevant passages are all in the query's language, or none is.
     """
-    relevant_QR = lists.positions_QR > 0
+    relevant_QR = _retrieved(lists)
     first_Q = _places(lists).argmin(axis=1)
     first_is_own_Q = np.take_along_axis(lists.own_QR, first_Q[:, None], axis=1)[:, 0]
     own_Q = (lists.own_QR & relevant_QR).any(axis=1)
@@ -235,9 +241,14 @@ def _relevant(lists: Lists) -> Integers:
     return count_Q
 
 
+def _retrieved(lists: Lists) -> npt.NDArray[np.bool_]:
+    """Return which entries are neither padding nor passages that were not retrieved."""
+    return (lists.positions_QR > 0) & (lists.positions_QR < NOT_RETRIEVED)
+
+
 def _places(lists: Lists) -> Values:
-    """Return the positions with padding infinitely far down, where it adds nothing to any sum."""
-    return np.where(lists.positions_QR > 0, lists.positions_QR, np.inf)
+    """Return the positions with all that is not retrieved infinitely far down, where it adds nothing to any sum."""
+    return np.where(_retrieved(lists), lists.positions_QR, np.inf)
 
 
 def _cutoff(k: int | None) -> float:

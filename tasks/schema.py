@@ -48,7 +48,7 @@ class Passage(NamedTuple):
 
 
 def _nothing() -> None:
-    """There is no mapped file to give memory back from."""
+    """No-op for tables in memory."""
 
 
 class Texts:
@@ -141,6 +141,15 @@ class Benchmark:
     """Whether candidates get the prompt and length limit of passages or, in a symmetric task, those of queries."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Protocol switches printed with every result, such as LAReQA's `context`."""
+    missing: Mapping[str, str | None] = field(default_factory=dict)
+    """Relevant passages that are in no pool and count as not retrieved -> the pool that lacks them, None if unknown.
+    Any other relevant passage in no pool is an error."""
+    ignore_identical_ids: bool = False
+    """Whether a passage with the id of a query is left out of its rankings, as BEIR does (ArguAna, Quora)."""
+    copies: Mapping[str, int] = field(default_factory=dict)
+    """Language -> rows of the data that repeat a query, passage or judgement; they were read once."""
+    splits: tuple[str, ...] = ()
+    """The splits that the data has qrels for."""
 
     @property
     def languages(self) -> tuple[str, ...]:

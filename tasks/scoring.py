@@ -10,6 +10,9 @@ grade              int64    1 or more
 position_in_pool   int64    1-based, among the passages of its pool
 position_in_union  int64    1-based, among the passages of all pools; null where that was not measured
 
+A relevant passage that is not retrieved, because the data lacks it or it is ignored, has the largest int64 as position;
+its pool and language are empty where they are not known.
+
 A *list* is what one ranking is scored on: a query against one pool (monolingual, cross-lingual) or against all of them
 (multilingual). Shapes: Q lists, R relevant passages of the longest list, T rows of the table.
 """
@@ -24,9 +27,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.metrics import Lists, measured_in, metric
+from tasks.metrics import NOT_RETRIEVED, Lists, measured_in, metric
 from tasks.relevance import Relevance, slots
-from tasks.schema import Benchmark, Rows, Setting
+from tasks.schema import Benchmark, Pool, Rows, Setting, Texts
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 POSITIONS = pa.schema(
@@ -54,24 +57,60 @@ class Scores:
     """`ar-de` (Arabic queries, German passages) -> metric -> mean over queries."""
 
 
-def positions_table(benchmark: Benchmark, found: Relevance, in_pool_T: Rows, in_union_T: Rows | None) -> pa.Table:
-    """Return the table of the positions of the relevant passages `found`, in the same order."""
+def positions_table(benchmark: Benchmark, relevant: Relevance, in_pool_T: Rows, in_union_T: Rows | None) -> pa.Table:
+    """Return the table of the positions of all relevant passages.
+
+    Args:
+        benchmark: the data.
+        relevant: its relevant passages.
+        in_pool_T: their positions, in the order of `relevant`, with ignored passages still in the rankings.
+        in_union_T: likewise; None where the union was not measured.
+    """
+    missing, kept_T = relevant.missing, relevant.grade_T > 0
+    lost_M = np.full(len(missing.ids_M), NOT_RETRIEVED)
+
+    def positions(position_T: Rows, list_T: Rows) -> Rows:
+        return np.concatenate([_without_ignored(relevant, position_T, list_T)[kept_T], lost_M])
+
+    query_X = np.concatenate([relevant.query_T[kept_T], missing.query_M])
+    pool_X = np.concatenate([relevant.pool_T[kept_T], missing.pool_M])
     ids_Q = [
         query_id
         for number, language in enumerate(benchmark.languages)
-        for query_id in benchmark.queries[language].ids(found.query_row_Q[found.query_language_Q == number])
+        for query_id in benchmark.queries[language].ids(relevant.query_row_Q[relevant.query_language_Q == number])
     ]
-    languages_Q = pa.array(benchmark.languages).take(pa.array(found.query_language_Q))
+    languages_Q = pa.array(benchmark.languages).take(pa.array(relevant.query_language_Q))
+    pools = [*benchmark.pools, Pool("", "", Texts.of([]))]  # the last stands for UNKNOWN, which is -1
+    pool_taken = pa.array(pool_X % len(pools))
+    in_pool_X = positions(in_pool_T, relevant.pool_T)
+    in_union_X = None if in_union_T is None else positions(in_union_T, np.zeros_like(relevant.pool_T))
     columns = {
-        "query_id": pa.array(ids_Q).dictionary_encode().take(pa.array(found.query_T)),
-        "query_language": languages_Q.dictionary_encode().take(pa.array(found.query_T)),
-        "passage_language": pa.array([pool.language for pool in benchmark.pools]).take(pa.array(found.pool_T)),
-        "pool": pa.array([pool.name for pool in benchmark.pools]).take(pa.array(found.pool_T)),
-        "grade": pa.array(found.grade_T),
-        "position_in_pool": pa.array(in_pool_T),
-        "position_in_union": pa.nulls(len(in_pool_T), pa.int64()) if in_union_T is None else pa.array(in_union_T),
+        "query_id": pa.array(ids_Q).dictionary_encode().take(pa.array(query_X)),
+        "query_language": languages_Q.dictionary_encode().take(pa.array(query_X)),
+        "passage_language": pa.array([pool.language for pool in pools]).take(pool_taken),
+        "pool": pa.array([pool.name for pool in pools]).take(pool_taken),
+        "grade": pa.array(np.concatenate([relevant.grade_T[kept_T], missing.grade_M])),
+        "position_in_pool": pa.array(in_pool_X),
+        "position_in_union": pa.nulls(len(in_pool_X), pa.int64()) if in_union_X is None else pa.array(in_union_X),
     }
     return pa.table(columns).cast(POSITIONS)
+
+
+def _without_ignored(relevant: Relevance, position_T: Rows, list_T: Rows) -> Rows:
+    """Return the positions in rankings without the ignored passages: those behind one move up by one.
+
+    Args:
+        relevant: says which passages are ignored, at most one per query.
+        position_T: positions in rankings with them.
+        list_T: which of its query's rankings a position is in.
+    """
+    query_I = relevant.query_T[relevant.ignored_T]
+    assert len(np.unique(query_I)) == len(query_I), "a query has one id, and a passage is in one pool"
+    ignored_Q, ignored_list_Q = np.full((2, len(relevant.query_row_Q)), NOT_RETRIEVED)
+    ignored_Q[query_I] = position_T[relevant.ignored_T]
+    ignored_list_Q[query_I] = list_T[relevant.ignored_T]
+    behind_T = (position_T > ignored_Q[relevant.query_T]) & (list_T == ignored_list_Q[relevant.query_T])
+    return np.where(relevant.ignored_T, NOT_RETRIEVED, position_T - behind_T)
 
 
 def metric_key(benchmark: str, setting: Setting, name: str) -> str:

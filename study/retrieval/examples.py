@@ -68,7 +68,8 @@ class ExampleSearch:
         language = self._benchmark.languages[int(self._found.query_language_Q[query])]
         row, held = self._found.query_row_Q[[query]], self._benchmark.queries[language]
         (query_id,), (text,) = held.ids(row), held.texts(row)
-        kept = [(key, score) for key, score in zip(keys, scores, strict=True) if key >= 0]
+        ignored = self._found.ignored_keys(self._first_P[:-1])[query]
+        kept = [(key, score) for key, score in zip(keys, scores, strict=True) if key >= 0 and key != ignored]
         retrieved = list(self._retrieved(query_id, kept))
         return {"query_id": query_id, "query_language": language, "query": text, "retrieved": retrieved}
 

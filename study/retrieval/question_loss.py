@@ -46,7 +46,7 @@ def _pairs(benchmark: Benchmark) -> dict[str, tuple[list[str], list[str]]]:
     found = relevance(benchmark)
     pool_languages = np.array([pool.language for pool in benchmark.pools])
     query_languages = np.array(benchmark.languages)[found.query_language_Q]
-    own_T = pool_languages[found.pool_T] == query_languages[found.query_T]
+    own_T = (pool_languages[found.pool_T] == query_languages[found.query_T]) & (found.grade_T > 0)
     queries_with_own, first = np.unique(found.query_T[own_T], return_index=True)
     entries = np.flatnonzero(own_T)[first]
     pairs = {}

@@ -77,9 +77,11 @@ class RunWriter:
 
     def _queries_against(self, pool: int) -> Rows:
         """Return the queries whose list against `pool` alone is part of a setting."""
-        query_Q = np.unique(self._found.query_T[self._found.pool_T == pool])
+        found = self._found
+        relevant_T = (found.pool_T == pool) & (found.grade_T > 0)
+        query_Q = np.union1d(found.query_T[relevant_T], found.missing.query_M[found.missing.pool_M == pool])
         language = self._benchmark.pools[pool].language
-        own_Q = np.array(self._benchmark.languages)[self._found.query_language_Q[query_Q]] == language
+        own_Q = np.array(self._benchmark.languages)[found.query_language_Q[query_Q]] == language
         asked = [setting in self._benchmark.settings for setting in (Setting.MONOLINGUAL, Setting.CROSSLINGUAL)]
         return query_Q[np.where(own_Q, *asked)]
 
@@ -92,20 +94,30 @@ class RunWriter:
         language_Q = self._found.query_language_Q[query_Q]
         for language in np.unique(language_Q):
             mine = language_Q == language
-            query, place = np.nonzero(hits.key_QK[mine] >= 0)
+            ignored_Q = self._found.ignored_keys(self._first_P)[query_Q[mine]]
+            ranked_QK = (hits.key_QK[mine] >= 0) & (hits.key_QK[mine] != ignored_Q[:, None])
+            query, place = np.nonzero(ranked_QK)
             queries = self._query_ids(query_Q[mine][query])
             passages = self._passage_ids(hits.key_QK[mine][query, place])
-            ranked = zip(queries, passages, place, score_QK[mine][query, place], strict=True)
+            position = np.cumsum(ranked_QK, axis=1)[query, place]
+            ranked = zip(queries, passages, position, score_QK[mine][query, place], strict=True)
             path = self._path(int(language), pool)
-            _write_lines(f"{path}.run", (f"{q} Q0 {p} {n + 1} {s:.9g} study" for q, p, n, s in ranked))
+            _write_lines(f"{path}.run", (f"{q} Q0 {p} {n} {s:.9g} study" for q, p, n, s in ranked))
             _write_lines(f"{path}.qrels", self._qrels(query_Q[mine], pool))
 
     def _qrels(self, query_Q: Rows, pool: int | None) -> Iterator[str]:
         found = self._found
-        counts_T = np.isin(found.query_T, query_Q) & ((found.pool_T == pool) | (pool is None))
+        counts_T = np.isin(found.query_T, query_Q) & ((found.pool_T == pool) | (pool is None)) & (found.grade_T > 0)
         queries = self._query_ids(found.query_T[counts_T])
         passages = self._passage_ids(self._first_P[found.pool_T[counts_T]] + found.row_T[counts_T])
         for query, passage, grade in zip(queries, passages, found.grade_T[counts_T], strict=True):
+            yield f"{query} 0 {passage} {grade}"
+        missing = found.missing
+        lost = np.flatnonzero(np.isin(missing.query_M, query_Q) & ((missing.pool_M == pool) | (pool is None)))
+        passages = _words([missing.ids_M[i] for i in lost])
+        for query, passage, grade in zip(
+            self._query_ids(missing.query_M[lost]), passages, missing.grade_M[lost], strict=True
+        ):
             yield f"{query} 0 {passage} {grade}"
 
     def _path(self, language: int, pool: int | None) -> Path:
@@ -119,6 +131,8 @@ class RunWriter:
 
     def _query_ids(self, query_X: Rows) -> list[str]:
         """Return the ids of queries of one language."""
+        if not len(query_X):
+            return []
         language = self._benchmark.languages[int(self._found.query_language_Q[query_X[0]])]
         return _words(self._benchmark.queries[language].ids(self._found.query_row_Q[query_X]))
 

@@ -102,12 +102,12 @@ def load(
         if language in queries:
             queries[language].append(query)
             qrels[query.id] = {entity: 1}
-    tables, digest = memory_mapped("mewsli_x", [entities], lambda: _candidates(entities))
+    mapped = memory_mapped("mewsli_x", [entities], lambda: _candidates(entities))
     return Benchmark(
         name="mewsli_x",
-        revision=combined_digest([digest, content_digest([articles])]),
+        revision=combined_digest([mapped.digest, content_digest([articles])]),
         queries={language: Texts.of(held) for language, held in queries.items()},
-        pools=[Pool(language, language, table) for language, table in tables.items()],
+        pools=[Pool(language, language, pool.texts) for language, pool in mapped.pools.items()],
         qrels=qrels,
         settings=(Setting.MULTILINGUAL,),
         metrics=("mrr", "map@20"),

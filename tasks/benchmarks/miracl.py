@@ -24,14 +24,15 @@ loaders; nothing could be downloaded.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from tasks.data import hub
 from tasks.data.options import local_folder, selected_languages
-from tasks.data.records import combined_digest, content_digest
-from tasks.formats.beir import files_of, mapped_corpus, read_judgements, read_queries
-from tasks.schema import Benchmark, Pool, Setting
+from tasks.formats.collection import MissingPassages, Options, load_collection
+from tasks.formats.layouts import data_files
+from tasks.schema import Benchmark, Setting
 
 Variant = Literal["hard_negatives", "full"]
 _REPOSITORIES = {
@@ -51,15 +52,23 @@ _LOG = logging.getLogger(__name__)
 
 
 def load(
-    *, path: Path | None = None, languages: tuple[str, ...] | None = None, variant: Variant = "hard_negatives"
+    *,
+    path: Path | None = None,
+    languages: tuple[str, ...] | None = None,
+    variant: Variant = "hard_negatives",
+    split: Literal["dev", "train"] = "dev",
+    missing: MissingPassages = "refuse",
 ) -> Benchmark:
-    """Read MIRACL's development set.
+    """Read MIRACL.
 
     Args:
-        path: a local copy with the folders `{lang}-corpus`, `{lang}-queries` and `{lang}-qrels` (Parquet, or JSON lines
-            and TSV with the same columns), or the folder that holds it; without one it is downloaded once.
+        path: a local copy in the layout of MTEB (`{lang}-corpus`, `{lang}-queries`, `{lang}-qrels`) or as published
+            (`miracl-corpus-v1.0-{lang}`, `miracl-v1.0-{lang}`), or the folder that holds it; without one it is
+            downloaded once.
         languages: all 18 without.
         variant: the hard-negatives pools, or the full corpora.
+        split: whose questions, where the copy has several.
+        missing: whether relevant passages in no corpus are refused, or count as not retrieved.
 
     Raises:
         TaskError: data that is missing or malformed, or a language that is not among the 18.
@@ -69,25 +78,15 @@ def load(
     if variant == "full":
         details["estimate"] = _estimate(selected)
         _LOG.warning("miracl, full corpora: %s", details["estimate"])
-    queries, pools, digests = {}, [], []
-    qrels: dict[str, dict[str, int]] = {}
-    for language in selected:
-        folder = _folder(path, variant, language)
-        corpus, questions, judgements = (files_of(folder, f"{language}-{part}") for part in _PARTS)
-        passages, digest = mapped_corpus(language, corpus, prefix := f"{language}:")
-        queries[language] = read_queries(questions, prefix)
-        pools.append(Pool(language, language, passages))
-        qrels |= read_judgements(judgements, prefix)
-        digests += [digest, content_digest([*questions, *judgements])]
-    return Benchmark(
-        name="miracl",
-        revision=combined_digest(digests),
-        queries=queries,
-        pools=pools,
-        qrels=qrels,
-        settings=(Setting.MONOLINGUAL,),
+    folders = list(dict.fromkeys(_folder(path, variant, language) for language in selected))
+    files = [file for folder in folders for file in data_files(folder)]
+    options = Options(languages=selected, split=split, settings=(Setting.MONOLINGUAL,), missing=missing)
+    benchmark = load_collection("miracl", folders[0], files, options)
+    passages = sum(len(pool.passages) for pool in benchmark.pools)
+    return replace(
+        benchmark,
         metrics=("ndcg@10", "recall@100"),
-        details=details | {"passages": f"{sum(len(pool.passages) for pool in pools):,}"},
+        details=details | dict(benchmark.details) | {"passages": f"{passages:,}"},
     )
 
 

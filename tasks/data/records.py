@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 import pydantic_core
 
+from tasks.data.text_lines import text_lines
 from tasks.plugins import TaskError
 
 
@@ -41,12 +42,11 @@ def read_json_lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, Recor
     Raises:
         TaskError: naming the file, the line, the place in it and what is wrong there.
     """
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.isspace():
-                with _located(f"{path}, line {number}"):
-                    record = kind.model_validate_json(line)
-                yield number, record
+    for number, line in text_lines(path):
+        if line.strip():
+            with _located(f"{path}, line {number}"):
+                record = kind.model_validate_json(line)
+            yield number, record
 
 
 def read_row(row: Mapping[str, Any], kind: type[Record], where: str) -> Record:
@@ -63,12 +63,9 @@ def read_lines(path: Path) -> list[str]:
     """Return the lines of a text file, one sentence each, without white space at their ends.
 
     Raises:
-        TaskError: naming the file and the line that is empty, or where the file is not UTF-8.
+        TaskError: a line is empty or not UTF-8; names the file and the line.
     """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path} is not UTF-8 at byte {error.start}") from None
+    lines = [line.strip() for _, line in text_lines(path)]
     if "" in lines:
         raise TaskError(f"{path}, line {lines.index('') + 1}: the text is empty")
     return lines

@@ -1,129 +1,208 @@
-"""Corpus, queries and qrels as BEIR and MTEB publish them: JSON lines and TSV, or Parquet with the same columns.
+"""Corpus, queries and qrels as BEIR, MTEB, TREC and Pyserini publish them.
 
-A corpus row has `_id` (or `id`), `title` and `text`; a query row `_id` and `text`; a qrels row `query-id`,
-`corpus-id` and `score`. A passage's text is title, a space, text, without white space at its ends, as MTEB joins them.
-Ids get a prefix, because the same id means different passages in different languages.
+    corpus    id, title (optional), text    {"_id": "p1", "title": "曼谷", "text": "泰国的首都"}
+    queries   id, text                      {"_id": "q1", "text": "泰国的首都是哪里？"}
+    qrels     query, passage, score         query-id	corpus-id	score, or TREC's `q1 Q0 p1 1` without a header
+
+Files are JSON lines, TSV, CSV or Parquet (`tasks.data.columns`). The names of columns differ between data sets:
+`docid`, `contents` and the others below are read too. A passage's text is title, a space, text, without white space at
+its ends, as MTEB joins them. Ids get a prefix where the same id means different passages in different languages.
+
+A row that repeats an id with the same content is read once and counted; one with other content is refused.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import pydantic
 
-from tasks.data.passage_tables import BATCH_ROWS, Batches, in_batches, memory_mapped
-from tasks.data.records import Record, Text, read_json_lines, read_row
+from tasks.data.columns import Column, Record, Table, id_of, parquet_batches, read_records, text_of
+from tasks.data.passage_tables import Batches, MappedPool, TwoTextsError, in_batches, memory_mapped
+from tasks.data.text_lines import text_lines
 from tasks.plugins import TaskError
 from tasks.schema import Passage, Query, Texts
 
-Id = Annotated[str, pydantic.Field(validation_alias=pydantic.AliasChoices("_id", "id"), min_length=1)]
+_PASSAGE_ID = ("corpus-id", "corpus_id", "docid", "doc_id", "docno", "passage_id", "passage-id", "pid")
+_QUERY_ID = ("query-id", "query_id", "qid")
+CORPUS = Table(
+    "a corpus",
+    {
+        "id": Column(("_id", "id", *_PASSAGE_ID)),
+        "title": Column(("title",), required=False),
+        "text": Column(("text", "contents", "passage", "document")),
+    },
+    headerless=("id", "text"),
+)
+QUERIES = Table(
+    "a file of queries",
+    {"id": Column(("_id", "id", *_QUERY_ID)), "text": Column(("text", "query", "question"))},
+    headerless=("id", "text"),
+)
+QRELS = Table(
+    "a file of qrels",
+    {
+        "query": Column(_QUERY_ID),
+        "passage": Column(_PASSAGE_ID),
+        "score": Column(("score", "relevance", "rel", "grade", "label")),
+    },
+    headerless=("query", "passage", "score"),
+)
+_TREC_FIELDS = 4
 
 
-class _Document(pydantic.BaseModel):
-    id: Id
-    title: str | None = None
-    text: str | None = None
+class Queries(NamedTuple):
+    """The queries of some files."""
+
+    texts: Texts
+    copies: int
+    """Rows that repeat a query; they are left out."""
 
 
-class _Question(pydantic.BaseModel):
-    id: Id
-    text: Text
+class Judgements(NamedTuple):
+    """The qrels of some files."""
+
+    grades: dict[str, dict[str, int]]
+    """Query id -> passage id -> grade. A score of 0 or less means judged and not relevant, and is left out."""
+    copies: int
+    """Rows that repeat a judgement."""
 
 
-class _Judgement(pydantic.BaseModel):
-    query: str = pydantic.Field(alias="query-id")
-    passage: str = pydantic.Field(alias="corpus-id")
-    score: int
-
-
-def files_of(folder: Path, stem: str) -> list[Path]:
-    """Return `<stem>.jsonl`, `.tsv` or `.parquet`, or every such file in the folder `<stem>/`, sorted by name.
+def mapped_corpus(language: str, files: Sequence[Path], prefix: str) -> MappedPool:
+    """Return the passages of the files, memory-mapped.
 
     Raises:
-        TaskError: there is none.
+        TaskError: the files are malformed, hold no passage, or two texts under one id.
     """
-    suffixes = (".jsonl", ".tsv", ".parquet")
-    one = [folder / f"{stem}{suffix}" for suffix in suffixes]
-    inside = sorted(file for file in (folder / stem).glob("*") if file.suffix in suffixes)
-    files = [file for file in one if file.is_file()] or inside
-    if not files:
-        raise TaskError(f"{folder} holds neither {stem}.jsonl nor files in {stem}/: put them there")
-    return files
-
-
-def mapped_corpus(language: str, files: Sequence[Path], prefix: str) -> tuple[Texts, str]:
-    """Return the passages of the files, memory-mapped, and the digest of the files' content.
-
-    Raises:
-        TaskError: the files are malformed or hold no passage.
-    """
-    tables, digest = memory_mapped(f"beir {language} {prefix}", files, lambda: _batches(language, files, prefix))
-    if not tables:
+    try:
+        mapped = memory_mapped(f"corpus {language} {prefix}", files, lambda: _batches(language, files, prefix))
+    except TwoTextsError as error:
+        places = _places_of(error.id.removeprefix(prefix), files)
+        raise TaskError(f"passage '{error.id}' has two texts: {' and '.join(places)}; remove one of them") from None
+    if language not in mapped.pools:
         raise TaskError(f"{files[0]} holds no passage")
-    return tables[language], digest
+    return mapped.pools[language]
 
 
-def read_queries(files: Sequence[Path], prefix: str) -> Texts:
-    """Return every query of the files, also those that nothing answers, which `tasks.relevance` leaves out."""
-    return Texts.of(Query(prefix + row.id, row.text) for file in files for row in _rows(file, _Question))
+def read_queries(files: Sequence[Path], prefix: str) -> Queries:
+    """Return every query of the files, also those without relevant passages, which `tasks.relevance` leaves out.
+
+    Raises:
+        TaskError: the files are malformed, or hold an empty query or two texts under one id.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    rows = 0
+    for record in (record for file in files for record in read_records(file, QUERIES)):
+        rows += 1
+        key, text = prefix + id_of(record), text_of(record, "text").strip()
+        if not text:
+            raise TaskError(f"{record.where}, text: the text is empty")
+        before, where = seen.setdefault(key, (text, record.where))
+        if before != text:
+            raise TaskError(f"query '{key}' has two texts: {where} and {record.where}; remove one of them")
+    return Queries(Texts.of(Query(key, text) for key, (text, _) in seen.items()), rows - len(seen))
 
 
-def read_judgements(files: Sequence[Path], prefix: str) -> dict[str, dict[str, int]]:
-    """Return query id -> passage id -> grade; a score of 0 or less means judged and not relevant, and is left out."""
-    qrels: dict[str, dict[str, int]] = {}
-    for row in (row for file in files for row in _rows(file, _Judgement)):
-        if row.score > 0:
-            qrels.setdefault(prefix + row.query, {})[prefix + row.passage] = row.score
-    return qrels
+def read_judgements(files: Sequence[Path], prefix: str) -> Judgements:
+    """Return the qrels of the files.
+
+    Raises:
+        TaskError: the files are malformed, or grade a passage twice, and differently, for one query.
+    """
+    scores: dict[tuple[str, str], tuple[int, str]] = {}
+    rows = 0
+    for record in (record for file in files for record in _judgement_records(file)):
+        rows += 1
+        pair, score = (prefix + id_of(record, "query"), prefix + id_of(record, "passage")), _score(record)
+        before, where = scores.setdefault(pair, (score, record.where))
+        if before != score:
+            raise TaskError(
+                f"passage '{pair[1]}' has two grades for query '{pair[0]}': {before} in {where} and {score} in "
+                f"{record.where}; remove one of them"
+            )
+    grades: dict[str, dict[str, int]] = {}
+    for (query, passage), (score, _) in scores.items():
+        if score > 0:
+            grades.setdefault(query, {})[passage] = score
+    return Judgements(grades, rows - len(scores))
+
+
+def _judgement_records(file: Path) -> Iterator[Record]:
+    if ".parquet" in file.suffixes or ".jsonl" in file.suffixes or ".json" in file.suffixes:
+        return read_records(file, QRELS)
+    _, first = next(text_lines(file), (1, ""))
+    fields = first.split()
+    return _trec_records(file) if len(fields) == _TREC_FIELDS and _is_number(fields[-1]) else read_records(file, QRELS)
+
+
+def _trec_records(file: Path) -> Iterator[Record]:
+    """Yield the judgements of a file with lines of a query, an unused field, a passage and a score."""
+    for number, line in text_lines(file):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != _TREC_FIELDS:
+            raise TaskError(f"{file}, line {number} has {len(fields)} fields: TREC qrels have 4, as `q1 0 p1 1`")
+        yield Record({"query": fields[0], "passage": fields[2], "score": fields[3]}, f"{file}, line {number}")
+
+
+def _score(record: Record) -> int:
+    value = record.values["score"]
+    if _is_number(str(value)) and float(value) == int(float(value)):
+        return int(float(value))
+    raise TaskError(f"{record.where}: the score is {value!r}: write a whole number")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.strip().lstrip("+-")[:1].isdigit()
 
 
 def _batches(pool: str, files: Sequence[Path], prefix: str) -> Batches:
     for file in files:
         if file.suffix == ".parquet":
-            for batch in _parquet_batches(file):
+            for batch in parquet_batches(file):
                 yield pool, _passages(file, batch, prefix)
         else:
-            yield from in_batches((pool, Passage(prefix + d.id, _joined(d))) for d in _rows(file, _Document))
-
-
-def _rows(file: Path, kind: type[Record]) -> Iterator[Record]:
-    if file.suffix == ".jsonl":
-        yield from (row for _, row in read_json_lines(file, kind))
-    elif file.suffix == ".parquet":
-        plain = (row for batch in _parquet_batches(file) for row in batch.to_pylist())
-        yield from (read_row(row, kind, f"{file}, row {number}") for number, row in enumerate(plain, start=1))
-    else:
-        with file.open(encoding="utf-8", newline="") as stream:
-            table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            yield from (read_row(row, kind, f"{file}, line {table.line_num}") for row in table)
-
-
-def _parquet_batches(file: Path) -> Iterator[Any]:
-    try:
-        yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
-    except pa.ArrowException as error:
-        raise TaskError(f"{file} is not a readable Parquet file: {error}") from None
+            yield from in_batches((pool, Passage(prefix + id_of(r), _joined(r))) for r in read_records(file, CORPUS))
 
 
 def _passages(file: Path, batch: Any, prefix: str) -> Any:
     """Return the columns `id` and `text` of one batch of a Parquet corpus."""
-    names = batch.schema.names
-    key = "_id" if "_id" in names else "id"
-    if key not in names or "text" not in names:
-        raise TaskError(f"{file} has the columns {', '.join(names)}: a corpus needs _id and text")
-    columns = {name: pc.fill_null(batch[name].cast(pa.string()), "") for name in (key, "text")}
-    text = columns["text"]
-    if "title" in names:
-        text = pc.binary_join_element_wise(pc.fill_null(batch["title"].cast(pa.string()), ""), text, " ")
-    ids = pc.binary_join_element_wise(prefix, columns[key], "")
+    names = CORPUS.chosen(batch.schema.names, str(file))
+    columns = {column: _strings(file, name, batch[name]) for column, name in names.items()}
+    if columns["id"].null_count:
+        raise TaskError(f"{file}: a passage has no {names['id']}")
+    text = pc.fill_null(columns["text"], "")
+    if "title" in columns:
+        text = pc.binary_join_element_wise(pc.fill_null(columns["title"], ""), text, " ")
+    ids = pc.binary_join_element_wise(prefix, pc.utf8_trim_whitespace(columns["id"]), "")
     return pa.record_batch({"id": ids, "text": pc.utf8_trim_whitespace(text)})
 
 
-def _joined(document: _Document) -> str:
-    return f"{document.title or ''} {document.text or ''}".strip()
+def _strings(file: Path, name: str, column: Any) -> Any:
+    kind = column.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    coded = pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)
+    if not (text or coded or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise TaskError(f"{file}, column {name} has the type {kind}: a column of texts is needed")
+    return column.cast(pa.string())
+
+
+def _joined(record: Record) -> str:
+    return f"{text_of(record, 'title')} {text_of(record, 'text')}".strip()
+
+
+def _places_of(passage: str, files: Iterable[Path]) -> list[str]:
+    """Return where the first two different texts of a passage stand."""
+    places: dict[str, str] = {}
+    for record in (record for file in files for record in read_records(file, CORPUS)):
+        if id_of(record) == passage:
+            places.setdefault(_joined(record), record.where)
+    return list(places.values())[:2]

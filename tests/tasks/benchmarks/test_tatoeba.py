@@ -84,7 +84,7 @@ def test_broken_data_is_one_error_with_file_and_line(copy: Path, name: str, cont
 
 def test_another_encoding_is_refused(copy: Path) -> None:
     (copy / "tatoeba.tha-eng.tha").write_bytes("ฉันมีแมวสองตัว\n".encode("tis-620"))
-    with pytest.raises(TaskError, match=r"tatoeba.tha-eng.tha is not UTF-8 at byte 0"):
+    with pytest.raises(TaskError, match=r"tatoeba.tha-eng.tha, line 1 is not UTF-8"):
         tatoeba.load(path=copy, languages=("th",))
 
 

@@ -1,0 +1,175 @@
+"""Rows of JSON lines, TSV, CSV and Parquet files with the names of their columns, which differ between data sets.
+
+A file format is told by its name: `.jsonl` and `.json` hold JSON lines, `.csv` commas, `.parquet` Parquet, and other
+names (`.tsv`, `.txt`) tabs; all but Parquet may be compressed (`.gz`, `.zst`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pydantic_core
+
+from tasks.data.passage_tables import BATCH_ROWS
+from tasks.data.text_lines import Row, separated_rows, text_lines
+from tasks.plugins import TaskError
+
+SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
+"""Names of data files end in one of these, compressed ones in `.gz` or `.zst` after it."""
+COMPRESSED = (".gz", ".zst")
+
+
+class Column(NamedTuple):
+    """One column of a table."""
+
+    names: tuple[str, ...]
+    """Accepted names, the preferred one first; upper and lower case are the same."""
+    required: bool = True
+
+
+class Table(NamedTuple):
+    """A kind of file."""
+
+    title: str
+    """For messages, such as `a corpus`."""
+    columns: Mapping[str, Column]
+    headerless: tuple[str, ...]
+    """Columns of a TSV file without a header line."""
+
+    def chosen(self, names: Iterable[str], where: str) -> dict[str, str]:
+        """Return, for each column that is there, its name in the file.
+
+        Raises:
+            TaskError: a required column is missing.
+        """
+        lowered = {name.casefold(): name for name in reversed(list(names))}
+        chosen = {}
+        for column, (accepted, required) in self.columns.items():
+            name = next((lowered[name] for name in accepted if name in lowered), None)
+            if name is not None:
+                chosen[column] = name
+            elif required:
+                present = ", ".join(reversed(lowered.values())) or "nothing"
+                raise TaskError(
+                    f"{where} has {present}, but {self.title} needs a column for its {column}: {' or '.join(accepted)}"
+                )
+        return chosen
+
+
+class Record(NamedTuple):
+    """One row: its values by column, and where it stands."""
+
+    values: dict[str, Any]
+    where: str
+    """File and line, for messages."""
+
+
+def read_records(file: Path, table: Table) -> Iterator[Record]:
+    """Yield the rows of a file.
+
+    Raises:
+        TaskError: the file cannot be read, or a required column is missing; names the file and the line.
+    """
+    suffix = file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
+    if suffix == ".parquet":
+        return _parquet_records(file, table)
+    if suffix in {".jsonl", ".json"}:
+        return _json_records(file, table)
+    return _separated_records(file, table, "," if suffix == ".csv" else "\t")
+
+
+def parquet_batches(file: Path) -> Iterator[Any]:
+    """Yield the record batches of a Parquet file.
+
+    Raises:
+        TaskError: it is not a readable Parquet file.
+    """
+    try:
+        yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
+    except (OSError, pa.ArrowException) as error:
+        raise TaskError(f"{file} is not a readable Parquet file: {error}") from None
+
+
+def _parquet_records(file: Path, table: Table) -> Iterator[Record]:
+    number = 0
+    for batch in parquet_batches(file):
+        names = table.chosen(batch.schema.names, str(file))
+        for row in batch.select(list(dict.fromkeys(names.values()))).to_pylist():
+            number += 1
+            yield Record({column: row[name] for column, name in names.items()}, f"{file}, row {number}")
+
+
+def _json_records(file: Path, table: Table) -> Iterator[Record]:
+    names_of: dict[tuple[str, ...], dict[str, str]] = {}
+    for number, line in text_lines(file):
+        if not line.strip():
+            continue
+        where = f"{file}, line {number}"
+        try:
+            row = pydantic_core.from_json(line)
+        except ValueError as error:
+            raise TaskError(f"{where} is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise TaskError(f"{where} is not a JSON object: write one object per line")
+        keys = tuple(row)
+        if keys not in names_of:
+            names_of[keys] = table.chosen(keys, where)
+        yield Record({column: row[name] for column, name in names_of[keys].items()}, where)
+
+
+def _separated_records(file: Path, table: Table, separator: str) -> Iterator[Record]:
+    rows = separated_rows(file, separator)
+    first = next(rows, None)
+    if first is None:
+        return
+    places, is_header = _places(file, table, first)
+    for number, fields in rows if is_header else _chain(first, rows):
+        yield Record({column: fields[i] for column, i in places.items()}, f"{file}, line {number}")
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rest
+
+
+def _places(file: Path, table: Table, first: Row) -> tuple[dict[str, int], bool]:
+    """Return the place of each column, and whether the first row is a header."""
+    number, fields = first
+    names = [field.strip() for field in fields]
+    known = {name for column in table.columns.values() for name in column.names}
+    if len(fields) == len(table.headerless) and not known & {name.casefold() for name in names}:
+        return {column: i for i, column in enumerate(table.headerless)}, False
+    chosen = table.chosen(names, f"{file}, line {number}")
+    return {column: names.index(name) for column, name in chosen.items()}, True
+
+
+def text_of(record: Record, column: str) -> str:
+    """Return a text as it is written; empty where there is none.
+
+    Raises:
+        TaskError: the value is no text.
+    """
+    value = record.values.get(column)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TaskError(f"{record.where}: the {column} is a {type(value).__name__}, not a text: {str(value)[:40]}")
+    return value
+
+
+def id_of(record: Record, column: str = "id") -> str:
+    """Return an identifier, which may be written as a number.
+
+    Raises:
+        TaskError: the value is empty or of another type.
+    """
+    value = record.values[column]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise TaskError(f"{record.where}: the {column} is {value!r}: write a text or a whole number")
+    return value.strip()

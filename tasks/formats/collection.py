@@ -1,0 +1,273 @@
+"""From the files of a corpus, queries and qrels (`tasks.formats.layouts`) to a benchmark.
+
+With one set of qrels for all languages, ids are shared: the versions of a question have one id, its relevant passages
+may lie in any language, and an id belongs to one passage. With qrels per language, ids count within their language and
+get its name as prefix. A name may also be a pair of languages, one of the queries and one of the passages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tasks.data.options import selected_languages
+from tasks.data.passage_tables import MappedPool
+from tasks.data.records import combined_digest, content_digest
+from tasks.formats.beir import Judgements, Queries, mapped_corpus, read_judgements, read_queries
+from tasks.formats.layouts import DataFile, Part, of_part, of_split, splits
+from tasks.plugins import TaskError
+from tasks.relevance import locate, missing_error
+from tasks.schema import Benchmark, Pool, Qrels, Query, Setting, Texts
+
+MissingPassages = Literal["refuse", "count"]
+"""Relevant passages that are in no corpus are an error, or count as not retrieved."""
+Pairs = Literal["queries-passages", "passages-queries", "none"]
+"""Which language comes first in names such as `eng-deu`; `none` if such a name is one language, as `pt-br` is."""
+_PARTS: tuple[Part, ...] = ("corpus", "queries", "qrels")
+_LOG = logging.getLogger(__name__)
+
+
+class Options(NamedTuple):
+    """What is measured of the data."""
+
+    languages: tuple[str, ...] | None = None
+    """By the names in the data; all if None."""
+    language: str | None = None
+    """Of files that lie in no folder of a language."""
+    query_language: str | None = None
+    """Of all queries, where it is not that of the passages beside them."""
+    pairs: Pairs = "none"
+    split: str | None = None
+    default_split: str = "test"
+    settings: tuple[Setting, ...] | None = None
+    """Those in which some query has a relevant passage if None."""
+    missing: MissingPassages = "refuse"
+    ignore_identical_ids: bool = False
+
+
+class _Subset(NamedTuple):
+    """The files of one name."""
+
+    query_language: str
+    passage_language: str
+    prefix: str
+    """Of all ids."""
+    files: list[DataFile]
+
+
+class _Content(NamedTuple):
+    """What was read, by subset."""
+
+    pools: dict[str, MappedPool]
+    queries: dict[str, Queries]
+    qrels: dict[str, Judgements]
+    """Under `""` where all subsets share them."""
+
+    @property
+    def grades(self) -> dict[str, Mapping[str, int]]:
+        """All qrels in one."""
+        return {query: graded for judged in self.qrels.values() for query, graded in judged.grades.items()}
+
+
+def load_collection(name: str, folder: Path, files: Sequence[DataFile], options: Options) -> Benchmark:
+    """Read a benchmark.
+
+    Args:
+        name: of the benchmark.
+        folder: where the files lie, for messages.
+        files: of all languages and splits.
+        options: what is measured.
+
+    Raises:
+        TaskError: a part, language or split is missing, the data is malformed, or it contradicts itself.
+    """
+    chosen = _chosen(name, folder, files, options)
+    shared = not any(file.language for file in of_part(chosen, "qrels"))
+    subsets = _subsets(name, chosen, options, shared=shared)
+    selected = selected_languages(name, options.languages, subsets)
+    content = _read(subsets, selected, chosen, shared=shared)
+    grades = content.grades
+    if not grades:
+        raise TaskError(f"benchmark '{name}': the qrels hold no relevant passage, one with a score of 1 or more")
+    _refuse_unknown_queries(name, content.queries.values(), grades)
+
+    pools = [Pool(subset, subsets[subset].passage_language, pool.texts) for subset, pool in content.pools.items()]
+    relevant = {passage: query for query, graded in grades.items() for passage in graded}
+    places = locate(pools, sorted(relevant.keys() | grades.keys()))
+    pool_of = {passage: pools[number] for passage, (number, _) in places.items()}
+    lost = {passage: _pool_without(passage, pools, subsets) for passage in relevant if passage not in pool_of}
+    if lost and options.missing == "refuse":
+        passage = next(iter(lost))
+        raise missing_error(name, passage, relevant[passage])
+    kept = {
+        query: {p: grade for p, grade in graded.items() if p in lost or pool_of[p].name in selected}
+        for query, graded in grades.items()
+    }
+    queries = _queries_by_language(subsets, content, selected)
+    identical = sum(query in pool_of for table in queries.values() for query in table.ids() if kept.get(query))
+    return Benchmark(
+        name=name,
+        revision=_revision(content, chosen),
+        queries=queries,
+        pools=[pool for pool in pools if pool.name in selected],
+        qrels=kept,
+        settings=options.settings or _meaningful(queries, kept, pool_of),
+        details=_details(chosen, len(lost), identical, options),
+        missing=lost,
+        ignore_identical_ids=options.ignore_identical_ids,
+        copies=_copies(content),
+        splits=tuple(splits(files)),
+    )
+
+
+def _chosen(name: str, folder: Path, files: Sequence[DataFile], options: Options) -> list[DataFile]:
+    for part in _PARTS:
+        if not of_part(files, part):
+            raise TaskError(
+                f"benchmark '{name}': there is no {part} in {folder}, such as {part}.jsonl or th/{part}.jsonl: "
+                "docs/your_data.md shows all layouts that are read"
+            )
+    try:
+        return of_split(files, options.split, options.default_split)
+    except TaskError as error:
+        raise TaskError(f"benchmark '{name}', {error}") from None
+
+
+def _subsets(name: str, files: Sequence[DataFile], options: Options, *, shared: bool) -> dict[str, _Subset]:
+    """Return the subsets by name; files in no folder of a language belong to the option `language`."""
+    grouped: dict[str, list[DataFile]] = {}
+    for file in files:
+        if file.part == "qrels" and shared:
+            continue
+        subset = file.language or options.language
+        if not subset:
+            raise TaskError(
+                f"benchmark '{name}': {file.path} lies in no folder of a language: name its language with the option "
+                "`language`, such as language=en"
+            )
+        grouped.setdefault(subset, []).append(file)
+    subsets = {}
+    for subset, own in sorted(grouped.items()):
+        query_language, passage_language = _languages(subset, options.pairs)
+        prefix = "" if shared else f"{subset}:"
+        subsets[subset] = _Subset(options.query_language or query_language, passage_language, prefix, own)
+    return subsets
+
+
+def _languages(subset: str, pairs: Pairs) -> tuple[str, str]:
+    """Return the languages of queries and passages."""
+    if pairs == "none" or subset.count("-") != 1:
+        return subset, subset
+    first, second = subset.split("-")
+    return (first, second) if pairs == "queries-passages" else (second, first)
+
+
+def _read(
+    subsets: Mapping[str, _Subset], selected: Sequence[str], files: Sequence[DataFile], *, shared: bool
+) -> _Content:
+    """Read the selected subsets; all of them where they share qrels, to know what lies in another language."""
+    content = _Content({}, {}, {})
+    for name in subsets if shared else selected:
+        prefix = subsets[name].prefix
+        corpus, queries, qrels = (_paths(subsets[name].files, part) for part in _PARTS)
+        if corpus:
+            content.pools[name] = mapped_corpus(name, corpus, prefix)
+        if queries:
+            content.queries[name] = read_queries(queries, prefix)
+        if qrels:
+            content.qrels[name] = read_judgements(qrels, prefix)
+        elif queries and not shared:
+            raise TaskError(f"{queries[0]} has queries without qrels: add those of '{name}', or choose other languages")
+    if shared:
+        content.qrels[""] = read_judgements(_paths(files, "qrels"), "")
+    return content
+
+
+def _paths(files: Iterable[DataFile], part: Part) -> list[Path]:
+    return [file.path for file in of_part(files, part)]
+
+
+def _refuse_unknown_queries(name: str, queries: Iterable[Queries], qrels: Qrels) -> None:
+    known = {query for table in queries for query in table.texts.ids()}
+    unknown = next((query for query in qrels if query not in known), None)
+    if unknown is not None:
+        raise TaskError(f"benchmark '{name}': the qrels judge query '{unknown}', which no file of queries holds")
+
+
+def _pool_without(passage: str, pools: Sequence[Pool], subsets: Mapping[str, _Subset]) -> str | None:
+    """Return the pool that lacks a passage; None if it is not known."""
+    if len(pools) == 1:
+        return pools[0].name
+    prefixed = (p.name for p in pools if subsets[p.name].prefix and passage.startswith(subsets[p.name].prefix))
+    return max(prefixed, key=len, default=None)
+
+
+def _queries_by_language(
+    subsets: Mapping[str, _Subset], content: _Content, selected: Sequence[str]
+) -> dict[str, Texts]:
+    texts: dict[str, dict[str, str]] = {}
+    for name in content.queries.keys() & set(selected):
+        own = texts.setdefault(subsets[name].query_language, {})
+        table = content.queries[name].texts
+        for query, text in zip(table.ids(), table.texts(), strict=True):
+            if own.setdefault(query, text) != text:
+                raise TaskError(f"query '{query}' has two texts in {subsets[name].query_language}: remove one of them")
+    return {language: Texts.of(map(Query, own.keys(), own.values())) for language, own in texts.items()}
+
+
+def _meaningful(queries: Mapping[str, Texts], qrels: Qrels, pool_of: Mapping[str, Pool]) -> tuple[Setting, ...]:
+    """Return the settings in which some query has a relevant passage."""
+    languages = {
+        (language, pool_of[passage].language)
+        for language, table in queries.items()
+        for query in table.ids()
+        for passage in qrels.get(query, ())
+        if passage in pool_of
+    }
+    pools = {
+        pool_of[passage].name: pool_of[passage].language
+        for graded in qrels.values()
+        for passage in graded
+        if passage in pool_of
+    }
+    meant = {
+        Setting.MONOLINGUAL: any(query == passage for query, passage in languages),
+        Setting.CROSSLINGUAL: any(query != passage for query, passage in languages),
+        # Two pools of one language, of two pairs, may hold the same passages.
+        Setting.MULTILINGUAL: len(set(pools.values())) == len(pools) > 1,
+    }
+    return tuple(setting for setting, has in meant.items() if has) or tuple(Setting)
+
+
+def _revision(content: _Content, files: Sequence[DataFile]) -> str:
+    small = [file.path for file in files if file.part != "corpus"]
+    return combined_digest([*(pool.digest for pool in content.pools.values()), content_digest(small)])
+
+
+def _copies(content: _Content) -> dict[str, int]:
+    copies: dict[str, int] = {}
+    for read in (content.pools, content.queries, content.qrels):
+        for name, part in read.items():
+            copies[name] = copies.get(name, 0) + part.copies
+    return copies
+
+
+def _details(files: Sequence[DataFile], lost: int, identical: int, options: Options) -> dict[str, str]:
+    """Return what every result says about the data, beside its numbers."""
+    details = {}
+    split = next((file.split for file in files if file.part == "qrels"), "")
+    if split:
+        details["split"] = split
+    if lost:
+        details["missing"] = f"{lost:,} relevant passages are in no corpus and count as not retrieved"
+    if options.ignore_identical_ids:
+        details["ignore_identical_ids"] = "true"
+    elif identical:
+        details["identical_ids"] = (
+            f"{identical:,} queries have the id of a passage, which is ranked like any other; "
+            "ignore_identical_ids: true leaves it out, as BEIR does for ArguAna and Quora"
+        )
+        _LOG.warning("%s", details["identical_ids"])
+    return details

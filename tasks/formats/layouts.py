@@ -1,0 +1,160 @@
+"""Which files of a folder hold the corpus, the queries and the qrels of which language and split.
+
+    BEIR, one's own    corpus.jsonl, queries.jsonl, qrels/test.tsv, in the folder or in a folder per language
+    MTEB               th-corpus/test-00000-of-00001.parquet, th-queries/..., th-qrels/..., or without a language:
+                       corpus/..., queries/..., qrels/... or data/test-00000-of-00001.parquet
+    MIRACL             miracl-corpus-v1.0-th/docs-0.jsonl.gz, miracl-v1.0-th/topics/topics.miracl-v1.0-th-dev.tsv,
+                       miracl-v1.0-th/qrels/qrels.miracl-v1.0-th-dev.tsv
+    Mr. TyDi           mrtydi-v1.1-thai/collection/docs.jsonl.gz or .../corpus.jsonl.gz, .../topic.dev.tsv or
+                       .../ir-format-data/topics.dev.txt, .../qrels.dev.txt
+    CIRAL              passages-v1.0/hausa_passages.jsonl, ciral-hausa/topics/topics.ciral-v1.0-ha-dev.tsv,
+                       ciral-hausa/qrels/qrels.ciral-v1.0-ha-dev.tsv
+
+The last three are as published, with or without a folder around each part. A split is read from the end of a file's
+name: `qrels/test.tsv`, `topics.dev.tsv`, `test-00000-of-00001.parquet`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tasks.data.columns import COMPRESSED, SUFFIXES
+from tasks.plugins import TaskError
+
+Part = Literal["corpus", "queries", "qrels"]
+_WORDS: dict[str, Part] = {
+    "corpus": "corpus",
+    "collection": "corpus",
+    "docs": "corpus",
+    "queries": "queries",
+    "query": "queries",
+    "topics": "queries",
+    "topic": "queries",
+    "qrels": "qrels",
+}
+_CODES = {
+    "arabic": "ar", "bengali": "bn", "english": "en", "finnish": "fi", "indonesian": "id", "japanese": "ja",
+    "korean": "ko", "russian": "ru", "swahili": "sw", "telugu": "te", "thai": "th",
+    "hausa": "ha", "somali": "so", "yoruba": "yo",
+}  # fmt: skip
+"""Languages of Mr. TyDi and CIRAL, which write them out -> ISO 639-1."""
+_WORD = "|".join(_WORDS)
+_FOLDERS = r"(?:.+/)?"
+_PATTERNS = (
+    rf"{_FOLDERS}miracl-(?P<word>corpus)-v[\d.]+-(?P<language>\w+)/docs-\d+",
+    rf"{_FOLDERS}miracl-v[\d.]+-(?P<language>\w+)/(?:\w+/)?(?P<word>topics|qrels)\.[^/]+",
+    rf"{_FOLDERS}mrtydi-v[\d.]+-(?P<language>\w+)/(?:[\w-]+/)?(?P<word>{_WORD})[^/]*",
+    rf"{_FOLDERS}ciral-(?P<language>\w+)/(?:\w+/)?(?P<word>topics|qrels)\.[^/]+",
+    rf"{_FOLDERS}passages-v[\d.]+/(?P<language>\w+)_passages",
+    rf"data/(?P<word>{_WORD})(?P<rest>[._-].+)?",
+    r"data/(?P<rest>[^/]+)",
+    rf"(?:(?P<language>[^/]+)/)?(?P<word>{_WORD})/[^/]+",
+    rf"(?:(?P<language>[^/]+)/)?(?P<word>{_WORD})(?P<rest>[._-].+)?",
+    rf"(?P<language>[^/]+)-(?P<word>{_WORD})(?:/[^/]+)?",
+)
+"""The first that matches a path without its suffix decides. `rest` is a shard number or ends in a split: else
+`corpus_old.jsonl` would be read beside `corpus.jsonl`."""
+_SHARD = re.compile(r"-\d+(?:-of-\d+)?$")
+_SPLIT = re.compile(r"(?:^|[._-])(train|dev|validation|valid|val|test(?:-[ab](?:-pools)?)?)$")
+
+
+class DataFile(NamedTuple):
+    """One file of a benchmark."""
+
+    part: Part
+    language: str
+    """Empty where the path names none."""
+    split: str
+    """Empty where the name has none."""
+    path: Path
+
+
+def data_files(folder: Path) -> list[DataFile]:
+    """Return the files of a folder that belong to a benchmark, sorted by path."""
+    found = (_data_file(folder, path) for path in sorted(folder.rglob("*")))
+    return [file for file in found if file]
+
+
+def of_part(files: Iterable[DataFile], part: Part) -> list[DataFile]:
+    """Return the files of one part."""
+    return [file for file in files if file.part == part]
+
+
+def splits(files: Iterable[DataFile]) -> list[str]:
+    """Return the splits that qrels are there for, sorted."""
+    return sorted({file.split for file in of_part(files, "qrels") if file.split})
+
+
+def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> list[DataFile]:
+    """Return the files that hold one split's qrels, its queries, and its corpus.
+
+    A part that has no file for the split, but files without one, is shared by all splits.
+
+    Args:
+        files: of all parts and splits.
+        wanted: the split; without one it is the default, or the only one that has qrels.
+        default: the split that the benchmark is usually measured on.
+
+    Raises:
+        TaskError: there are no qrels for the split, or several and the default is not among them; or a corpus for
+            other splits alone.
+    """
+    known = splits(files)
+    if wanted and wanted not in known:
+        names = ", ".join(known) or "no split by name"
+        raise TaskError(f"option 'split': there are no qrels for '{wanted}', but for {names}")
+    split = wanted or (default if default in known else known[0] if len(known) == 1 else "")
+    if known and not split:
+        raise TaskError(f"option 'split': choose one of those that there are qrels for: {', '.join(known)}")
+    chosen = [file for file in of_part(files, "qrels") if file.split == split]
+    queries = of_part(files, "queries")
+    chosen += [file for file in queries if file.split == split] or queries
+    corpus = of_part(files, "corpus")
+    chosen += [f for f in corpus if f.split == split] or [f for f in corpus if not f.split] or _only_split(corpus)
+    return chosen
+
+
+def _only_split(corpus: Sequence[DataFile]) -> list[DataFile]:
+    names = sorted({file.split for file in corpus})
+    if len(names) > 1:
+        raise TaskError(
+            f"option 'split': there is a corpus for {', '.join(names)}, but none for the split that is measured: "
+            "choose another"
+        )
+    return list(corpus)
+
+
+def _data_file(folder: Path, path: Path) -> DataFile | None:
+    relative = path.relative_to(folder)
+    stem, is_data = _without_suffixes(relative.as_posix())
+    if not is_data or not path.is_file() or any(part.startswith(".") for part in relative.parts):
+        return None
+    split = _split_of(stem.rsplit("/", 1)[-1])
+    for pattern in _PATTERNS:
+        if match := re.fullmatch(pattern, stem):
+            groups = match.groupdict()
+            rest = groups.get("rest")
+            if rest and not split and not _SHARD.fullmatch(rest):
+                return None
+            part = _WORDS[groups["word"]] if "word" in groups else "qrels" if rest else "corpus"
+            language = groups.get("language") or ""
+            return DataFile(part, _CODES.get(language, language), split, path)
+    return None
+
+
+def _without_suffixes(name: str) -> tuple[str, bool]:
+    """Return a name without the suffixes of a data file, and whether it has them."""
+    for suffix in COMPRESSED:
+        name = name.removesuffix(suffix)
+    for suffix in SUFFIXES:
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), True
+    return name, False
+
+
+def _split_of(stem: str) -> str:
+    match = _SPLIT.search(_SHARD.sub("", stem))
+    return match[1] if match else ""
