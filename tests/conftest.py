@@ -35,6 +35,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         "HF_ENDPOINT": served.url,
         "HF_HOME": str(home),
         "STUDY_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_DISABLE_XET": "1",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("HF_TOKEN", raising=False)
@@ -46,6 +47,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         "HF_HUB_CACHE": str(home / "hub"),
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,
     }
     for name, constant in constants.items():
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", constant)

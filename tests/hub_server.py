@@ -1,7 +1,8 @@
-"""A local stand-in of the Hugging Face hub: as much of its HTTP API as `huggingface_hub` uses to download."""
+"""A local stand-in of the Hugging Face hub: as much of its HTTP API as `huggingface_hub` uses, without Xet storage."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -35,19 +36,28 @@ class Repository:
         return self.checksums.get(path, right.hexdigest())
 
 
+def _mode(size: int) -> str:
+    return "lfs" if size >= LARGE else "regular"
+
+
 class HubServer(FileServer):
     """Serves `repositories`, by `models/owner/name` or `datasets/owner/name`."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
+        self.writers: dict[str, str] = {}
+        """Token -> the owner in whose name it may write."""
+        self._uploaded: dict[str, bytes] = {}
         super().__init__()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Send what the hub would send."""
         self.requests.append((request.path, request.headers["Range"]))
         parts = unquote(request.path.partition("?")[0]).strip("/").split("/")
-        if parts[0] == "api":
-            self._answer_api(request, "/".join(parts[1:4]), parts[4], parts[5])
+        if request.command in {"POST", "PUT"}:
+            self._answer_upload(request, parts)
+        elif parts[0] == "api":
+            self._answer_api(request, "/".join(parts[1:4]), *(parts[4:6] or ("revision", "main")))
         else:
             kind = parts.pop(0) if parts[0] == "datasets" else "models"
             self._answer_file(request, "/".join([kind, *parts[:2]]), parts[3], "/".join(parts[4:]))
@@ -63,7 +73,7 @@ class HubServer(FileServer):
             for large in [len(content) >= LARGE]
         ]
         answer = listing if what == "tree" else {"id": key.partition("/")[2], "sha": repository.commit, "siblings": []}
-        self.send(request, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        self._send_json(request, answer)
 
     def _answer_file(self, request: BaseHTTPRequestHandler, key: str, revision: str, path: str) -> None:
         repository = self._allowed(request, key, revision, gate=True)
@@ -87,9 +97,65 @@ class HubServer(FileServer):
             return repository
         return None
 
-    def refuse(self, request: BaseHTTPRequestHandler, status: HTTPStatus, code: str) -> None:
-        """Send an error as the hub does: its code in a header."""
+    def _answer_upload(self, request: BaseHTTPRequestHandler, parts: list[str]) -> None:
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        token = (request.headers["Authorization"] or "").removeprefix("Bearer ")
+        match parts:
+            case ["lfs", checksum]:
+                self._uploaded[checksum] = body
+                self._send_json(request, {})
+            case ["api", "validate-yaml"]:
+                self._send_json(request, {"errors": [], "warnings": []})
+            case _ if token not in self.writers:
+                self.refuse(request, HTTPStatus.UNAUTHORIZED, "")
+            case ["api", "repos", "create"]:
+                self._create(request, json.loads(body), token)
+            case ["api", "models", _, _, "preupload", _]:
+                files = json.loads(body)["files"]
+                modes = [{"path": f["path"], "uploadMode": _mode(f["size"]), "shouldIgnore": False} for f in files]
+                self._send_json(request, {"files": modes})
+            case [_, _, "info", "lfs", "objects", "batch"]:
+                objects = [
+                    entry | {"actions": {"upload": {"href": f"{self.url}/lfs/{entry['oid']}"}}}
+                    for entry in json.loads(body)["objects"]
+                ]
+                self._send_json(request, {"transfer": "basic", "objects": objects})
+            case ["api", "models", owner, name, "commit", _]:
+                self._commit(request, f"{owner}/{name}", body)
+
+    def _create(self, request: BaseHTTPRequestHandler, asked: dict[str, str], token: str) -> None:
+        name = f"{asked['organization']}/{asked['name']}"
+        if self.writers[token] != asked["organization"]:
+            self.refuse(request, HTTPStatus.FORBIDDEN, "")
+        elif f"models/{name}" in self.repositories:
+            self.refuse(request, HTTPStatus.CONFLICT, "", f"{self.url}/{name}")
+        else:
+            private = asked.get("visibility") == "private"
+            created = Repository({".gitattributes": b""}, token=token if private else None)
+            self.repositories[f"models/{name}"] = created
+            self._send_json(request, {"url": f"{self.url}/{name}"})
+
+    def _commit(self, request: BaseHTTPRequestHandler, name: str, body: bytes) -> None:
+        repository = self.repositories[f"models/{name}"]
+        for line in map(json.loads, body.splitlines()):
+            value = line["value"]
+            if line["key"] == "file":
+                repository.files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                repository.files[value["path"]] = self._uploaded[value["oid"]]
+        repository.commit = "c" * 40
+        address = f"{self.url}/{name}/commit/{repository.commit}"
+        self._send_json(request, {"commitUrl": address, "commitOid": repository.commit, "success": True})
+
+    def _send_json(self, request: BaseHTTPRequestHandler, answer: object) -> None:
+        self.send(request, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def refuse(self, request: BaseHTTPRequestHandler, status: HTTPStatus, code: str, url: str = "") -> None:
+        """Send an error as the hub does: its code in a header, and JSON."""
+        body = json.dumps({"error": code, "url": url}).encode()
         request.send_response(status)
         request.send_header("X-Error-Code", code)
-        request.send_header("Content-Length", "0")
+        request.send_header("Content-Length", str(len(body)))
         request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body)

@@ -1,0 +1,66 @@
+"""Upload an exported model to the Hugging Face hub with `huggingface_hub`, which reads HF_TOKEN or `hf auth login`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import disable_progress_bars
+
+from tasks.errors import UserError
+
+_OF_THE_HUB = {".gitattributes"}
+"""Files that the hub itself puts into a new repository."""
+
+
+class UploadError(UserError):
+    """A model that cannot be uploaded, in one sentence that says what to do."""
+
+
+def create_repository(name: str) -> None:
+    """Create a private model repository, or check that an existing one is empty.
+
+    Args:
+        name: `owner/name`.
+
+    Raises:
+        UploadError: the hub cannot be reached, the token may not write there, or the repository has files.
+    """
+    with _explained(name):
+        api = HfApi()
+        api.create_repo(name, private=True, exist_ok=True)
+        files = set(api.list_repo_files(name)) - _OF_THE_HUB
+    if files:
+        raise UploadError(f"--push {name}: the repository has files already ({min(files)}): choose another name")
+
+
+def upload(folder: Path, name: str) -> str:
+    """Upload all files of a folder to a model repository; return the address of the model at the new commit.
+
+    Raises:
+        UploadError: the upload failed; the folder is still there.
+    """
+    disable_progress_bars()
+    with _explained(name):
+        commit = HfApi().upload_folder(repo_id=name, folder_path=folder, commit_message="Upload the exported model")
+    return f"{constants.ENDPOINT}/{name}/tree/{commit.oid}"
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except HFValidationError:
+        raise UploadError(f"--push {name} is refused: write owner/name") from None
+    except HfHubHTTPError as error:
+        answer = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise UploadError(
+            f"--push {name}: {constants.ENDPOINT} answers {answer}: set HF_TOKEN to a token that may write there"
+        ) from error
+    except (OSError, httpx2.HTTPError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UploadError(f"--push {name}: {constants.ENDPOINT} cannot be reached ({reason})") from error
