@@ -45,6 +45,8 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     partial.mkdir(parents=True)
     encoder.transformer.save_pretrained(partial, state_dict=merged_weights(encoder.transformer))
     encoder.tokenizer.save_pretrained(partial)
+    for name in ("config.json", "tokenizer_config.json"):
+        _remove_code(partial / name)
     longest = max(form.max_tokens for form in encoder.forms.values())
     _write_json(partial / "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})
     _write_json(
@@ -59,6 +61,13 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     _write_modules(partial, encoder, heads)
     (partial / CARD).write_text(card, "utf-8")
     partial.rename(folder)
+
+
+def _remove_code(path: Path) -> None:
+    """Remove `auto_map`, with which `trust_remote_code=True` would run other code than was evaluated."""
+    settings = json.loads(path.read_text("utf-8"))
+    settings.pop("auto_map", None)
+    _write_json(path, settings)
 
 
 def _pooler(encoder: Encoder) -> list[Dense]:

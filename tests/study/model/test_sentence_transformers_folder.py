@@ -100,3 +100,15 @@ def test_a_pooler_of_another_kind_is_refused_and_nothing_is_written(tmp_path: Pa
     with pytest.raises(ExportError, match="the pooler BertPooler cannot be exported"):
         export(held, tmp_path / "model", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_needs_no_code_of_the_backbone_s_repository(tmp_path: Path) -> None:
+    held = encoder("mean")
+    held.transformer.config.auto_map = {"AutoConfig": "owner/code--configuration.C", "AutoModel": "modeling.M"}
+    held.tokenizer.init_kwargs["auto_map"] = {"AutoTokenizer": ["tokenization.T", None]}
+    export(held, tmp_path / "model", "")
+    assert "auto_map" not in "".join(file.read_text("utf-8") for file in (tmp_path / "model").glob("*.json"))
+    assert not list((tmp_path / "model").rglob("*.py"))
+    for trust in (False, True):
+        theirs = SentenceTransformer(str(tmp_path / "model"), device="cpu", trust_remote_code=trust)
+        assert_equal(torch.from_numpy(theirs.encode_query(TEXTS)), embeddings(held, "query"))
