@@ -14,6 +14,7 @@ from study import cli
 from study.analysis.leaderboard import ranked
 from study.analysis.study import Study, StudyError, read_study
 from study.config import TrialConfig
+from study.model import hub_upload
 from study.pages.model_card import model_card
 from study.results import files, layout
 
@@ -24,6 +25,9 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="A folder that does not exist; <study>-<trial> here unless given.")
     ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="owner/name: also upload the folder to a new, private repository of the hub.")
+    ] = None,
 ) -> None:
     """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
     console = cli.console()
@@ -31,9 +35,14 @@ def main(
         found = read_study(study)
         result = _chosen(found, trial)
         folder = (output or Path(f"{found.name}-{result['number']:04d}")).expanduser().resolve()
+        if push:
+            hub_upload.create_repository(push)
         _export(found, result, folder)
+        address = hub_upload.upload(folder, push) if push else None
     text = f"trial {result['number']} is in {folder}; load it with SentenceTransformer('{folder}')"
     console.print(Text(text), soft_wrap=True)
+    if address:
+        console.print(Text(f"uploaded: {address}"), soft_wrap=True)
 
 
 def _chosen(study: Study, number: int | None) -> dict[str, Any]:

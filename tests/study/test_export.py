@@ -22,6 +22,7 @@ from study.results import files, layout
 from study.training import checkpoint
 from study.training.schedules import Temperature
 from study.training.step import make_optimizer
+from tests.hub_server import HubServer
 
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
@@ -132,3 +133,28 @@ def test_a_checkpoint_that_is_gone_or_damaged_is_reported_with_its_trial(study: 
     weights.write_bytes(whole)
     assert export(study).exit_code == 0
     assert json.loads(Path("my-study-0000", "modules.json").read_text("utf-8"))
+
+
+def test_a_pushed_model_is_what_a_backbone_of_the_hub_loads(
+    study: str, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.writers["hf_secret"] = "team"
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    embeddings = write_trial(study, 0, 0.5)
+    outcome = export(study, "--push", "team/retriever")
+    assert outcome.exit_code == 0, outcome.output
+    commit = hub.repositories["models/team/retriever"].commit
+    assert f"uploaded: {hub.url}/team/retriever/tree/{commit}" in outcome.output
+    loaded = load_encoder(CONFIG.model_copy(update={"backbone": f"team/retriever@{commit}"}), torch.device("cpu"))
+    with torch.no_grad():
+        again = loaded.eval().embed(loaded.tokenize(QUERIES, "query"))
+    torch.testing.assert_close(again, embeddings, atol=1e-5, rtol=0)
+
+
+def test_a_push_that_is_not_allowed_is_refused_before_anything_is_exported(study: str, hub: HubServer) -> None:
+    write_trial(study, 0, 0.5)
+    outcome = export(study, "--push", "team/retriever")
+    assert outcome.exit_code == 2
+    assert "error: --push team/retriever: " in outcome.stderr
+    assert "answers 401 Unauthorized: set HF_TOKEN" in outcome.stderr
+    assert not Path("my-study-0000").exists()
