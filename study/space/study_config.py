@@ -78,6 +78,8 @@ class StudyConfig(Frozen):
     def examples(self) -> tuple[TrialConfig, ...]:
         """Trials of all first and grid points, and others that take all fields' bounds and choices in turn.
 
+        The others are left out where every trial of the study has a point of its own: they would never be run.
+
         Raises:
             SpaceError: values that are not allowed together.
         """
@@ -85,7 +87,8 @@ class StudyConfig(Frozen):
         turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
         fixed = self.fixed
         starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
-        starts += [({}, turn) for turn in range(turns)]
+        if self.search.trials > len(starts) * self.search.seeds:
+            starts += [({}, turn) for turn in range(turns)]
         return tuple(self._example(draw(space, fixed, partial(_probe, point, turn))) for point, turn in starts)
 
     def _example(self, drawn: Values) -> TrialConfig:

@@ -387,3 +387,19 @@ def test_a_read_configuration_cannot_be_changed(tmp_path: Path) -> None:
     config = read(GOOD, tmp_path)
     with pytest.raises(pydantic.ValidationError):
         config.search.trials = 3  # type: ignore[misc]  # that is the point
+
+
+def test_combinations_that_no_trial_can_draw_are_not_checked(tmp_path: Path) -> None:
+    crossed = """
+        trial: {steps: 10}
+        search:
+          sampler: random
+          trials: TRIALS
+          first: [{batch_size: 4, resources: {workers: 2}}, {batch_size: 3, resources: {workers: 3}}]
+          space:
+            batch_size: {type: categorical, choices: [3, 4]}
+            resources: {type: categorical, choices: [{workers: 2}, {workers: 3}]}
+    """
+    assert len(read(crossed.replace("TRIALS", "2"), tmp_path).examples) == 2
+    with pytest.raises(SpaceError, match="batch_size 3 cannot be shared equally by 2 workers"):
+        read(crossed.replace("TRIALS", "3"), tmp_path)
