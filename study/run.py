@@ -42,7 +42,7 @@ def main(
     console = cli.console()
     with cli.refusals():
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
-        plan = preflight.check(config, folder)
+        plan = preflight.check(config, folder, download=not dry_run)
         if dry_run:
             preflight.show(plan, console)
         else:

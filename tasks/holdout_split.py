@@ -88,6 +88,11 @@ class Remaining:
         """The languages of the whole corpus."""
         return self._corpus.languages
 
+    @property
+    def fewest_negatives(self) -> int:
+        """The smallest number of hard negatives of any row of the whole corpus."""
+        return self._corpus.fewest_negatives
+
     def __len__(self) -> int:
         """Return the number of rows that remain."""
         return len(self._corpus) - len(self._excluded)

@@ -87,6 +87,15 @@ def is_local(name: str, options: Mapping[str, Any]) -> bool:
     return "path" not in inspect.signature(load).parameters or options.get("path") is not None
 
 
+def benchmark_is_local(name: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a benchmark needs no download: it is made here, or `path` says where it lies."""
+    load, checked = _checked("benchmark", tasks.benchmarks, name, options)
+    if "corpus" in checked:  # rows of a corpus that are held out
+        corpus = {key: value for key, value in checked["corpus"].items() if key not in {"name", "held_out", "weight"}}
+        return is_local(str(checked["corpus"].get("name")), corpus)
+    return "path" not in inspect.signature(load).parameters or options.get("path") is not None
+
+
 def _modules(package: ModuleType) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__))
 

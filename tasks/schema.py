@@ -190,6 +190,11 @@ class Corpus(Protocol):
         """Every language some row has, sorted ISO 639-1."""
         ...
 
+    @property
+    def fewest_negatives(self) -> int:
+        """The smallest number of hard negatives of any row in any of its languages."""
+        ...
+
     def __len__(self) -> int:
         """Return the number of rows."""
         ...

@@ -147,6 +147,18 @@ def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting],
     return scores
 
 
+def available_metrics(benchmark: Benchmark, found: Relevance) -> list[str]:
+    """Return which metrics a benchmark's judgements define, as `<setting>/<metric>`, without ranking anything.
+
+    Whether a metric is defined does not depend on the positions, so made-up ones decide it.
+    """
+    made_up_T = slots(found.query_T) + 1
+    union = made_up_T if Setting.MULTILINGUAL in benchmark.settings else None
+    positions = positions_table(benchmark, found, made_up_T, union)
+    keys = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics).metrics
+    return [key.removeprefix(f"{benchmark.name}/") for key in keys]
+
+
 def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) -> pa.Table:
     """Return one row for each list: what names it, and a float64 column for each metric (NaN where it has no value).
 

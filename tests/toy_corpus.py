@@ -29,6 +29,10 @@ class ToyCorpus:
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted(set().union(*self.languages_of)))
 
+    @property
+    def fewest_negatives(self) -> int:
+        return self.negatives
+
     def __len__(self) -> int:
         return len(self.languages_of)
 

@@ -47,21 +47,26 @@ def encoding(encoder: Encoder, config: TrialConfig) -> Encoding:
 
 
 def measure(
-    encoder: Encoder, config: TrialConfig, *, runs: Path | None = None, progress: Progress | None = None
+    encoder: Encoder,
+    config: TrialConfig,
+    benchmarks: Iterable[Benchmark],
+    *,
+    runs: Path | None = None,
+    progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Evaluate an encoder on every benchmark of a trial; all ranks call this together."""
+    """Evaluate an encoder on the benchmarks of a trial, as `load` returns them; all ranks call this together."""
     measured = []
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
-    for benchmark in config.benchmarks:
+    for benchmark in benchmarks:
 
-        def advance(done: int, total: int, name: str = benchmark.key) -> None:
+        def advance(done: int, total: int, name: str = benchmark.name) -> None:
             if progress and distributed.rank() == 0:
                 progress(name, done, total)
 
         measured.append(
             evaluate(
                 encoder,
-                load(benchmark),
+                benchmark,
                 encoding(encoder, config),
                 progress=advance,
                 runs=Runs(runs) if runs else None,
@@ -76,7 +81,9 @@ def measure_backbone(
 ) -> dict[str, Any]:
     """Load a trial's backbone, evaluate it without a training step, and return the result, ready for JSON."""
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
-    return describe(config, device, measure(encoder, config, runs=runs, progress=progress))
+    return describe(
+        config, device, measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
+    )
 
 
 def describe(config: TrialConfig, device: torch.device, evaluations: Iterable[Evaluation]) -> dict[str, Any]:

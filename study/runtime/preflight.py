@@ -14,15 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.config import BUILTIN, CorpusConfig, TrialConfig, backbone_folder
+from study.config import BUILTIN, TrialConfig, backbone_folder
 from study.model.pooling_and_prompts import resolve
 from study.results import layout
 from study.runtime import resources
+from study.runtime.data_checks import check_data
 from study.space.study_config import StudyConfig
-from study.training.corpora import load_for_training
-from study.training.sampler import HybridSampler
 from tasks.errors import UserError
-from tasks.plugins import is_local
 from tasks.schema import Corpus
 
 
@@ -44,7 +42,7 @@ class Plan:
     trials_now: int
     """Trials that fit before an autoscaling cluster has grown."""
     corpora: tuple[Corpus, ...]
-    """Corpora that need no download, in the order in which they are named."""
+    """Corpora that are on this machine, in the order in which they are named."""
     backbones: Mapping[str, Mapping[str, str]]
     """Pooling and prompts of each backbone that is a folder."""
 
@@ -56,16 +54,17 @@ class Plan:
         return f", {self.trials_now} until the cluster has grown: the others wait for its nodes"
 
 
-def check(config: StudyConfig, folder: str) -> Plan:
+def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
     """Check everything that can be checked before a study starts; the cheapest first.
 
     Args:
         config: the study.
         folder: the study's folder.
+        download: whether to download the data that is not on this machine; not on a cluster, where the workers do it.
 
     Raises:
         UserError: a logger is not installed, the record has no place, a trial can never run here, a backbone does not
-            exist, or a corpus cannot serve the trials.
+            exist, or data is missing or cannot serve the trials.
     """
     check_loggers(config)
     record_url = layout.record_url(folder, config.storage)
@@ -79,7 +78,7 @@ def check(config: StudyConfig, folder: str) -> Plan:
         trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
         backbones=check_backbones(config),
-        corpora=check_corpora(config),
+        corpora=check_data(config, download=download and resources.cluster_address() is None),
     )
 
 
@@ -125,39 +124,6 @@ def hub_models(config: StudyConfig) -> tuple[str, ...]:
     """Return the study's backbones that come from the hub."""
     names = {trial.backbone for trial in config.examples}
     return tuple(sorted(name for name in names if not name.startswith(BUILTIN) and backbone_folder(name) is None))
-
-
-def check_corpora(config: StudyConfig) -> tuple[Corpus, ...]:
-    """Check that the corpora on this machine can serve all trials; return them in the order in which they are named.
-
-    Those still to be downloaded are checked by the workers. A file that is new to this machine is converted here, as
-    the workers would.
-
-    Raises:
-        TaskError: a corpus lacks a language or has fewer rows than a batch, or none serves cross-lingual batches.
-    """
-    loaded: dict[str, Corpus] = {}
-    checked: set[str] = set()
-    for trial in config.examples:
-        key = repr((trial.corpora, trial.batch_size, trial.alpha, trial.mixing))
-        if trial.steps and key not in checked:
-            checked.add(key)
-            _check_corpora_of(trial, loaded)
-    return tuple(loaded.values())
-
-
-def _check_corpora_of(trial: TrialConfig, loaded: dict[str, Corpus]) -> None:
-    local = [corpus for corpus in trial.corpora if is_local(corpus.name, corpus.options)]
-    corpora = [_loaded(corpus, loaded) for corpus in local]
-    if len(local) == len(trial.corpora):
-        HybridSampler(corpora, trial)
-
-
-def _loaded(corpus: CorpusConfig, loaded: dict[str, Corpus]) -> Corpus:
-    key = repr(corpus)
-    if key not in loaded:
-        loaded[key] = load_for_training(corpus)
-    return loaded[key]
 
 
 def show(plan: Plan, console: Console) -> None:

@@ -25,6 +25,7 @@ from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
+from study.runtime.data_checks import check_metrics, validation_metrics
 from study.runtime.messages import Assignment, EncodingProgress, TrainingReport
 from study.space.selection import better
 from study.training import checkpoint, step
@@ -68,6 +69,8 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dic
     config = assignment.trial
     encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
     development = load(config.validation.benchmark)
+    check_metrics(development.name, [config.validation.metric], validation_metrics(development))
+    reported = [load(benchmark) for benchmark in config.benchmarks]  # now, so that missing data costs no training
     corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
@@ -80,7 +83,7 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dic
         checkpoints.restore_best(training, folder)
     else:
         progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
-    evaluations = measure(encoder, config)
+    evaluations = measure(encoder, config, reported)
     clock["measured"] = time.time()
     result = describe(config, device, evaluations)
     result["metrics"] = progress.best_metrics | result["metrics"]

@@ -14,10 +14,10 @@ from study.batching import batches_by_length, best_budget
 from study.config import TrialConfig
 from study.distributed import rank, world_size
 from study.model.encoder import Encoder, Tokens
+from study.training.corpora import check_negatives
 from study.training.loss import Identities
 from study.training.sampler import HybridSampler
-from tasks.plugins import TaskError
-from tasks.schema import Corpus, Pair
+from tasks.schema import Corpus
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class BatchMaker:
     def __init__(
         self, corpora: Sequence[Corpus], sampler: HybridSampler, encoder: Encoder, config: TrialConfig
     ) -> None:
+        check_negatives(corpora, config.hard_negatives)
         self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
         self._hard_negatives = config.hard_negatives
         self._token_budget = config.micro_batch_tokens or best_budget(encoder.device)
@@ -60,7 +61,10 @@ class BatchMaker:
         """Return the batch of `step`."""
         plan = self._sampler.batch(step).share(rank(), world_size())
         corpus = self._corpora[plan.corpus]
-        pairs = self._with_negatives(corpus, corpus.pairs(plan.rows, plan.query_languages, plan.passage_languages))
+        pairs = [
+            pair._replace(negatives=pair.negatives[: self._hard_negatives])
+            for pair in corpus.pairs(plan.rows, plan.query_languages, plan.passage_languages)
+        ]
         token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
         passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
         token_ids += self._encoder.tokenize(passages, "passage")
@@ -86,12 +90,3 @@ class BatchMaker:
                 batch = upcoming.result()
                 upcoming = background.submit(self.make, step + 1) if step + 1 < last else None
                 yield batch
-
-    def _with_negatives(self, corpus: Corpus, pairs: list[Pair]) -> list[Pair]:
-        fewest = min(len(pair.negatives) for pair in pairs)
-        if fewest < self._hard_negatives:
-            raise TaskError(
-                f"corpus '{corpus.name}' has pairs with {fewest} hard negatives, fewer than hard_negatives "
-                f"{self._hard_negatives}; lower it, or mine more with `python -m study.mine`"
-            )
-        return [pair._replace(negatives=pair.negatives[: self._hard_negatives]) for pair in pairs]

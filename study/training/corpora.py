@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from study.config import CorpusConfig
 from tasks.holdout_split import split
-from tasks.plugins import load_corpus
+from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus
+
+
+def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
+    """Refuse corpora whose rows bring fewer hard negatives along than a trial asks for.
+
+    Raises:
+        TaskError: naming the corpus and how many its rows have.
+    """
+    for corpus in corpora:
+        if corpus.fewest_negatives < hard_negatives:
+            raise TaskError(
+                f"corpus '{corpus.name}' has rows with {corpus.fewest_negatives} hard negatives, fewer than "
+                f"hard_negatives {hard_negatives}; lower it, or mine more with `python -m study.mine`"
+            )
 
 
 def load_for_training(config: CorpusConfig) -> Corpus:

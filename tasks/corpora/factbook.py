@@ -57,6 +57,7 @@ class FactbookCorpus:
     """Language -> the text of each row."""
     passages: Mapping[str, Sequence[str]]
     name: str = "factbook"
+    fewest_negatives: int = 0
 
     @property
     def revision(self) -> str:

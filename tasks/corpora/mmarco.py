@@ -77,6 +77,7 @@ class MmarcoCorpus:
     """Every row in every language; a row is the ids of its query, its passage and its negative."""
 
     name = "mmarco"
+    fewest_negatives = 1
 
     def __init__(self, revision: str, texts: dict[str, _Language], rows: MappedArray) -> None:
         self.revision = revision

@@ -19,7 +19,7 @@ from tasks.data.mapped import MappedArray, MappedTable, slices
 from tasks.formats.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
 from tasks.schema import Keys, Pair, Rows
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
 
@@ -48,6 +48,7 @@ class ParallelArrow:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self._name, self._revision = name, revision
         self._size: int = about["rows"]
+        self._fewest_negatives: int = about["fewest_negatives"]
         self._languages = tuple(about["languages"])
         self._sets = [tuple(held) for held in about["sets"]]
         self._set_of_row = _array(folder / SETS, np.int32)
@@ -70,6 +71,11 @@ class ParallelArrow:
     def languages(self) -> tuple[str, ...]:
         """Every language some row has, sorted."""
         return self._languages
+
+    @property
+    def fewest_negatives(self) -> int:
+        """The smallest number of hard negatives of any row in any of its languages."""
+        return self._fewest_negatives
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -1,6 +1,6 @@
 """Writes a parallel corpus as files that are mapped into memory: one pass over its rows, a batch of them at a time.
 
-corpus.json          the number of rows, the languages, and every set of languages that some row has
+corpus.json          the number of rows, their fewest negatives, the languages, and every set of languages of a row
 th.arrow             query, passage and negatives of the rows in Thai, in order
 th.rows              those rows (int64), unless all have Thai
 crosslingual.rows    the rows in two or more languages (int64), unless all are
@@ -14,6 +14,7 @@ Keys say which rows hold the same text or versions of it in other languages.
 from __future__ import annotations
 
 import json
+import sys
 from array import array
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -79,7 +80,8 @@ def write(folder: Path, rows: Iterable[Mapping[str, Pair]]) -> None:
         raise TaskError("the corpus has no row: check its path and languages")
     languages, sets = sorted(files), list(numbers)
     _write_indices(folder, languages, sets, np.frombuffer(set_of_row, dtype=np.int32))
-    about = {"rows": len(set_of_row), "languages": languages, "sets": sets}
+    fewest = min(file.fewest_negatives for file in files.values())
+    about = {"rows": len(set_of_row), "fewest_negatives": fewest, "languages": languages, "sets": sets}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -87,6 +89,7 @@ class _LanguageFiles:
     """The texts of one language and, while the corpus is written, their hashes."""
 
     def __init__(self, folder: Path, language: str) -> None:
+        self.fewest_negatives = sys.maxsize
         self._waiting: list[Pair] = []
         self._characters = 0
         self._open = ExitStack()
@@ -103,6 +106,7 @@ class _LanguageFiles:
     def add(self, pair: Pair) -> None:
         """Append a row."""
         self._waiting.append(pair)
+        self.fewest_negatives = min(self.fewest_negatives, len(pair.negatives))
         self._characters += len(pair.query) + len(pair.passage) + sum(map(len, pair.negatives))
         if self._characters >= BATCH_CHARACTERS:
             self._flush()

@@ -33,6 +33,7 @@ def _check_keys(corpus: Corpus) -> None:
 
 
 def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
+    fewest = []
     for row, languages in enumerate(languages_of):
         count = len(languages)
         queries, passages = [la for la in languages for _ in languages], list(languages) * count
@@ -43,3 +44,5 @@ def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
             assert len({pair.query for pair in pairs[i * count : (i + 1) * count]}) == 1
             assert len({(pair.passage, pair.negatives) for pair in pairs[i::count]}) == 1
         assert not any(pair.passage in pair.negatives for pair in pairs)
+        fewest.append(min(len(pair.negatives) for pair in pairs))
+    assert corpus.fewest_negatives <= min(fewest)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from study.runtime.preflight import check_corpora
+from study.runtime.data_checks import check_data
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
+from tasks.schema import Corpus
 
 LANGUAGES = ("ar", "th", "zh")
 
@@ -36,12 +37,16 @@ def study(corpora: list[Any], alphas: list[float], **trial: Any) -> StudyConfig:
     return study_config.parse({"trial": {"corpora": corpora, "batch_size": 12} | trial, "search": search}, "space")
 
 
+def read(config: StudyConfig) -> tuple[Corpus, ...]:
+    return check_data(config, download=False)
+
+
 def jsonl(path: str, **options: Any) -> dict[str, Any]:
     return {"name": "parallel_jsonl", "path": path, **options}
 
 
 def test_corpora_that_serve_every_trial_pass_and_are_opened_once(tmp_path: Path) -> None:
-    (corpus,) = check_corpora(study([jsonl(pairs(tmp_path, 30), held_out=5)], [0, 0.5, 1]))
+    (corpus,) = read(study([jsonl(pairs(tmp_path, 30), held_out=5)], [0, 0.5, 1]))
     assert (corpus.name, len(corpus), corpus.languages) == ("parallel_jsonl", 25, LANGUAGES)
 
 
@@ -58,19 +63,19 @@ def test_a_corpus_that_cannot_serve_some_trial_is_refused_in_a_sentence(
     tmp_path: Path, rows: int, options: dict[str, Any], alphas: list[float], sentence: str
 ) -> None:
     with pytest.raises(UserError, match=sentence):
-        check_corpora(study([jsonl(pairs(tmp_path, rows), **options)], alphas))
+        read(study([jsonl(pairs(tmp_path, rows), **options)], alphas))
 
 
 def test_a_second_corpus_may_serve_the_batches_that_the_first_cannot(tmp_path: Path) -> None:
     untranslated, parallel = jsonl(pairs(tmp_path, 60, parallel=False)), jsonl(pairs(tmp_path, 30))
     with pytest.raises(UserError, match="has no row in two languages"):
-        check_corpora(study([untranslated], [0.5]))
-    assert len(check_corpora(study([untranslated, parallel], [0.5]))) == 2
+        read(study([untranslated], [0.5]))
+    assert len(read(study([untranslated, parallel], [0.5]))) == 2
 
 
 def test_what_is_still_to_be_downloaded_and_trials_that_do_not_train_are_let_be(tmp_path: Path) -> None:
-    assert len(check_corpora(study(["natural_questions", jsonl(pairs(tmp_path, 30))], [0.5]))) == 1
-    assert check_corpora(study([jsonl("nowhere.jsonl")], [0.5], steps=0)) == ()
+    assert len(read(study(["natural_questions", jsonl(pairs(tmp_path, 30))], [0.5]))) == 1
+    assert read(study([jsonl("nowhere.jsonl")], [0.5], steps=0)) == ()
 
 
 def test_it_starts_without_torch() -> None:

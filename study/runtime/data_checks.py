@@ -1,0 +1,125 @@
+"""Reads the data of a study before anything starts, so that no trial trains for hours and fails then. No torch, no Ray.
+
+Corpora are checked against the batches of every kind of trial, the validation benchmark against the metrics that choose
+checkpoints and trials, and reported benchmarks are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from study.config import SEPARATOR, VALIDATION, BenchmarkConfig, CorpusConfig, TrialConfig
+from study.space.selection import LOSS
+from study.space.study_config import StudyConfig
+from study.training.corpora import check_negatives, load_for_training
+from study.training.sampler import HybridSampler
+from tasks.plugins import TaskError, benchmark_is_local, is_local, load_benchmark, nearest
+from tasks.relevance import relevance
+from tasks.schema import Benchmark, Corpus
+from tasks.scoring import available_metrics
+
+
+def check_data(config: StudyConfig, *, download: bool) -> tuple[Corpus, ...]:
+    """Read all data that the trials of a study would read, and refuse what would fail in one of them.
+
+    Files are converted here if they are new to this machine, as the workers would.
+
+    Args:
+        config: the study.
+        download: whether to download data that is not on this machine; the workers do it otherwise.
+
+    Returns:
+        The corpora that are on this machine, in the order in which they are named.
+
+    Raises:
+        TaskError: data is missing or malformed, a corpus cannot serve the batches, or a metric does not exist.
+    """
+    checks = _Checks(config, download=download)
+    for trial in config.examples:
+        checks.check(trial)
+    return tuple(checks.corpora.values())
+
+
+class _Checks:
+    """Checks trials; what several of them share is read once."""
+
+    def __init__(self, config: StudyConfig, *, download: bool) -> None:
+        self._objectives = [objective.metric for objective in config.objectives]
+        self._download = download
+        self._checked: set[str] = set()
+        self._metrics: dict[str, frozenset[str]] = {}
+        self.corpora: dict[str, Corpus] = {}
+
+    def check(self, trial: TrialConfig) -> None:
+        """Check the data of one trial."""
+        batches = (trial.corpora, trial.batch_size, trial.alpha, trial.mixing, trial.hard_negatives)
+        if trial.steps and self._is_new(batches):
+            self._check_batches(trial)
+        validation = trial.validation
+        if self._is_here(validation.benchmark) and self._is_new(validation):
+            chosen = [validation.metric, *(name.partition(SEPARATOR)[2] for name in self._objectives)]
+            check_metrics(validation.benchmark.key, chosen, self._available(validation.benchmark))
+        for benchmark in filter(self._is_here, trial.benchmarks):
+            self._available(benchmark)
+
+    def _check_batches(self, trial: TrialConfig) -> None:
+        here = [c for c in trial.corpora if self._download or is_local(c.name, c.options)]
+        corpora = [self._corpus(corpus) for corpus in here]
+        check_negatives(corpora, trial.hard_negatives)
+        if len(here) == len(trial.corpora):
+            HybridSampler(corpora, trial)
+
+    def _corpus(self, corpus: CorpusConfig) -> Corpus:
+        key = repr(corpus)
+        if key not in self.corpora:
+            self.corpora[key] = load_for_training(corpus)
+        return self.corpora[key]
+
+    def _is_here(self, benchmark: BenchmarkConfig) -> bool:
+        return self._download or benchmark_is_local(benchmark.name, benchmark.options)
+
+    def _available(self, benchmark: BenchmarkConfig) -> frozenset[str]:
+        key = repr(benchmark)
+        if key not in self._metrics:
+            self._metrics[key] = validation_metrics(load_benchmark(benchmark.name, benchmark.options))
+        return self._metrics[key]
+
+    def _is_new(self, checked: object) -> bool:
+        key = repr(checked)
+        is_new = key not in self._checked
+        self._checked.add(key)
+        return is_new
+
+
+def validation_metrics(benchmark: Benchmark) -> frozenset[str]:
+    """Return what a trial can be validated by on a benchmark: `<setting>/<metric>`, and `loss` if it is defined.
+
+    Raises:
+        TaskError: the qrels name a passage that does not exist, or no query takes part.
+    """
+    found = relevance(benchmark)
+    query_language_T = np.array(benchmark.languages)[found.query_language_Q[found.query_T]]
+    passage_language_T = np.array([pool.language for pool in benchmark.pools])[found.pool_T]
+    loss = [LOSS] if (query_language_T == passage_language_T).any() else []
+    return frozenset([*available_metrics(benchmark, found), *loss])
+
+
+def check_metrics(benchmark: str, chosen: Iterable[str], available: frozenset[str]) -> None:
+    """Refuse metrics that do not exist on the validation benchmark.
+
+    Args:
+        benchmark: its name, for the message.
+        chosen: `<setting>/<metric>` or `loss`, as under `validation.metric`.
+        available: what `validation_metrics` returns.
+
+    Raises:
+        TaskError: naming the metric and the nearest one, or all that exist.
+    """
+    for metric in chosen:
+        if metric not in available:
+            raise TaskError(
+                f"'{VALIDATION}/{metric}' does not exist, as the languages and judgements of benchmark '{benchmark}' "
+                f"do not define it: {nearest(metric, available)}"
+            )
