@@ -59,11 +59,11 @@ def test_data_that_every_trial_can_use_passes(folder: Path) -> None:
 
 
 REFUSED = [
-    ({"benchmarks": [{"name": "local", "path": "nowhere"}]}, "no folder in .*nowhere"),
+    ({"benchmarks": [{"name": "local", "path": "nowhere"}]}, "no folder .*nowhere"),
     ({"benchmarks": [{"name": "xquad_r", "path": "nowhere"}]}, "there is no folder .*nowhere"),
     ({"benchmarks": [{"name": "local", "path": "own", "languages": ["th", "zh"]}]}, "there is no 'zh'"),
     ({"benchmarks": [THAI, {"name": "xquad_r", "path": "own", "languages": ["th"]}]}, r"needs the file .*th\.json"),
-    ({"validation": {"benchmark": {"name": "local", "path": "gone"}, "metric": "monolingual/map"}}, "in .*gone"),
+    ({"validation": {"benchmark": {"name": "local", "path": "gone"}, "metric": "monolingual/map"}}, "no folder .*gone"),
     (
         {"validation": {"benchmark": THAI | {"split": "dev"}, "metric": "crosslingual/map"}},
         "'validation/crosslingual/map' does not exist, as the languages and judgements of benchmark 'factbook' do not",
