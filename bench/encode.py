@@ -21,8 +21,8 @@ BATCH_SIZES = (8, 16, 32, 64, 128)
 def measure(chosen: Options, precision: Precision) -> Row:
     """Encode the same passages with both."""
     texts = passages(chosen, 32 if chosen.quick else 768)
-    config = trial(chosen, passage_prefix=PROMPT)
-    encoder = load_encoder(config, chosen.device, bf16=precision == "bf16")
+    config = trial(chosen, passage_prefix=PROMPT, precision=precision)
+    encoder = load_encoder(config, chosen.device)
     peer = SentenceTransformer(
         chosen.checkpoint,
         device=chosen.device.type,

@@ -20,7 +20,7 @@ import yaml
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import MAX_TOKENS, benchmark_options
 from study.config import Precision
-from study.retrieval.measurement import uses_bf16
+from study.model.backbone import uses_bf16
 
 WAYS = {"cached": "with its embedding cache", "plain": "as it comes"}
 

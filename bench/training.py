@@ -72,7 +72,7 @@ def measure(chosen: Options, precision: Precision, *, batch_size: int = 32, cach
             passage_prefix=PROMPTS["passage"],
         )
         corpus = load_for_training(config.corpora[0])
-        encoder = load_encoder(config, chosen.device, bf16=precision == "bf16")
+        encoder = load_encoder(config, chosen.device)
         peer = SentenceTransformer(chosen.checkpoint, device=chosen.device.type)
         peer.max_seq_length = MAX_TOKENS
         dataset = same_pairs(config, corpus)

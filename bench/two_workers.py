@@ -35,7 +35,7 @@ def worker(rank: int, world_size: int, rendezvous: str, config: TrialConfig, res
         dist.init_process_group(
             "nccl" if cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world_size
         )
-    encoder = load_encoder(config, device, bf16=config.precision == "bf16")
+    encoder = load_encoder(config, device)
     ticks = [time.perf_counter() for _ in Training(config, encoder, [load_for_training(config.corpora[0])]).run()]
     results.put(ticks[-1] - ticks[0])
     if world_size > 1:

@@ -54,7 +54,7 @@ def worker(rank: int, rendezvous: str, config: TrialConfig, results: Any) -> Non
     dist.init_process_group("nccl" if cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
     corpus = load_for_training(config.corpora[0])
     before = reset(device)
-    encoder = load_encoder(config, device, bf16=config.precision == "bf16")
+    encoder = load_encoder(config, device)
     for _ in Training(config, encoder, [corpus]).run():
         pass
     if rank == 0:
@@ -65,7 +65,7 @@ def worker(rank: int, rendezvous: str, config: TrialConfig, results: Any) -> Non
 def micro_batch(config: TrialConfig, results: Any) -> None:
     """Say what the parameters need, and what one micro-batch of the longest texts grows the process by."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = load_encoder(config, device, bf16=config.precision == "bf16").train()
+    encoder = load_encoder(config, device).train()
     parameters = sum(p.numel() for p in encoder.parameters())
     rows = max(1, best_budget(device) // config.max_passage_tokens)
     tokens = encoder.pad([[5] * config.max_passage_tokens] * rows).to(device)

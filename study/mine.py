@@ -74,12 +74,11 @@ def _name(corpus: CorpusConfig) -> str:
 def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
     from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.retrieval.encode import Encoding  # noqa: PLC0415
-    from study.retrieval.measurement import uses_bf16  # noqa: PLC0415
     from study.retrieval.mining import Miner, write  # noqa: PLC0415
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
-        encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
+        encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
         miner.prepare(Path(scratch))
         return write(miner, corpus, file)

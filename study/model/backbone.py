@@ -16,7 +16,7 @@ from torch import nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from study.config import TrialConfig
+from study.config import Precision, TrialConfig
 from study.model import cpu
 from study.model.encoder import Dense, Encoder, Kind, TextForm
 from study.model.lora import add_adapters
@@ -32,8 +32,16 @@ NUMBERED_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"
 """Model types whose positions are numbered from the padding id on, so that they have fewer than they state."""
 
 
-def load_encoder(config: TrialConfig, device: torch.device, *, bf16: bool = False) -> Encoder:
-    """Return the trial's encoder on `device`, its weights as the backbone has them."""
+def uses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Return whether the transformer runs in bfloat16 on this device."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
+def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
+    """Return the trial's encoder on `device`, with the backbone's own weights."""
+    bf16 = uses_bf16(config.precision, device)
     backbone = resolve(config)
     # Bars, and a table of the weights we leave out on purpose, would stand between our own lines.
     disable_progress_bar()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from study import distributed
-from study.config import BenchmarkConfig, Precision, TrialConfig
-from study.model.backbone import load_encoder
+from study.config import BenchmarkConfig, TrialConfig
+from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve
 from study.model.windows import Windows
@@ -26,13 +26,6 @@ from tasks.schema import Benchmark
 
 Progress = Callable[[str, int, int], None]
 """Called with a benchmark's name, the texts encoded so far, and all its texts."""
-
-
-def uses_bf16(precision: Precision, device: torch.device) -> bool:
-    """Return whether the transformer runs in bfloat16 on this device."""
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return precision == "bf16"
 
 
 def load(benchmark: BenchmarkConfig) -> Benchmark:
@@ -80,7 +73,7 @@ def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Load a trial's backbone, evaluate it without a training step, and return the result, ready for JSON."""
-    encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
+    encoder = load_encoder(config, device)
     return describe(
         config, device, measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
     )

@@ -22,7 +22,7 @@ from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
 from study.retrieval.evaluation import Evaluation, evaluate
-from study.retrieval.measurement import describe, encoding, load, measure, measure_backbone, uses_bf16
+from study.retrieval.measurement import describe, encoding, load, measure, measure_backbone
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
 from study.runtime.data_checks import check_metrics, validation_metrics
@@ -67,7 +67,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
 
 def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
     config = assignment.trial
-    encoder = load_encoder(config, device, bf16=uses_bf16(config.precision, device))
+    encoder = load_encoder(config, device)
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
     reported = [load(benchmark) for benchmark in config.benchmarks]  # now, so that missing data costs no training

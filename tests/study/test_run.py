@@ -99,7 +99,7 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
         ({"trial": {"alhpa": 0.5}}, [], "alpha"),
         ({"trial": {"temperature": -1}}, [], "-1 is out of range; allowed is above 0 to 10"),
         ({"trial": {"backbone": "builtin/xlmr-tny"}}, [], "did you mean 'builtin/xlmr-tiny'?"),
-        ({"trial": {"backbone": "no/such-model"}}, [], "neither built in, nor a folder"),
+        ({"trial": {"backbone": "no/such-model"}}, [], "backbone 'no/such-model'"),
         ({"trial": {"corpora": ["factbok"]}}, [], "did you mean 'factbook'?"),
         ({"trial": {"benchmarks": ["xquadr"]}}, [], "did you mean 'xquad_r'?"),
         ({"trial": {"validation": {"metric": "multilingual/mapp"}}}, [], "did you mean 'map'?"),

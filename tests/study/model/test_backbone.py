@@ -140,7 +140,7 @@ def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_nowhere_gets_one_sentence() -> None:
-    with pytest.raises(TaskError, match="neither built in, nor a folder"):
+    with pytest.raises(TaskError, match=r"^backbone 'no/such-model' .*local folder"):
         resolve(config("no/such-model"))
 
 
