@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import special
 
 from study.analysis.crossed import Crossed
-from study.analysis.statistics import LEVEL, Floats, Variance
+from study.analysis.statistics import LEVEL, Floats
 
 _DRAWS = 20_000
 _SEED = 20240810
@@ -85,11 +85,11 @@ def simultaneous_margins(
     pooled noise, from 20,000 draws that are always the same. It is then turned into a level for a single contrast,
     which each contrast meets with its own degrees of freedom.
     """
-    variances = crossed.contrast_variances(weights_CA)
+    errors = crossed.contrast_errors(weights_CA)
     freedom = crossed.pooled_variance.freedom
     covariance_CC = weights_CA @ crossed.covariance @ weights_CA.T
     single = _single_level(covariance_CC, freedom, sides, level)
-    return np.array([_margin(variance, single) for variance in variances])
+    return np.array([error.margin(single) for error in errors])
 
 
 def _single_level(
@@ -108,10 +108,6 @@ def _single_level(
     return float(special.stdtr(freedom, -np.quantile(largest_D, 1 - level)))
 
 
-def _margin(variance: Variance, single_level: float) -> float:
-    return float(-np.sqrt(variance.value) * special.stdtrit(variance.freedom, single_level))
-
-
 def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[int, list[int]]:
     """Return for each setting the settings that are better in every objective, beyond noise.
 
@@ -128,7 +124,7 @@ def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[in
     weights_PA = np.array([np.eye(settings)[j] - np.eye(settings)[i] for i, j in pairs])
     ahead_OP = np.array([weights_PA @ objective.figures for objective in objectives])
     margin_OP = np.array(
-        [[_margin(v, level / len(pairs)) for v in one.contrast_variances(weights_PA)] for one in objectives]
+        [[error.margin(level / len(pairs)) for error in one.contrast_errors(weights_PA)] for one in objectives]
     )
     beyond_P = np.all(ahead_OP > margin_OP, axis=0).tolist()
     dominated: dict[int, list[int]] = {setting: [] for setting in range(settings)}

@@ -2,13 +2,13 @@
 
 Trials of one seed draw the same rows, so part of a seed's luck is common to all settings and cancels in a difference
 within the seed. What does not cancel, the interaction of setting and seed, is estimated from all A settings that were
-trained with the same S seeds, with (A - 1)(S - 1) degrees of freedom; it is the fully crossed form of Obuchowski and
-Rockette's analysis with Hillis's degrees of freedom (sources in `statistics`).
+trained with the same S seeds, with (A - 1)(S - 1) degrees of freedom: the fully crossed form of Obuchowski and
+Rockette's analysis (sources in `statistics`).
 
 Pooling is right if all settings interact with seeds alike. Where settings further apart differ more from seed to
 seed, it would be wrong for just those pairs: with 5 settings and 3 seeds, the two ends of a range were told apart in
 17 % of simulations without a difference. So a contrast is not pooled if its own interaction exceeds the others' in an
-F test at level 0.25, the rule of Bancroft 1964 (Biometrics 20, 427); it then has its own S - 1 degrees of freedom.
+F test at level 0.1, a rule studied by Bancroft 1964 (Biometrics 20, 427); it then has its own S - 1 degrees of freedom.
 `experiments/2026-11-26-crossed-statistics` measures level and power.
 
 Shapes: A settings, S seeds, Q questions, C contrasts. A contrast is a row of weights over settings that sum to 0.
@@ -22,9 +22,9 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from study.analysis.statistics import Difference, Floats, Method, Variance, combined, t_interval
+from study.analysis.statistics import Difference, Error, Floats, Method, Variance, combined, interval_and_p
 
-POOLING_LEVEL = 0.25
+POOLING_LEVEL = 0.1
 """Level of the F test by which a contrast is not pooled (Bancroft 1964)."""
 
 
@@ -57,8 +57,8 @@ class Crossed:
         """Compare two settings."""
         weight_A = np.zeros(len(self.values_ASQ))
         weight_A[a], weight_A[b] = 1.0, -1.0
-        variance = self.contrast_variances(weight_A[None])[0]
-        return self._difference(float(self.figures[a] - self.figures[b]), variance, Method.CROSSED)
+        error = self.contrast_errors(weight_A[None])[0]
+        return self._difference(float(self.figures[a] - self.figures[b]), error, Method.CROSSED)
 
     def difference_from_untrained(self, a: int, untrained_Q: Floats) -> Difference:
         """Compare a setting with a model that was not trained, so that no seed makes a difference in it.
@@ -77,22 +77,22 @@ class Crossed:
         table_SQ = self.values_ASQ[a] - untrained_Q
         question, both = _question_and_both(table_SQ[None])
         seed = Variance(total / settings / seeds, freedom)
-        variance = combined(seed, float(question[0]), float(both[0]), questions, seeds - 1)
-        return self._difference(float(table_SQ.mean()), variance, Method.UNTRAINED)
+        error = combined(seed, float(question[0]), float(both[0]), questions)
+        return self._difference(float(table_SQ.mean()), error, Method.UNTRAINED)
 
-    def contrast_variances(self, weights_CA: Floats) -> list[Variance]:
-        """Return the variance of each contrast of the settings' figures."""
+    def contrast_errors(self, weights_CA: Floats) -> list[Error]:
+        """Return the distribution of the error of each contrast of the settings' figures."""
         seeds, questions = self.values_ASQ.shape[1:]
         table_CSQ = np.einsum("ca,asq->csq", weights_CA, self.values_ASQ)
         question_C, both_C = _question_and_both(table_CSQ)
         norm_C = (weights_CA**2).sum(axis=1)
         own_C = table_CSQ.mean(axis=2).var(axis=1, ddof=1) / norm_C
-        variances = []
+        errors = []
         for norm, own, question, both in zip(norm_C, own_C, question_C, both_C, strict=True):
             interaction = self._interaction(float(own))
             seed = Variance(interaction.value * float(norm) / seeds, interaction.freedom)
-            variances.append(combined(seed, float(question), float(both), questions, seeds - 1))
-        return variances
+            errors.append(combined(seed, float(question), float(both), questions))
+        return errors
 
     @cached_property
     def covariance(self) -> Floats:
@@ -121,10 +121,10 @@ class Crossed:
         limit = float(special.fdtri(seeds - 1, others_freedom, 1 - POOLING_LEVEL))
         return Variance(own, seeds - 1) if own > limit * others else pooled
 
-    def _difference(self, value: float, variance: Variance, method: Method) -> Difference:
+    def _difference(self, value: float, error: Error, method: Method) -> Difference:
         settings, seeds, questions = self.values_ASQ.shape
-        low, high, p = t_interval(value, variance)
-        return Difference(value, low, high, p, (seeds, seeds), questions, variance.freedom, method, settings)
+        low, high, p = interval_and_p(value, error)
+        return Difference(value, low, high, p, (seeds, seeds), questions, error.seed.freedom, method, settings)
 
 
 def _question_and_both(table_CSQ: Floats) -> tuple[Floats, Floats]:

@@ -91,7 +91,7 @@ def simulated(random: np.random.Generator, figure_A: Floats) -> Crossed:
 
 
 def test_the_truly_best_setting_is_a_candidate_and_the_true_curve_in_the_band_in_95_percent_of_studies() -> None:
-    random, runs = np.random.default_rng(1), 300
+    random, runs = np.random.default_rng(1), 200
     truth_A = np.array([0.50, 0.50, 0.49, 0.45])
     kept = covered = 0
     for _ in range(runs):

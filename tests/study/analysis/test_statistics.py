@@ -122,7 +122,7 @@ def test_values_of_other_questions_are_refused() -> None:
 
 @pytest.mark.parametrize("trials", [(2, 2), (3, 3), (5, 5), (2, 3)])
 def test_trials_that_do_not_differ_are_told_apart_in_5_percent_of_cases(trials: tuple[int, int]) -> None:
-    runs, (a, b) = 1_000, trials
+    runs, (a, b) = 500, trials
     pairs = ((simulated(2 * i + 1, a), simulated(2 * i + 2, b)) for i in range(runs))
     rejected = sum(answer(*pair).p <= 0.05 for pair in pairs)
     assert 0.03 <= rejected / runs <= 0.07
