@@ -14,12 +14,11 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
+from study.model.pooling import POOLINGS
 from tasks.plugins import benchmark_names, nearest
 
 Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
-Pooling = Literal["mean", "first", "pooler"]
-"""How token states become one vector: their mean, the first token's, or the model's own pooler (dense + tanh)."""
 Mixing = Literal["batch", "pair"]
 """What `alpha` is drawn for: a whole batch (arXiv 2408.10536) or each pair by itself."""
 SEPARATOR = "/"
@@ -238,8 +237,17 @@ class TrialConfig(Frozen):
             raise ValueError(f"there is no built-in backbone '{name}': {nearest(name, BUILTIN_BACKBONES)}")
         return name
 
-    pooling: Pooling | None = None
-    """The model's own (its sentence-transformers files, else its architecture) unless given."""
+    pooling: str | None = None
+    """How token states become one vector (`study.model.pooling`): the model's own unless given. If given, the dense
+    layers of the model's sentence-transformers files are left out."""
+
+    @pydantic.field_validator("pooling")
+    @classmethod
+    def _known_pooling(cls, name: str | None) -> str | None:
+        if name is not None and name not in POOLINGS:
+            raise ValueError(f"there is no pooling '{name}': {nearest(name, POOLINGS)}")
+        return name
+
     query_prefix: str | None = None
     """Text before every query. By default the model's own prompt, or the paper's `Query: ` if its files state none."""
     passage_prefix: str | None = None

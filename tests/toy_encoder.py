@@ -8,7 +8,6 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from study.config import Pooling
 from study.model.encoder import Encoder, TextForm
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -27,7 +26,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     return fast(tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
-def toy_encoder(*, dropout: float = 0.0, pooling: Pooling = "mean", seed: int = 0) -> Encoder:
+def toy_encoder(*, dropout: float = 0.0, pooling: str = "mean", seed: int = 0) -> Encoder:
     """The same weights for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,26 +1,39 @@
 """From a backbone's name to an encoder: one loading path for built-in models, folders and hub ids.
 
-Weights are safetensors; no code from a model folder is ever run.
+Weights are safetensors, and no code from a model's folder is ever run. A model whose files lack some of its weights is
+refused: transformers would draw them at random.
 """
 
 from __future__ import annotations
 
 import inspect
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import load_file
-from torch import nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+from tokenizers import normalizers
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from study.config import Precision, TrialConfig
 from study.model import cpu
-from study.model.encoder import Dense, Encoder, Kind, TextForm
+from study.model.encoder import Dense, Encoder, Kind, Normalize, TextForm
 from study.model.lora import add_adapters
-from study.model.pooling_and_prompts import Backbone, BackboneError, resolve
+from study.model.model_files import (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    BackboneError,
+    read_json,
+    read_shapes,
+    weight_files,
+)
+from study.model.pooling import POOLINGS
+from study.model.pooling_and_prompts import Backbone, Head, resolve
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh,
@@ -28,8 +41,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "GELU": nn.GELU,
     "ReLU": nn.ReLU,
 }
-NUMBERED_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
-"""Model types whose positions are numbered from the padding id on, so that they have fewer than they state."""
+SMALLEST_VOCABULARY = 0.5
+"""Share of a model's token embeddings that its tokenizer must use; one that uses fewer belongs to another model."""
 
 
 def uses_bf16(precision: Precision, device: torch.device) -> bool:
@@ -40,74 +53,164 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
 
 
 def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
-    """Return the trial's encoder on `device`, with the backbone's own weights."""
+    """Return the trial's encoder on `device`, with the backbone's own weights.
+
+    Raises:
+        BackboneError: the backbone cannot be used.
+    """
     bf16 = uses_bf16(config.precision, device)
     backbone = resolve(config)
-    # Bars, and a table of the weights we leave out on purpose, would stand between our own lines.
-    disable_progress_bar()
-    set_verbosity_error()
-    try:
-        transformer = _transformer(backbone)
-        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        reason = _reason(backbone.folder, error)
-        raise BackboneError(
-            f"backbone '{config.backbone}' cannot be loaded from {backbone.folder}: {reason}"
-        ) from error
-    limit = _longest(transformer.config)
-    forms: dict[Kind, TextForm] = {
-        "query": TextForm(backbone.query_prefix, min(config.max_query_tokens, limit)),
-        "passage": TextForm(backbone.passage_prefix, min(config.max_passage_tokens, limit)),
-    }
-    heads = [_dense(path) for path in backbone.dense]
-    encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
-    if config.lora:
-        add_adapters(encoder, config.lora, config.seed)
+    encoder = _encoder(config, backbone, _transformer(backbone), bf16=bf16)
     if not bf16 and not config.compile and cpu.is_faster(device):
         cpu.use_onednn(encoder)
     return encoder.to(device)
 
 
-def _reason(folder: Path, error: Exception) -> str:
-    if not any(folder.glob("*.safetensors")):
-        return (
-            "it has no safetensors, and other weight formats are never loaded; where you trust the model, write them "
-            "once with SentenceTransformer(...).save(folder) and name that folder"
+def check_backbone(config: TrialConfig) -> Backbone:
+    """Refuse whatever `load_encoder` would refuse, from the shapes of the transformer's weights and not their values.
+
+    This takes a fraction of a second and hardly any memory, whatever the size of the model.
+
+    Raises:
+        BackboneError: the backbone cannot be used.
+    """
+    backbone = resolve(config)
+    shapes = {name: shape for file in weight_files(backbone.folder) for name, shape in read_shapes(file).items()}
+    zero = torch.zeros(())
+    _encoder(config, backbone, _transformer(backbone, {name: zero.expand(shape) for name, shape in shapes.items()}))
+    return backbone
+
+
+def _encoder(config: TrialConfig, backbone: Backbone, transformer: Any, *, bf16: bool = False) -> Encoder:
+    forms: dict[Kind, TextForm] = {
+        "query": TextForm(backbone.query_prefix, backbone.max_query_tokens),
+        "passage": TextForm(backbone.passage_prefix, backbone.max_passage_tokens),
+    }
+    tokenizer = _tokenizer(backbone, transformer)
+    heads = [_head(head) for head in backbone.heads]
+    encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
+    if config.lora:
+        add_adapters(encoder, config.lora, config.seed)
+    return encoder
+
+
+def _transformer(backbone: Backbone, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """Return the transformer with its own weights, or with those given under the names that its files use."""
+    # transformers prints progress bars, and a table of the weights that are left out on purpose.
+    disable_progress_bar()
+    set_verbosity_error()
+    folder, uses_pooler = backbone.folder, POOLINGS[backbone.pooling].uses_pooler
+    try:
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        architecture = _architecture(folder, settings)
+        known = inspect.signature(architecture).parameters
+        # A pooler that nothing uses would never get a gradient.
+        unused = {"add_pooling_layer": False} if "add_pooling_layer" in known and not uses_pooler else {}
+        transformer, loading = architecture.from_pretrained(
+            folder if weights is None else None,
+            config=settings,
+            state_dict=weights,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            **unused,
         )
-    settings = folder / "config.json"
-    if settings.is_file() and "auto_map" in json.loads(settings.read_text("utf-8")):
-        return "it needs code from its own folder, which is never run; choose a backbone that transformers knows"
-    return str(error)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise _not_loaded(folder, error) from error
+    missing = [key for key in loading["missing_keys"] if uses_pooler or not key.startswith("pooler.")]
+    _check_loaded(folder, missing, loading["mismatched_keys"])
+    loaded: nn.Module = transformer
+    return loaded
 
 
-def _transformer(backbone: Backbone) -> nn.Module:
-    settings = AutoConfig.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
+def _architecture(folder: Path, settings: Any) -> Any:
+    """Return the class of the model, or of its encoder where it has an encoder and a decoder."""
+    if type(settings) not in MODEL_MAPPING:
+        raise BackboneError(f"{folder / CONFIG}: transformers has no encoder for model type '{settings.model_type}'")
     architecture: Any = MODEL_MAPPING[type(settings)]
-    known = inspect.signature(architecture).parameters
-    # A pooler that nothing uses would be made up where the checkpoint has none, and never get a gradient.
-    unused = {"add_pooling_layer": False} if "add_pooling_layer" in known and backbone.pooling != "pooler" else {}
-    transformer: nn.Module = AutoModel.from_pretrained(
-        backbone.folder, config=settings, local_files_only=True, use_safetensors=True, dtype=torch.float32, **unused
-    )
-    return transformer
-
-
-def _dense(path: Path) -> Dense:
-    settings = json.loads((path / "config.json").read_text("utf-8"))
-    activation = settings.get("activation_function", "torch.nn.modules.activation.Tanh").rpartition(".")[2]
-    if activation not in ACTIVATIONS:
+    encoder = getattr(transformers, architecture.__name__.replace("Model", "EncoderModel"), None)
+    if encoder is None and settings.is_encoder_decoder:
         raise BackboneError(
-            f"{path / 'config.json'} asks for activation '{activation}'; known are {sorted(ACTIVATIONS)}"
+            f"{folder / CONFIG}: model type '{settings.model_type}' has an encoder and a decoder, and transformers "
+            "cannot load the encoder alone: choose an encoder, or a model of T5's kind"
         )
-    weights = path / "model.safetensors"
+    return encoder or architecture
+
+
+def _not_loaded(folder: Path, error: Exception) -> BackboneError:
+    if isinstance(error, BackboneError):
+        return error
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    return BackboneError(f"{folder} cannot be loaded by transformers {transformers.__version__}: {reason}")
+
+
+def _check_loaded(folder: Path, missing: list[str], mismatched: Any) -> None:
+    """Refuse weights that transformers has drawn at random, for want of any or of any that fit."""
+    if missing:
+        raise BackboneError(
+            f"the weights in {folder} lack {_some(missing)}, as {CONFIG} describes the model: they are of another "
+            "model or are named for code of its own"
+        )
+    if mismatched:
+        key, stored, expected = min(mismatched)
+        raise BackboneError(
+            f"{folder}: {key} has shape {tuple(stored)} where {CONFIG} asks for {tuple(expected)}: the files are of "
+            "two models, so copy the model again"
+        )
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(sorted(keys)[:2])
+    return shown if len(keys) <= 2 else f"{shown} and {len(keys) - 2} more"
+
+
+def _tokenizer(backbone: Backbone, transformer: Any) -> Any:
+    folder = backbone.folder
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises plain ones
+        raise BackboneError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
+    if not tokenizer.is_fast:
+        raise BackboneError(
+            f"the tokenizer in {folder} is not a fast one ({type(tokenizer).__name__}): choose another model"
+        )
+    rows = transformer.get_input_embeddings().num_embeddings
+    if len(tokenizer) < SMALLEST_VOCABULARY * rows:
+        raise BackboneError(
+            f"the tokenizer in {folder} has {len(tokenizer):,} tokens and the model embeds {rows:,}: it is incomplete "
+            "or another model's, so copy the tokenizer's files again"
+        )
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"{folder / TOKENIZER_CONFIG} names no pad_token, which batches need: write one there")
+    if backbone.lower_case:
+        backend = tokenizer.backend_tokenizer
+        before = [] if backend.normalizer is None else [backend.normalizer]
+        backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *before])
+    return tokenizer
+
+
+def _head(head: Head) -> nn.Module:
+    if head.kind == "Normalize":
+        return Normalize()
+    settings = read_json(head.path / CONFIG)
+    package, _, activation = settings.get("activation_function", "torch.nn.modules.activation.Tanh").rpartition(".")
+    if activation not in ACTIVATIONS or not package.startswith("torch.nn."):
+        raise BackboneError(
+            f"{head.path / CONFIG} asks for activation '{activation}': known are {', '.join(sorted(ACTIVATIONS))}"
+        )
+    other = settings.keys() - {"in_features", "out_features", "bias", "activation_function"}
+    asked = sorted(key for key in other if settings[key] not in (None, False, "sentence_embedding"))
+    if asked:
+        raise BackboneError(f"{head.path / CONFIG} asks for {', '.join(asked)}, which the study does not do")
+    weights = head.path / WEIGHTS
     if not weights.is_file():
-        raise BackboneError(f"{path} has no model.safetensors; other weight formats are not loaded")
-    linear = nn.Linear(settings["in_features"], settings["out_features"], bias=settings.get("bias", True))
-    linear.load_state_dict({key.removeprefix("linear."): value for key, value in load_file(weights).items()})
+        raise BackboneError(f"{head.path} has no {WEIGHTS}: other weight formats are not loaded")
+    read_shapes(weights)
+    try:
+        linear = nn.Linear(settings["in_features"], settings["out_features"], bias=settings.get("bias", True))
+        linear.load_state_dict({key.removeprefix("linear."): value for key, value in load_file(weights).items()})
+    except (KeyError, RuntimeError) as error:
+        raise BackboneError(f"{weights} does not fit {CONFIG} beside it: {' '.join(str(error).split())}") from error
     return Dense(linear, ACTIVATIONS[activation]())
-
-
-def _longest(model_config: Any) -> int:
-    positions: int = getattr(model_config, "max_position_embeddings", 0) or 10**6
-    numbered_from_padding = model_config.model_type in NUMBERED_FROM_PADDING
-    return positions - model_config.pad_token_id - 1 if numbered_from_padding else positions

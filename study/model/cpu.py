@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.parallel import DistributedDataParallel
@@ -73,7 +74,9 @@ _linear: Callable[..., Tensor] = _Linear.apply
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return a b^T + bias."""
+    """Return a b^T + bias; oneDNN refuses a product with nothing in it, such as that of an expert without tokens."""
+    if not (a.numel() and b.numel()):
+        return F.linear(a, b, bias)
     product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # noqa: SLF001 - has no public name
     return product
 
@@ -84,10 +87,13 @@ class TouchedRows:
     def __init__(self, encoder: Encoder, config: TrialConfig) -> None:
         embedding: nn.Embedding = encoder.transformer.get_input_embeddings()
         self._sparse = encoder.device.type == "cpu" and embedding.weight.requires_grad and not config.compile
-        embedding.sparse = self._sparse
+        for module in encoder.modules():  # T5 has two that share the weight
+            if isinstance(module, nn.Embedding) and module.weight is embedding.weight:
+                module.sparse = self._sparse
         if self._sparse:
-            (name,) = [name for name, parameter in encoder.named_parameters() if parameter is embedding.weight]
-            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(encoder, [name])  # noqa: SLF001 - no other way
+            parameters = encoder.named_parameters(remove_duplicate=False)
+            names = [name for name, parameter in parameters if parameter is embedding.weight]
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(encoder, names)  # noqa: SLF001 - no other way
         self._weight = embedding.weight
         self._dense: Tensor | None = None
         self._touched: Tensor | None = None

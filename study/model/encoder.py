@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from study.config import Pooling
+from study.model.pooling import POOLINGS
 
 Kind = Literal["query", "passage"]
 
@@ -39,9 +39,9 @@ class Encoder(nn.Module):
     """A transformer, its pooling and its tokenizer; embeddings are fp32 and of unit norm.
 
     Args:
-        transformer: any `AutoModel`.
+        transformer: any transformer of `AutoModel`, or the encoder half of one.
         tokenizer: its fast tokenizer.
-        pooling: how token states become one vector.
+        pooling: how token states become one vector, a key of `POOLINGS`.
         heads: applied after pooling, in order; LaBSE has a dense layer with tanh here.
         forms: prefix and length limit of queries and of passages.
         bf16: run the transformer under bfloat16 autocast; pooling and norm stay fp32.
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
         self,
         transformer: Any,
         tokenizer: Any,
-        pooling: Pooling,
+        pooling: str,
         heads: Sequence[nn.Module],
         forms: dict[Kind, TextForm],
         *,
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         self.heads = nn.Sequential(*heads)
         self.forms = forms
         self.bf16 = bf16
-        if pooling != "pooler" and getattr(transformer, "pooler", None) is not None:
+        if not POOLINGS[pooling].uses_pooler and getattr(transformer, "pooler", None) is not None:
             transformer.pooler = None  # DDP waits for gradients that unused parameters never get
 
     @property
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         for head in reversed(self.heads):
             if isinstance(head, Dense):
                 return head.linear.out_features
-        return int(self.transformer.config.hidden_size)
+        return int(self.transformer.config.get_text_config().hidden_size)
 
     def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         """Return token ids with prefix and special tokens, cut at the kind's limit."""
@@ -113,7 +113,7 @@ class Encoder(nn.Module):
         """Return embeddings (B, D) of one padded batch that is on the encoder's device."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             output = self.transformer(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL)
-            pooled_BW = self._pooled(output, tokens.mask_BL)
+            pooled_BW = POOLINGS[self.pooling].pool(output, tokens.mask_BL)
         embedding_BD: Tensor = self.heads(pooled_BW.float())
         return F.normalize(embedding_BD, dim=-1)
 
@@ -128,16 +128,6 @@ class Encoder(nn.Module):
             embeddings.append(self.embed_tokens(tokens))
         return torch.cat(embeddings)
 
-    def _pooled(self, output: Any, mask_BL: Tensor) -> Tensor:
-        if self.pooling == "pooler":
-            pooled: Tensor = output.pooler_output
-            return pooled
-        states_BLW: Tensor = output.last_hidden_state
-        if self.pooling == "first":
-            return states_BLW[:, 0]
-        weight_BL1 = mask_BL.unsqueeze(-1).float()
-        return (states_BLW.float() * weight_BL1).sum(1) / weight_BL1.sum(1)
-
 
 class Dense(nn.Module):
     """A linear layer and its activation, as sentence-transformers stores it (LaBSE: 768 -> 768, tanh)."""
@@ -151,3 +141,11 @@ class Dense(nn.Module):
         """Return shape (B, D)."""
         projected: Tensor = self.activation(self.linear(pooled_BW))
         return projected
+
+
+class Normalize(nn.Module):
+    """Scales to unit norm: between pooling and a dense layer, where a model has it there."""
+
+    def forward(self, pooled_BW: Tensor) -> Tensor:
+        """Return shape (B, W)."""
+        return F.normalize(pooled_BW, dim=-1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from study.config import LoraConfig
 from study.model.encoder import Encoder
-from study.model.pooling_and_prompts import BackboneError
+from study.model.model_files import BackboneError
 from tasks.plugins import nearest
 
 ADAPTER = "default"

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from tokenizers import normalizers
 from torch import nn
 
 from study.model.encoder import Dense, Encoder
 from study.model.lora import merged_weights
+from study.model.pooling import POOLINGS
 from tasks.errors import UserError
 
 CARD = "README.md"
@@ -48,7 +50,10 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     for name in ("config.json", "tokenizer_config.json"):
         _remove_code(partial / name)
     longest = max(form.max_tokens for form in encoder.forms.values())
-    _write_json(partial / "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})
+    _write_json(
+        partial / "sentence_bert_config.json",
+        {"max_seq_length": longest, "do_lower_case": _lowercases(encoder.tokenizer)},
+    )
     _write_json(
         partial / "config_sentence_transformers.json",
         {
@@ -70,9 +75,16 @@ def _remove_code(path: Path) -> None:
     _write_json(path, settings)
 
 
+def _lowercases(tokenizer: Any) -> bool:
+    """Return whether a tokenizer lowercases; some classes forget that it was added to their own rules."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    parts: Any = normalizer if isinstance(normalizer, normalizers.Sequence) else [normalizer]
+    return any(isinstance(part, normalizers.Lowercase) for part in parts)
+
+
 def _pooler(encoder: Encoder) -> list[Dense]:
     """Return the transformer's own pooler as what it is: a dense layer over the first token."""
-    if encoder.pooling != "pooler":
+    if not POOLINGS[encoder.pooling].uses_pooler:
         return []
     pooler = encoder.transformer.pooler
     linear, activation = getattr(pooler, "dense", None), getattr(pooler, "activation", None)
@@ -82,7 +94,7 @@ def _pooler(encoder: Encoder) -> list[Dense]:
 
 
 def _write_modules(folder: Path, encoder: Encoder, heads: list[Any]) -> None:
-    kinds = ["Transformer", "Pooling", *("Dense" for _ in heads), "Normalize"]
+    kinds = ["Transformer", "Pooling", *(type(head).__name__ for head in heads), "Normalize"]
     paths = ["" if kind == "Transformer" else f"{index}_{kind}" for index, kind in enumerate(kinds)]
     modules = [
         {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -92,13 +104,13 @@ def _write_modules(folder: Path, encoder: Encoder, heads: list[Any]) -> None:
     for path in paths[1:]:
         (folder / path).mkdir()
     pooling = {
-        "word_embedding_dimension": encoder.transformer.config.hidden_size,
-        "pooling_mode_cls_token": encoder.pooling != "mean",
-        "pooling_mode_mean_tokens": encoder.pooling == "mean",
+        "word_embedding_dimension": encoder.transformer.config.get_text_config().hidden_size,
+        **{pooling.flag: pooling.flag == POOLINGS[encoder.pooling].flag for pooling in POOLINGS.values()},
     }
     _write_json(folder / paths[1] / "config.json", pooling)
     for path, head in zip(paths[2:], heads, strict=False):  # Normalize, the last, has no files
-        _write_dense(folder / path, head)
+        if isinstance(head, Dense):
+            _write_dense(folder / path, head)
 
 
 def _write_dense(folder: Path, head: Dense) -> None:

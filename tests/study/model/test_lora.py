@@ -12,7 +12,7 @@ from study.config import LoraConfig, TrialConfig
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.model.lora import add_adapters
-from study.model.pooling_and_prompts import BackboneError
+from study.model.model_files import BackboneError
 from study.model.sentence_transformers_folder import export
 from study.training import checkpoint
 from study.training.loop import Training

@@ -1,168 +1,204 @@
-"""Backbones in the layout their authors published, with small random weights: every file by its own name.
-
-File names and contents are those of the hub's repositories; sentence-transformers, which most of them were published
-for, is the oracle of what their files mean.
-"""
+"""What a model's name and files decide: pooling, prompts, limits, and what is assumed where they are silent."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
-from torch import nn
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    BertModel,
-    DistilBertConfig,
-    DistilBertForMaskedLM,
-    DistilBertModel,
-    PreTrainedModel,
-    XLMRobertaConfig,
-    XLMRobertaForMaskedLM,
-    XLMRobertaModel,
-)
 
 from study.config import TrialConfig
 from study.model.backbone import load_encoder
-from study.model.pooling_and_prompts import BackboneError, resolve
-from tests.toy_encoder import byte_tokenizer
+from study.model.model_files import BackboneError
+from study.model.pooling_and_prompts import resolve
+from study.model.sentence_transformers_folder import export
+from tests.study.model.layouts import INSTRUCTION, LAYOUTS, PROMPTS, update, write
 
 CPU = torch.device("cpu")
-WIDTH = 32
-BERT = {"vocab_size": 260, "hidden_size": WIDTH, "num_hidden_layers": 1, "num_attention_heads": 2} | {
-    "intermediate_size": 64
-}
-ROBERTA = BERT | {"max_position_embeddings": 514, "pad_token_id": 1, "type_vocab_size": 1}
-DISTILBERT = {"vocab_size": 260, "dim": WIDTH, "n_layers": 1, "n_heads": 2, "hidden_dim": 64}
-MODELS: Mapping[str, tuple[type[PreTrainedModel], Any]] = {
-    "xlm-roberta-base": (XLMRobertaForMaskedLM, XLMRobertaConfig.from_dict(ROBERTA)),
-    "bert-base-multilingual-cased": (BertForMaskedLM, BertConfig.from_dict(BERT)),
-    "distilbert-base-multilingual-cased": (DistilBertForMaskedLM, DistilBertConfig.from_dict(DISTILBERT)),
-    "LaBSE": (BertModel, BertConfig.from_dict(BERT)),
-    "multilingual-e5-small": (BertModel, BertConfig.from_dict(BERT)),
-    "multilingual-e5-base": (XLMRobertaModel, XLMRobertaConfig.from_dict(ROBERTA)),
-    "bge-m3": (XLMRobertaModel, XLMRobertaConfig.from_dict(ROBERTA)),
-    "paraphrase-multilingual-MiniLM-L12-v2": (BertModel, BertConfig.from_dict(BERT)),
-    "distiluse-base-multilingual-cased-v2": (DistilBertModel, DistilBertConfig.from_dict(DISTILBERT)),
-}
-MODULES = {
-    "LaBSE": ("Transformer", "Pooling", "Dense", "Normalize"),
-    "multilingual-e5-small": ("Transformer", "Pooling", "Normalize"),
-    "multilingual-e5-base": ("Transformer", "Pooling", "Normalize"),
-    "bge-m3": ("Transformer", "Pooling", "Normalize"),
-    "paraphrase-multilingual-MiniLM-L12-v2": ("Transformer", "Pooling"),
-    "distiluse-base-multilingual-cased-v2": ("Transformer", "Pooling", "Dense"),
-}
-VERSIONS = {"__version__": {"sentence_transformers": "2.2.2", "transformers": "4.33.0", "pytorch": "2.1.2+cu121"}}
 TEXTS = ["ใครเขียนบทกวีนี้", "北京是中国的首都。", "ما هي عملة تايلاند؟"]
+E5, MULTILINGUAL = "intfloat/multilingual-e5-small", "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
+XLMR = "FacebookAI/xlm-roberta-base"
 
 
-def write(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), "utf-8")
+def config(folder: Path, **changes: Any) -> TrialConfig:
+    return TrialConfig.model_validate({"backbone": str(folder)} | changes)
 
 
-def published(name: str, root: Path) -> Path:
-    """The model's folder under its own name."""
-    folder = root / name
-    kind, settings = MODELS[name]
-    torch.manual_seed(0)
-    kind(settings).save_pretrained(folder)
-    byte_tokenizer().save_pretrained(folder)
-    modules = MODULES.get(name, ())
-    if not modules:
-        return folder
-    paths = ["", *(f"{i}_{module}" for i, module in enumerate(modules[1:], start=1))]
-    types = [f"sentence_transformers.models.{module}" for module in modules]
-    listed = [{"idx": i, "name": str(i), "path": paths[i], "type": kind} for i, kind in enumerate(types)]
-    write(folder / "modules.json", listed)
-    write(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
-    if "e5" not in name:  # these alone were published without this file; it states no prompts in the others
-        write(folder / "config_sentence_transformers.json", VERSIONS)
-    first = name in {"LaBSE", "bge-m3"}
-    modes = {"pooling_mode_cls_token": first, "pooling_mode_mean_tokens": not first, "pooling_mode_max_tokens": False}
-    pooling = {"word_embedding_dimension": WIDTH, **modes, "pooling_mode_mean_sqrt_len_tokens": False}
-    write(folder / "1_Pooling" / "config.json", pooling)
-    if "Dense" in modules:
-        dense = {"in_features": WIDTH, "out_features": 16, "bias": True}
-        activation = {"activation_function": "torch.nn.modules.activation.Tanh"}
-        write(folder / "2_Dense" / "config.json", dense | activation)
-        held = nn.Linear(WIDTH, 16).state_dict()
-        save_file({f"linear.{key}": value for key, value in held.items()}, folder / "2_Dense" / "model.safetensors")
-    return folder
+def prefixes(folder: Path, **changes: Any) -> tuple[str, str]:
+    backbone = resolve(config(folder, **changes))
+    return backbone.query_prefix, backbone.passage_prefix
+
+
+SNAPSHOT = "snapshots/836121a0533e5664b21c7aacc5d22951f2b8b25b"
 
 
 @pytest.mark.parametrize(
-    ("name", "pooling", "query", "passage"),
+    ("name", "prompts"),
     [
-        ("xlm-roberta-base", "mean", "Query: ", "Passage: "),
-        ("bert-base-multilingual-cased", "mean", "Query: ", "Passage: "),
-        ("distilbert-base-multilingual-cased", "mean", "Query: ", "Passage: "),
-        ("LaBSE", "first + dense", "", ""),
-        ("multilingual-e5-small", "mean", "query: ", "passage: "),
-        ("multilingual-e5-base", "mean", "query: ", "passage: "),
-        ("bge-m3", "first", "", ""),
-        ("paraphrase-multilingual-MiniLM-L12-v2", "mean", "", ""),
-        ("distiluse-base-multilingual-cased-v2", "mean + dense", "", ""),
+        (
+            "models--intfloat--multilingual-e5-small/snapshots/abcdefabcdefabcdefabcdefabcdefabcdefabcd",
+            ("query: ", "passage: "),
+        ),
+        (f"models--sentence-transformers--some-model/{SNAPSHOT}", ("", "")),
+        ("stage5", ("", "")),
+        ("finetune5", ("", "")),
+        ("release5.1", ("", "")),
+        ("my-e5.finetuned", ("query: ", "passage: ")),
+        ("E5_large_instruct", (f"{INSTRUCTION} ", "")),
     ],
 )
-def test_a_published_backbone_gets_the_pooling_and_prompts_of_its_authors(
-    tmp_path: Path, name: str, pooling: str, query: str, passage: str
+def test_a_family_is_known_by_whole_words_of_the_models_own_name(
+    tmp_path: Path, name: str, prompts: tuple[str, str]
 ) -> None:
-    found = resolve(TrialConfig(backbone=str(published(name, tmp_path))))
-    assert found.describe() == {"pooling": pooling, "query_prefix": query, "passage_prefix": passage}
+    assert prefixes(LAYOUTS[E5].write(tmp_path / name)) == prompts
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_backbone_published_for_sentence_transformers_embeds_as_it_does_there(tmp_path: Path, name: str) -> None:
-    folder = published(name, tmp_path)
-    ours = load_encoder(TrialConfig(backbone=str(folder)), CPU).eval()
-    theirs = SentenceTransformer(str(folder), device="cpu")
+@pytest.mark.parametrize("name", ["LaBSE", f"models--sentence-transformers--LaBSE/{SNAPSHOT}"])
+def test_labse_is_labse_wherever_it_lies(tmp_path: Path, name: str) -> None:
+    layout = LAYOUTS["sentence-transformers/LaBSE"]
+    assert prefixes(layout.write(tmp_path / name)) == ("", "")
+
+
+def test_two_empty_prompts_state_nothing(tmp_path: Path) -> None:
+    model = SentenceTransformer(str(LAYOUTS[E5].write(tmp_path / "multilingual-e5-small")), device="cpu")
+    folder = tmp_path / "again" / "multilingual-e5-small"
+    model.save(str(folder))
+    assert '"query": ""' in (folder / PROMPTS).read_text("utf-8")
+    assert prefixes(folder) == ("query: ", "passage: ")
+    encoder = load_encoder(config(folder), CPU).eval()
+    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, prompt="query: ", convert_to_tensor=True)
     with torch.no_grad():
-        embedding_BD = ours.embed(ours.tokenize(TEXTS, "query"))
-    prompt = ours.forms["query"].prefix
-    expected = theirs.encode(TEXTS, prompt=prompt, normalize_embeddings=True, convert_to_tensor=True)
-    torch.testing.assert_close(embedding_BD, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(encoder.embed(encoder.tokenize(TEXTS, "query")), expected, atol=1e-5, rtol=0)
+
+
+def test_a_null_prompt_states_nothing_and_a_prompt_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    write(folder / PROMPTS, {"prompts": {"query": None, "document": "d: "}})
+    assert prefixes(folder) == ("", "d: ")
+    write(folder / PROMPTS, {"prompts": {"query": 7}})
+    with pytest.raises(BackboneError, match=rf"{PROMPTS} states a prompt 'query' that is no text"):
+        resolve(config(folder))
+
+
+def test_the_trials_own_settings_win_and_leave_nothing_to_assume(tmp_path: Path) -> None:
+    folder = LAYOUTS[XLMR].write(tmp_path / "model")
+    backbone = resolve(config(folder, pooling="first", query_prefix="", passage_prefix="p "))
+    assert (backbone.pooling, backbone.query_prefix, backbone.passage_prefix) == ("first", "", "p ")
+    assert backbone.assumed == ()
+    assert "assumed" not in backbone.describe()
 
 
 @pytest.mark.parametrize(
-    "name", ["xlm-roberta-base", "bert-base-multilingual-cased", "distilbert-base-multilingual-cased"]
+    ("name", "assumed"),
+    [
+        (XLMR, ["assumed mean pooling", "assumed 'Query: ' and 'Passage: ' as in arXiv 2408.10536"]),
+        ("Qwen/Qwen3-0.6B-Base", ["assumed last pooling", "'Query: '"]),
+        (E5, ["assumed 'query: ' and 'passage: ' as in E5"]),
+        (MULTILINGUAL, []),
+        ("google/embeddinggemma-300m", []),
+    ],
 )
-def test_the_body_of_a_masked_language_model_is_loaded_from_under_its_head(tmp_path: Path, name: str) -> None:
-    folder = published(name, tmp_path)
-    kind, _ = MODELS[name]
-    body = kind.from_pretrained(folder).base_model.eval()
-    encoder = load_encoder(TrialConfig(backbone=str(folder)), CPU).eval()
-    ids = encoder.tokenize(TEXTS[:1], "passage")
-    expected = nn.functional.normalize(body(torch.tensor(ids)).last_hidden_state.mean(1), dim=-1)
-    torch.testing.assert_close(encoder.embed(ids), expected, atol=1e-6, rtol=0)
+def test_what_the_files_do_not_state_is_assumed_aloud(tmp_path: Path, name: str, assumed: list[str]) -> None:
+    said = resolve(config(LAYOUTS[name].write(tmp_path / name))).describe().get("assumed", [])
+    assert len(said) == len(assumed)
+    assert all(part in line for part, line in zip(assumed, said, strict=True))
 
 
-def test_prompts_that_files_state_win_over_the_familys_even_empty_ones(tmp_path: Path) -> None:
-    folder = published("multilingual-e5-small", tmp_path)
-    write(folder / "config_sentence_transformers.json", VERSIONS | {"prompts": {"query": "", "document": ""}})
-    found = resolve(TrialConfig(backbone=str(folder)))
-    assert (found.query_prefix, found.passage_prefix) == ("", "")
+def test_prompts_under_other_names_are_named_with_how_to_choose_one(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    write(folder / PROMPTS, {"prompts": {"retrieval.query": "q: ", "s2p_query": "s: "}})
+    (line,) = resolve(config(folder)).assumed
+    assert "retrieval.query, s2p_query can be set with query_prefix and passage_prefix" in line
+    assert prefixes(folder) == ("", "")
 
 
-def test_bge_m3_whose_weights_are_pickled_is_refused_with_how_to_write_them_anew(tmp_path: Path) -> None:
-    folder = published("bge-m3", tmp_path)
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(BackboneError, match=r"it has no safetensors, .* SentenceTransformer\(\.\.\.\)\.save\(folder\)"):
-        load_encoder(TrialConfig(backbone=str(folder)), CPU)
+def test_the_smallest_of_all_limits_holds_and_is_printed(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")  # 128, 512 and 512 tokens
+    limits = {"max_query_tokens": 600, "max_passage_tokens": 600}
+
+    def described(**changes: int) -> tuple[int, int]:
+        shown = resolve(config(folder, **limits | changes)).describe()
+        return shown["max_query_tokens"], shown["max_passage_tokens"]
+
+    assert described() == (128, 128)
+    assert described(max_query_tokens=20) == (20, 128)
+    update(folder / "tokenizer_config.json", {"model_max_length": 100})
+    assert described() == (100, 100)
+    write(folder / "sentence_bert_config.json", {"max_seq_length": 90, "query_length": 30, "document_length": 70})
+    assert described() == (30, 70)
+    update(folder / "config.json", {"max_position_embeddings": 40})
+    assert described() == (30, 40)
+    write(folder / "sentence_bert_config.json", {"max_seq_length": None})
+    assert described() == (40, 40)
 
 
-def test_a_backbone_that_needs_code_of_its_own_is_refused_in_our_own_words(tmp_path: Path) -> None:
-    folder = published("bge-m3", tmp_path)
-    settings = json.loads((folder / "config.json").read_text("utf-8"))
-    auto_map = {"AutoConfig": "configuration.NewConfig", "AutoModel": "modeling.NewModel"}
-    write(folder / "config.json", settings | {"model_type": "new", "auto_map": auto_map})
-    with pytest.raises(BackboneError, match="needs code from its own folder, which is never run"):
-        load_encoder(TrialConfig(backbone=str(folder)), CPU)
+def test_roberta_reads_two_tokens_fewer_than_it_states_positions(tmp_path: Path) -> None:
+    folder = LAYOUTS[XLMR].write(tmp_path / "model")
+    update(folder / "tokenizer_config.json", {"model_max_length": 10**30})
+    encoder = load_encoder(config(folder, max_passage_tokens=600), CPU)
+    (ids,) = encoder.tokenize(["北京" * 600], "passage")
+    assert len(ids) == 512  # of 514
+    encoder.embed([ids])
+
+
+def test_texts_are_lowercased_where_the_files_say_so_before_and_after_export(tmp_path: Path) -> None:
+    name = "BAAI/bge-small-en-v1.5"
+    encoder = load_encoder(config(LAYOUTS[name].write(tmp_path / name)), CPU)
+    export(encoder, tmp_path / "exported", "")
+    again = load_encoder(config(tmp_path / "exported"), CPU)
+    for one in (encoder, again):
+        assert one.tokenize(["ΠΡΩΤΕΥΟΥΣΑ"], "query") == one.tokenize(["πρωτευουσα"], "query")
+    write(tmp_path / name / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False})
+    cased = load_encoder(config(tmp_path / name), CPU)
+    assert cased.tokenize(["ΠΡΩΤΕΥΟΥΣΑ"], "query") != cased.tokenize(["πρωτευουσα"], "query")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "sentence"),
+    [
+        ("sentence_bert_config.json", {"tokenizer_args": {"add_eos_token": True}}, "asks for tokenizer_args"),
+        ("sentence_bert_config.json", {"modality_config": {"message": {}}}, "asks for modality_config: message"),
+        ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "asks for transformer_task"),
+        (PROMPTS, {"truncate_dim": 8}, "sets truncate_dim"),
+        (PROMPTS, {"model_type": "SparseEncoder"}, "says that the model is a SparseEncoder"),
+        (PROMPTS, {"similarity_fn_name": "euclidean"}, "asks for similarity_fn_name 'euclidean'"),
+    ],
+)
+def test_files_that_ask_for_what_the_study_does_not_do_are_refused(
+    tmp_path: Path, file: str, change: dict[str, Any], sentence: str
+) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    update(folder / file, change)
+    with pytest.raises(BackboneError, match=re.escape(f"{file} ") + sentence):
+        resolve(config(folder))
+
+
+def test_loading_settings_that_change_no_embedding_are_accepted(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    update(folder / "sentence_bert_config.json", {"model_args": {"add_pooling_layer": False}})
+    assert resolve(config(folder)).max_passage_tokens == 128
+
+
+def test_pooling_that_the_trial_sets_lifts_what_the_file_asks_for(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    write(folder / "1_Pooling" / "config.json", {"pooling_mode": "mean_sqrt_len_tokens"})
+    with pytest.raises(BackboneError, match=r"asks for pooling mean_sqrt_len_tokens: .* set pooling to train"):
+        resolve(config(folder))
+    assert resolve(config(folder, pooling="mean")).pooling == "mean"
+    (folder / "1_Pooling" / "config.json").unlink()
+    assert resolve(config(folder, pooling="last")).pooling == "last"
+
+
+def test_settling_all_of_this_needs_no_torch(tmp_path: Path) -> None:
+    folder = LAYOUTS[E5].write(tmp_path / "multilingual-e5-small")
+    code = (
+        "import sys; from study.config import TrialConfig; from study.model.pooling_and_prompts import resolve;"
+        f"print(resolve(TrialConfig(backbone={str(folder)!r})).query_prefix, 'torch' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "query:  False\n"

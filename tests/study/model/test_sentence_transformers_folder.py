@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from study.config import Pooling, TrialConfig
+from study.config import TrialConfig
 from study.model.backbone import load_encoder
 from study.model.encoder import Dense, Encoder, Kind
 from study.model.sentence_transformers_folder import ExportError, export
@@ -25,7 +25,7 @@ TEXTS = [
 CPU = torch.device("cpu")
 
 
-def encoder(pooling: Pooling, *, dense: int | None = None, biased: bool = True) -> Encoder:
+def encoder(pooling: str, *, dense: int | None = None, biased: bool = True) -> Encoder:
     held = toy_encoder(pooling=pooling).eval()
     if dense:
         torch.manual_seed(1)

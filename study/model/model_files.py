@@ -1,0 +1,191 @@
+"""The files of a model's folder, read and checked before anything is loaded. Starts without torch.
+
+Every problem is a `BackboneError` that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import UserError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
+"""Files that hold a vocabulary; transformers makes one up for a folder that has none of them."""
+SAME_IN_TRANSFORMERS = {"gte", "eurobert"}
+"""Model types whose published `auto_map` code computes what transformers' own class computes."""
+NATIVE_COPIES = {
+    "Alibaba-NLP/new-impl": "models of alibaba-nlp-community, such as alibaba-nlp-community/gte-multilingual-base, are "
+    "copies without own code"
+}
+"""Where a repository of code was moved into transformers: the copies of its models that need no code."""
+_READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "*/model.safetensors")
+_LFS = b"version https://git-lfs"
+
+
+class BackboneError(UserError):
+    """A backbone that cannot be used, in one sentence that says what to do."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or an empty one where there is no such file.
+
+    Raises:
+        BackboneError: the file holds something else.
+    """
+    value = _read(path) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise BackboneError(f"{path} holds a {type(value).__name__} where an object is expected: copy the model again")
+    return value
+
+
+def read_modules(folder: Path) -> list[Mapping[str, str]] | None:
+    """Return the `type` and `path` of each module of a sentence-transformers model, or None without `modules.json`.
+
+    Raises:
+        BackboneError: the file is damaged.
+    """
+    path = folder / "modules.json"
+    if not path.is_file():
+        return None
+    modules = _read(path)
+    if not isinstance(modules, list) or not all(
+        isinstance(module, dict) and {"type", "path"} <= module.keys() for module in modules
+    ):
+        raise BackboneError(f"{path} is not a list of modules with a type and a path: copy the model again")
+    return modules
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise BackboneError(f"{path} is not valid JSON ({error}): copy the model again") from None
+
+
+def check_files(root: Path, folder: Path) -> dict[str, Any]:
+    """Return the transformer's settings, after refusing whatever can be refused without loading it.
+
+    Args:
+        root: the model's folder.
+        folder: its transformer's folder, most often the same.
+
+    Raises:
+        BackboneError: the model needs its own code, files are missing or damaged, or its kind is not supported.
+    """
+    for pattern in _READ:
+        for file in sorted(root.glob(pattern)):
+            if _starts_with(file, _LFS):
+                raise BackboneError(f"{file} is a git-lfs pointer in place of the file: run `git lfs pull`")
+    if not (folder / CONFIG).is_file():
+        raise BackboneError(_without_config(folder))
+    settings = read_json(folder / CONFIG)
+    _check_code(folder / CONFIG, settings)
+    _check_code(folder / TOKENIZER_CONFIG, read_json(folder / TOKENIZER_CONFIG))
+    _check_kind(folder, settings)
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        raise BackboneError(
+            f"{folder} has no tokenizer vocabulary (such as tokenizer.json): copy these files too; models that read "
+            "characters or bytes cannot be used"
+        )
+    for file in weight_files(folder):
+        read_shapes(file)
+    return settings
+
+
+def _starts_with(file: Path, prefix: bytes) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(prefix)) == prefix
+
+
+def _without_config(folder: Path) -> str:
+    if (folder / "adapter_config.json").is_file():
+        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+        return f"{folder} holds adapters for '{base}' alone: merge them into that model and name its folder"
+    return f"{folder} has no {CONFIG}: name the folder of a transformers or sentence-transformers model"
+
+
+def _check_code(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse a model whose class or tokenizer lies in its own folder or another repository."""
+    own: dict[str, Any] = settings.get("auto_map") or {}
+    needed = own.keys() & {"AutoConfig", "AutoModel", "AutoTokenizer"}
+    if not needed or settings.get("model_type") in SAME_IN_TRANSFORMERS:
+        return
+    copies = [f" ({hint})" for repository, hint in NATIVE_COPIES.items() if repository in json.dumps(own)]
+    raise BackboneError(
+        f"{path} has an auto_map: the model needs code from its own folder, which is never run; choose a copy or "
+        f"another model that transformers itself implements{''.join(copies)}"
+    )
+
+
+def _check_kind(folder: Path, settings: Mapping[str, Any]) -> None:
+    kind = settings.get("model_type")
+    if kind == "xmod":
+        raise BackboneError(
+            f"{folder} is an X-MOD model, which must know the language of each text; the study does not tell it: "
+            "choose a model with one set of weights for all languages"
+        )
+    if settings.get("quantization_config"):
+        raise BackboneError(
+            f"{folder / CONFIG} has a quantization_config: quantized weights cannot be trained; choose the model in "
+            "fp32, fp16 or bf16"
+        )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that hold a transformer's weights.
+
+    Raises:
+        BackboneError: there are none in safetensors, or a listed one is missing.
+    """
+    index = folder / f"{WEIGHTS}.index.json"
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if not index.is_file():
+        raise BackboneError(
+            f"{folder} has no safetensors, and other weight formats are never loaded: where you trust the model, write "
+            "them once with SentenceTransformer(...).save(folder) and name that folder"
+        )
+    files = [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+    for file in files:
+        if not file.is_file():
+            raise BackboneError(f"{file} is missing, but {index.name} lists it: copy the model again")
+    return files
+
+
+def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a safetensors file, from its header.
+
+    Raises:
+        BackboneError: the file is cut or is something else.
+    """
+    return {name: tuple(tensor["shape"]) for name, tensor in _header(file)}
+
+
+def _header(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        try:
+            header = json.loads(stream.read(length) if length < size else b"")
+        except ValueError:
+            raise BackboneError(f"{file} is cut or not a safetensors file: copy it again") from None
+    tensors = [(name, tensor) for name, tensor in header.items() if name != "__metadata__"]
+    whole = 8 + length + max((tensor["data_offsets"][1] for _, tensor in tensors), default=0)
+    if size < whole:
+        raise BackboneError(f"{file} is cut after {size:,} of {whole:,} bytes: copy it again")
+    yield from tensors

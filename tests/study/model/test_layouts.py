@@ -1,0 +1,135 @@
+"""Public layouts against sentence-transformers, which most of them were published for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from study.config import TrialConfig
+from study.model.backbone import check_backbone, load_encoder
+from study.model.encoder import Encoder, Kind
+from study.model.model_files import BackboneError
+from study.model.pooling_and_prompts import resolve
+from study.model.sentence_transformers_folder import export
+from study.training.loop import Training
+from tests.study.model.layouts import INSTRUCTION, LAYOUTS, REFUSED, Layout
+from tests.toy_corpus import ToyCorpus
+
+CPU = torch.device("cpu")
+TEXTS = ["ใครเขียนบทกวีนี้", "北京", "ما هي عملة تايلاند؟", "Ποια είναι η ΠΡΩΤΕΥΟΥΣΑ;", "北京是中国的首都。ไทย" * 60]
+"""The last is longer than most models' limits."""
+WITHOUT_LIMITS = {"max_query_tokens": 10_000, "max_passage_tokens": 10_000}
+KINDS: tuple[Kind, Kind] = ("query", "passage")
+
+PAPER = ("Query: ", "Passage: ")
+E5 = ("query: ", "passage: ")
+PROMPTS = {name: PAPER for name, layout in LAYOUTS.items() if not layout.modules} | {
+    "intfloat/multilingual-e5-small": E5,
+    "intfloat/multilingual-e5-base": E5,
+    "intfloat/multilingual-e5-large": E5,
+    "intfloat/multilingual-e5-large-instruct": (f"{INSTRUCTION} ", ""),
+    "intfloat/e5-mistral-7b-instruct": (f"{INSTRUCTION} ", ""),
+    "Snowflake/snowflake-arctic-embed-l-v2.0": ("query: ", ""),
+    "Snowflake/snowflake-arctic-embed-m-v2.0": ("query: ", ""),
+    "Qwen/Qwen3-Embedding-0.6B": (INSTRUCTION, ""),
+    "google/embeddinggemma-300m": ("task: search result | query: ", "title: none | text: "),
+}
+"""The prompts that each model's authors give, none for the others."""
+
+Folder = Callable[[str, Layout], Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    root = tmp_path_factory.mktemp("models")
+
+    def written(name: str, layout: Layout) -> Path:
+        return root / name if (root / name).is_dir() else layout.write(root / name)
+
+    return written
+
+
+def config(path: Path, **changes: Any) -> TrialConfig:
+    settings = {"backbone": str(path), "batch_size": 4, "steps": 2, "learning_rate": 1e-2, **WITHOUT_LIMITS}
+    return TrialConfig.model_validate(settings | changes)
+
+
+def embeddings(encoder: Encoder, kind: Kind) -> Tensor:
+    with torch.no_grad():
+        return encoder.eval().embed(encoder.tokenize(TEXTS, kind))
+
+
+def theirs(path: Path, prompt: str) -> Tensor:
+    model = SentenceTransformer(str(path), device="cpu", trust_remote_code=False)
+    embedding: Tensor = model.encode(TEXTS, prompt=prompt, normalize_embeddings=True, convert_to_tensor=True)
+    return embedding
+
+
+def trained(settings: TrialConfig) -> Training:
+    """Train two steps; every parameter that is trained must have a gradient in each."""
+    training = Training(settings, load_encoder(settings, CPU), [ToyCorpus.parallel(20, ("ar", "th", "zh"))])
+    parameters = {name: p for name, p in training.encoder.named_parameters() if p.requires_grad}
+    without: list[str] = []
+    training.optimizer.register_step_pre_hook(
+        lambda *_: without.extend(n for n, p in parameters.items() if p.grad is None)
+    )
+    before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    assert len(list(training.run())) == 2
+    assert without == []
+    assert any((parameter != before[name]).any() for name, parameter in parameters.items())
+    return training
+
+
+def assert_equal(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_published_model_embeds_as_in_sentence_transformers_with_its_authors_prompts(
+    folder: Folder, name: str
+) -> None:
+    path = folder(name, LAYOUTS[name])
+    encoder = load_encoder(config(path), CPU)
+    prompts = PROMPTS.get(name, ("", ""))
+    for kind, prompt in zip(KINDS, prompts, strict=True):
+        assert encoder.forms[kind].prefix == prompt
+        assert_equal(embeddings(encoder, kind), theirs(path, prompt))
+    assert (embeddings(encoder, "query")[0] - embeddings(encoder, "query")[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2}], ids=["all weights", "adapters"])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_published_model_is_trained_and_its_export_is_the_same_in_sentence_transformers(
+    folder: Folder, tmp_path: Path, name: str, lora: dict[str, int] | None
+) -> None:
+    path = folder(name, LAYOUTS[name])
+    before = embeddings(load_encoder(config(path), CPU), "query")
+    encoder = trained(config(path, lora=lora, max_query_tokens=64, max_passage_tokens=64)).encoder
+    expected = embeddings(encoder, "query")[:4]
+    assert (expected - before[:4]).abs().max() > 1e-4
+    export(encoder, tmp_path / "exported", "")
+    assert_equal(theirs(tmp_path / "exported", encoder.forms["query"].prefix)[:4], expected)
+    again = load_encoder(config(tmp_path / "exported"), CPU)
+    assert_equal(embeddings(again, "query")[:4], expected)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_that_would_be_wrong_is_refused_in_one_sentence(folder: Folder, name: str) -> None:
+    layout, sentence = REFUSED[name]
+    path = folder(name, layout)
+    for use in (check_backbone, lambda settings: load_encoder(settings, CPU)):
+        with pytest.raises(BackboneError, match=sentence) as refusal:
+            use(config(path))
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_check_before_a_study_accepts_every_model_that_loads(folder: Folder, name: str) -> None:
+    settings = config(folder(name, LAYOUTS[name]))
+    assert check_backbone(settings) == resolve(settings)

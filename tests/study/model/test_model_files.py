@@ -1,0 +1,147 @@
+"""Damaged and incomplete folders, each with the sentence that says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from study.config import TrialConfig
+from study.model.backbone import check_backbone, load_encoder
+from study.model.model_files import BackboneError
+from tests.study.model.layout_tokenizers import TOKENIZERS
+from tests.study.model.layouts import LAYOUTS, rename_weights, update
+
+LABSE = "sentence-transformers/LaBSE"
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a2146' * 8}\nsize 12345\n"
+
+
+def _cut(name: str) -> Callable[[Path], None]:
+    def cut(folder: Path) -> None:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+
+    return cut
+
+
+def _point(name: str) -> Callable[[Path], None]:
+    return _write(name, POINTER)
+
+
+def _write(name: str, text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text(text, "utf-8")
+
+    return write
+
+
+def _prefix_every_weight(folder: Path) -> None:
+    rename_weights(folder, lambda key: f"encoder_q.model.{key}")
+
+
+def _leave_a_layer_out(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = {key: value for key, value in weights.items() if "attention.self" not in key}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+
+def _other_shapes(folder: Path) -> None:
+    update(folder / "config.json", {"intermediate_size": 64})
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+
+
+def _tokenizer_of_another_model(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    table = weights["embeddings.word_embeddings.weight"]
+    weights["embeddings.word_embeddings.weight"] = torch.cat([table, table, table])
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    update(folder / "config.json", {"vocab_size": 3 * len(table)})
+
+
+def _adapters(folder: Path) -> None:
+    (folder / "config.json").rename(folder / "adapter_config.json")
+    update(folder / "adapter_config.json", {"base_model_name_or_path": "intfloat/multilingual-e5-small"})
+
+
+def _null_pad_token(folder: Path) -> None:
+    TOKENIZERS["gpt2"](folder)
+    update(folder / "tokenizer_config.json", {"pad_token": None})
+    (folder / "vocab.txt").unlink()
+
+
+def _shards(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def labse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return LAYOUTS[LABSE].write(tmp_path_factory.mktemp("models") / LABSE)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (_prefix_every_weight, r"the weights in .*LaBSE lack embeddings\.LayerNorm\.bias, .* and \d+ more"),
+        (_leave_a_layer_out, r"the weights in .* lack encoder\.layer\.0\.attention\.self\.key\.bias"),
+        (_other_shapes, r"has shape \(\d+.*\) where config\.json asks for \(\d+.*\): the files are of two models"),
+        (_without_tokenizer, r"LaBSE has no tokenizer vocabulary \(such as tokenizer\.json\)"),
+        (_tokenizer_of_another_model, "has 227 tokens and the model embeds 681: it is incomplete"),
+        (_null_pad_token, r"tokenizer_config\.json names no pad_token"),
+        (_point("model.safetensors"), r"LaBSE/model\.safetensors is a git-lfs pointer"),
+        (_point("tokenizer.json"), r"LaBSE/tokenizer\.json is a git-lfs pointer"),
+        (_point("2_Dense/model.safetensors"), r"2_Dense/model\.safetensors is a git-lfs pointer"),
+        (_cut("model.safetensors"), r"LaBSE/model\.safetensors is cut after [\d,]+ of [\d,]+ bytes"),
+        (_cut("2_Dense/model.safetensors"), r"2_Dense/model\.safetensors is cut after"),
+        (_cut("modules.json"), r"LaBSE/modules\.json is not valid JSON"),
+        (_cut("config.json"), r"LaBSE/config\.json is not valid JSON"),
+        (_cut("tokenizer.json"), "the tokenizer in .*LaBSE cannot be loaded"),
+        (_cut("1_Pooling/config.json"), r"1_Pooling/config\.json is not valid JSON"),
+        (_write("model.safetensors", "none"), r"model\.safetensors is cut or not a safetensors file"),
+        (_write("modules.json", '{"0": "Transformer"}'), r"modules\.json is not a list of modules"),
+        (_write("config.json", "[]"), r"config\.json holds a list where an object is expected"),
+        (_write("config.json", '{"model_type": "unheard-of"}'), "cannot be loaded by transformers"),
+        (_write("2_Dense/config.json", '{"in_features": 32}'), r"2_Dense/model\.safetensors does not fit"),
+        (_adapters, "LaBSE holds adapters for 'intfloat/multilingual-e5-small' alone: merge them"),
+        (_shards, r"model-00002-of-00002\.safetensors is missing, but model\.safetensors\.index\.json lists it"),
+    ],
+)
+def test_a_damaged_folder_is_refused_before_a_study_and_by_whoever_loads_it(
+    labse: Path, tmp_path: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    folder = tmp_path / "LaBSE"
+    shutil.copytree(labse, folder)
+    damage(folder)
+    settings = TrialConfig(backbone=str(folder))
+    for use in (check_backbone, lambda trial: load_encoder(trial, torch.device("cpu"))):
+        with pytest.raises(BackboneError, match=sentence) as refusal:
+            use(settings)
+        assert "\n" not in str(refusal.value)
+
+
+def test_weights_in_several_files_are_loaded(labse: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "LaBSE"
+    shutil.copytree(labse, folder)
+    weights = load_file(folder / "model.safetensors")
+    halves = [dict(sorted(weights.items())[part::2]) for part in (0, 1)]
+    names = [f"model-0000{part}-of-00002.safetensors" for part in (1, 2)]
+    for name, half in zip(names, halves, strict=True):
+        save_file(half, folder / name, {"format": "pt"})
+    listed = {key: name for name, half in zip(names, halves, strict=True) for key in half}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": listed}), "utf-8")
+    (folder / "model.safetensors").unlink()
+    settings = TrialConfig(backbone=str(folder))
+    check_backbone(settings)
+    whole = load_encoder(TrialConfig(backbone=str(labse)), torch.device("cpu")).state_dict()
+    again = load_encoder(settings, torch.device("cpu")).state_dict()
+    assert all(torch.equal(again[key], value) for key, value in whole.items())
