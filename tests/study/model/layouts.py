@@ -251,7 +251,7 @@ LAYOUTS: dict[str, Layout] = {
     "Snowflake/snowflake-arctic-embed-m-v2.0": Layout(
         "GteModel",
         BERT | {"pad_token_id": 1},
-        "xlm-roberta",
+        "xlm-roberta long",
         "TPN",
         "cls_token",
         limit=8192,
@@ -323,7 +323,7 @@ REFUSED: dict[str, tuple[Layout, str]] = {
         Layout(
             "GteModel",
             BERT | {"pad_token_id": 1},
-            "xlm-roberta",
+            "xlm-roberta long",
             "TPN",
             "cls_token",
             changes={"model_type": "new", **_code("Alibaba-NLP/new-impl", "configuration.NewConfig modeling.NewModel")},
