@@ -23,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import study
 from study.results import files, layout
+from study.runtime.resources import ray_folder
 from tasks.data.cache import cache_folder
 
 _SECONDS = 10
@@ -62,7 +63,7 @@ def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
     """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    disk = shutil.disk_usage("/tmp")  # noqa: S108 - where Ray keeps its session
+    disk = shutil.disk_usage(ray_folder().parent)
     return Node(
         name=f"{platform.node()} ({address})",
         versions={"project": project_version()} | layout.versions(),

@@ -1,4 +1,4 @@
-"""Ray: attach to the cluster that is there, or start one on this machine."""
+"""Connects to the Ray cluster of this machine, or starts Ray on this machine alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray.exceptions import RayError
 
-from study.runtime.resources import LOOPBACK, Node, Supply, cluster_address, grown_nodes, this_machine
+from study.runtime import ray_internals
+from study.runtime.resources import (
+    LOOPBACK,
+    ClusterError,
+    Node,
+    Supply,
+    cluster_address,
+    grown_nodes,
+    this_machine,
+)
 
 OBJECT_STORE_BYTES = 256 * 2**20
-"""Trials pass files, not objects: a small store is enough and leaves the memory to the workers."""
+"""Trials exchange files, not objects: a small store is enough and leaves the memory to the workers."""
 ENVIRONMENT = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports wait for this poll; the default of 2 s is felt in every trial
-    # Waiting is no failure: what can never fit is refused before, and a node that left or is to come takes its time.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # reports wait for this poll; the default of 2 s slows every trial
+    # Waiting is not a failure: preflight refuses what can never fit, and a new node may take long to join.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(30 * 24 * 3600),
     "TOKENIZERS_PARALLELISM": "true",  # on as many threads as the worker has CPUs, see `study.runtime.worker`
     "TRANSFORMERS_VERBOSITY": "error",
@@ -26,31 +36,45 @@ ENVIRONMENT = {
 def supply() -> Supply:
     """Return what the running cluster has, and what it may grow to."""
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = tuple(Node(held.get("CPU", 0), held.get("GPU", 0)) for held in alive)
+    nodes = tuple(Node(resources.get("CPU", 0), resources.get("GPU", 0)) for resources in alive)
     return Supply("the cluster", nodes, grown_nodes())
 
 
 def attach() -> bool:
-    """Connect to the cluster this machine belongs to; return whether there is one."""
+    """Connect to the cluster this machine belongs to; return whether there is one.
+
+    Raises:
+        ClusterError: it does not answer, or refuses this machine. A study never falls back on this machine then.
+    """
     if ray.is_initialized():
         return True
-    found = cluster_address()
-    if found is None:
+    cluster = cluster_address()
+    if cluster is None:
         return False
+    cluster.check()
+    ray_internals.prepare_to_connect()
     try:
         ray.init(
-            address=found,
+            address=cluster.address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env=_runtime_environment({"RAY_ADDRESS": found}),
+            runtime_env=_runtime_environment({"RAY_ADDRESS": cluster.address}),
         )
-    except ConnectionError:
-        return False
+    except (ConnectionError, RuntimeError, RayError) as error:
+        reason = str(error.__cause__ or error).strip().rpartition("\n")[2]
+        raise ClusterError(
+            f"the Ray cluster at {cluster.address}, from {cluster.source}, refuses this machine ({reason}): "
+            f"put its token into ~/.ray/auth_token if it needs one, or {cluster.alternative}"
+        ) from error
     return True
 
 
 def start() -> None:
-    """Connect to a running cluster, or start one on this machine that ends with this process."""
+    """Connect to the cluster of this machine, or start Ray on this machine alone; that ends with this process.
+
+    Raises:
+        ClusterError: the cluster does not answer, or refuses this machine.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if attach():
         return
@@ -59,19 +83,19 @@ def start() -> None:
     ray.init(
         address="local",
         num_cpus=int(this_machine().nodes[0].cpus),  # as `--dry-run` counts them
-        include_dashboard=True,  # the State API lives there; Train needs it to free what a stopped trial held
+        include_dashboard=True,  # serves the State API, which Train needs to free a stopped trial's processors
         dashboard_host=LOOPBACK,
         dashboard_port=port,
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        # Train asks the State API without saying where: with a second Ray on the machine it would give up.
+        # Train looks for the State API by itself, and gives up if a second Ray runs on this machine.
         runtime_env=_runtime_environment({"RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{port}"}),
     )
 
 
 def dashboard() -> str | None:
-    """Return host and port of the dashboard of the Ray we are connected to, if it has one."""
+    """Return host and port of the Ray dashboard, if there is one."""
     return ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or None
 
 
@@ -80,8 +104,6 @@ def _keep_to_this_machine() -> None:
 
     This is Ray's default on macOS and Windows; on Linux it listens on every interface.
     """
-    from study.runtime import ray_internals  # noqa: PLC0415 - imports torch: not needed to ask a cluster for its size
-
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # for child processes
     ray_internals.listen_on_loopback_only()
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
@@ -90,7 +112,7 @@ def _keep_to_this_machine() -> None:
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Be connected as by `start`, then leave; a cluster started here ends with all its processes."""
+    """Connect as `start` does, and disconnect at the end; a Ray started here ends with all its processes."""
     try:
         start()
         yield

@@ -83,13 +83,19 @@ def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
 
 
 def supply() -> resources.Supply:
-    """Return what the running Ray cluster has, or without one what this machine has; starts nothing."""
-    if resources.cluster_address():
-        from study.runtime import cluster  # noqa: PLC0415 - imports Ray: only if there is a cluster to ask
+    """Return what the cluster of this machine has, or without one what this machine has; starts nothing.
 
-        if cluster.attach():
-            return cluster.supply()
-    return resources.this_machine()
+    Raises:
+        ClusterError: the cluster does not answer, or refuses this machine.
+    """
+    address = resources.cluster_address()
+    if address is None:
+        return resources.this_machine()
+    address.check()
+    from study.runtime import cluster  # noqa: PLC0415 - imports Ray: only if there is a cluster to ask
+
+    cluster.attach()
+    return cluster.supply()
 
 
 def check_loggers(config: StudyConfig) -> None:

@@ -6,6 +6,7 @@ They are tested with `TESTED_RAY`. Each comes with the reason for which the publ
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from datetime import timedelta
@@ -16,7 +17,7 @@ from uuid import uuid4
 import ray
 import torch.distributed as dist
 from ray._private import ray_constants
-from ray._raylet import PlacementGroupID
+from ray._raylet import AuthenticationTokenLoader, Config, PlacementGroupID  # type: ignore[attr-defined]  # compiled
 from ray.train.torch import TorchConfig
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
@@ -35,6 +36,7 @@ __all__ = [
     "NamedPlacement",
     "TuneController",
     "listen_on_loopback_only",
+    "prepare_to_connect",
     "release",
     "torch_config",
 ]
@@ -45,6 +47,18 @@ TUNE_KEYS = frozenset({*AUTO_RESULT_KEYS, *DEBUG_METRICS})
 """Keys that Tune adds to every result."""
 
 logger = logging.getLogger(__name__)
+
+
+def prepare_to_connect() -> None:
+    """Authenticate with this machine's token if it has one and RAY_AUTH_MODE is not set, and give up after 3 seconds.
+
+    Ray uses the token only for a cluster that it finds by itself, and reads both settings when it is imported. The
+    cluster's port has answered before, so that Ray's 20 seconds would be spent on a server that is none of Ray's.
+    """
+    ray_constants.NUM_REDIS_GET_RETRIES = 3
+    if "RAY_AUTH_MODE" not in os.environ and AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        Config.initialize("")
 
 
 def listen_on_loopback_only() -> None:

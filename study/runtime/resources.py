@@ -1,9 +1,10 @@
-"""How many trials fit: what one needs against what there is, node by node. Without Ray."""
+"""How many trials fit on a cluster or on this machine, and which cluster this machine belongs to. Without Ray."""
 
 from __future__ import annotations
 
 import math
 import os
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,25 +15,29 @@ from study.config import ResourcesConfig
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-RAY_MARK = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes the cluster it started
 RAY_UP = Path("~/ray_bootstrap_config.yaml")
-"""Where `ray up` leaves the cluster's YAML on its head, with every node type's resources filled in."""
+"""Where `ray up` writes the cluster's YAML on its head, with the resources of all node types filled in."""
 _EPSILON = 1e-9
+_CONNECT_S = 2
 
 
 class CapacityError(UserError):
     """A trial needs more than there is."""
 
 
+class ClusterError(UserError):
+    """The cluster that this machine is told to use does not answer or does not let it in."""
+
+
 class Node(NamedTuple):
-    """One machine, or several alike."""
+    """One machine, or several of the same kind."""
 
     cpus: float
     gpus: float
     copies: int = 1
 
     def workers(self, need: ResourcesConfig) -> int:
-        """Return how many workers fit; each lies on one machine, and a part of a GPU on one GPU."""
+        """Return how many workers fit; each lies on one machine, and a fraction of a GPU on one GPU."""
         fit = math.floor(self.cpus / need.cpus_per_worker + _EPSILON)
         if need.gpus_per_worker >= 1:
             fit = min(fit, math.floor(self.gpus / need.gpus_per_worker + _EPSILON))
@@ -42,18 +47,18 @@ class Node(NamedTuple):
 
 
 class Supply(NamedTuple):
-    """The machines at hand, and those that an autoscaling cluster has once it has grown to its limits."""
+    """The machines that are there, and those of an autoscaling cluster at its limits."""
 
     where: str
     nodes: tuple[Node, ...]
     grown: tuple[Node, ...] = ()
 
     def trials_now(self, need: ResourcesConfig) -> int:
-        """Return how many such trials fit side by side on what is there."""
+        """Return how many such trials fit side by side on the machines that are there."""
         return sum(node.workers(need) for node in self.nodes) // need.workers
 
     def trials_at_once(self, need: ResourcesConfig) -> int:
-        """Return how many such trials fit side by side, where a cluster may grow once it has grown."""
+        """Return how many such trials fit side by side, on a cluster that can grow once it has grown."""
         return max(self.trials_now(need), sum(node.workers(need) for node in self.grown) // need.workers)
 
     def __str__(self) -> str:
@@ -63,12 +68,57 @@ class Supply(NamedTuple):
         return f"{self.where} has {cpus:g} CPU, {gpus:g} GPU{nodes}{grows}"
 
 
-def cluster_address() -> str | None:
-    """Return the address of the cluster this machine belongs to: RAY_ADDRESS, else what `ray start` noted.
+class ClusterAddress(NamedTuple):
+    """The cluster that this machine belongs to."""
 
-    Never Ray's own `auto`, which also finds the private instances that other studies on this machine started.
+    address: str
+    source: str
+    """What names it, for messages."""
+    alternative: str
+    """How to use this machine alone instead."""
+
+    def check(self) -> None:
+        """Connect to the cluster's port: Ray itself would try for many minutes.
+
+        Raises:
+            ClusterError: the address is malformed, or nothing answers within two seconds.
+        """
+        host, _, port = self.address.removeprefix("ray://").rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ClusterError(
+                f"the cluster address '{self.address}', from {self.source}, is refused: write host:port, such as "
+                f"10.0.0.1:6379, or {self.alternative}"
+            )
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+        except OSError as error:
+            reason = error.strerror or error
+            raise ClusterError(
+                f"no Ray cluster answers at {self.address}, from {self.source} ({reason}): "
+                f"start it, or {self.alternative}"
+            ) from None
+
+
+def ray_folder() -> Path:
+    """Return where Ray keeps its sessions, and where `ray start` notes the cluster it started."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray"  # noqa: S108 - Ray's default
+
+
+def cluster_address() -> ClusterAddress | None:
+    """Return the cluster that RAY_ADDRESS names, else the one that `ray start` noted; None without either.
+
+    Ray's own `auto` would also find the private instances that other studies on this machine have started, so it means
+    here only what `ray start` noted. `local` means this machine.
     """
-    return os.environ.get("RAY_ADDRESS") or (RAY_MARK.read_text("utf-8").strip() if RAY_MARK.is_file() else None)
+    named = os.environ.get("RAY_ADDRESS", "")
+    if named == "local":
+        return None
+    if named not in {"", "auto"}:
+        return ClusterAddress(named, "RAY_ADDRESS", "unset RAY_ADDRESS to use this machine alone")
+    note = ray_folder() / "ray_current_cluster"
+    if not note.is_file():
+        return None
+    return ClusterAddress(note.read_text("utf-8").strip(), str(note), "run `ray stop` to use this machine alone")
 
 
 def this_machine() -> Supply:
@@ -81,36 +131,36 @@ def this_machine() -> Supply:
 
 
 def grown_nodes() -> tuple[Node, ...]:
-    """Return the nodes that `ray up` may bring this cluster to; none where it did not start it.
+    """Return the nodes of this cluster at the limits of its autoscaler; none if `ray up` did not start it.
 
-    No API of Ray's tells what an autoscaler may add; its head holds the file that its autoscaler reads.
+    Ray has no API for what an autoscaler may add, but its head has the file that the autoscaler reads.
     """
     file = RAY_UP.expanduser()
     if not file.is_file():
         return ()
-    held = yaml.safe_load(file.read_text("utf-8"))
-    head, limit = held["head_node_type"], int(held.get("max_workers", 0))
-    kinds = held["available_node_types"]
-    nodes = [_node(kinds[head], 1)]
-    for name, kind in kinds.items():
+    cluster = yaml.safe_load(file.read_text("utf-8"))
+    head, limit = cluster["head_node_type"], int(cluster.get("max_workers", 0))
+    types = cluster["available_node_types"]
+    nodes = [_node(types[head], 1)]
+    for name, node_type in types.items():
         if name != head:
-            nodes.append(_node(kind, min(int(kind.get("max_workers", 0)), limit)))
+            nodes.append(_node(node_type, min(int(node_type.get("max_workers", 0)), limit)))
     return tuple(nodes)
 
 
-def _node(kind: dict[str, dict[str, float]], copies: int) -> Node:
-    resources = kind.get("resources", {})
+def _node(node_type: dict[str, dict[str, float]], copies: int) -> Node:
+    resources = node_type.get("resources", {})
     return Node(resources.get("CPU", 0), resources.get("GPU", 0), copies)
 
 
-def trials_at_once(demands: Iterable[ResourcesConfig], available: Supply) -> int:
-    """Return how many trials may run at once whatever each of them is.
+def trials_at_once(needs: Iterable[ResourcesConfig], available: Supply) -> int:
+    """Return how many trials can run at once, whichever of them these are.
 
     Raises:
         CapacityError: one of them can never run.
     """
     fewest = math.inf
-    for need in demands:
+    for need in needs:
         fit = available.trials_at_once(need)
         if fit == 0:
             raise CapacityError(

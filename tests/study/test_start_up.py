@@ -76,3 +76,14 @@ def test_a_bad_search_space_is_refused_before_any_data_is_read(tmp_path: Path) -
     code, loaded, output = run(str(space), cache=tmp_path)
     assert (code, "did you mean 'trial'?" in output) == (2, True)
     assert loaded & {*HEAVY, "pandas", "huggingface_hub.file_download"} == set()
+
+
+def test_a_cluster_that_is_gone_is_refused_before_ray_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")  # the discard port, where nothing listens
+    for arguments in (["quickstart"], ["quickstart", "--dry-run"]):
+        code, loaded, output = run(*arguments, cache=tmp_path)
+        assert (code, output.count("\n")) == (2, 0)
+        assert "no Ray cluster answers at 127.0.0.1:9, from RAY_ADDRESS" in output
+        assert loaded & set(HEAVY) == set()

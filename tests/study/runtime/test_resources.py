@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 from pathlib import Path
 
 import pytest
 import yaml
+from ray._common.utils import get_ray_address_file
 
 from study.config import ResourcesConfig
-from study.runtime import resources
-from study.runtime.resources import CapacityError, Node, Supply, trials_at_once
+from study.runtime import preflight, resources
+from study.runtime.resources import CapacityError, ClusterError, Node, Supply, trials_at_once
 from study.space.study_config import SHIPPED
 
 
@@ -82,3 +84,62 @@ def test_a_machine_has_the_cores_and_gpus_this_process_may_use(monkeypatch: pyte
     for visible, gpus in {None: 4, "0,2": 2, "": 0, "-1": 0}.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible is not None else None
         assert resources.this_machine().nodes == (Node(3, gpus),)
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Ray's folder for temporary files, in which no cluster is noted yet."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("variable", ["RAY_TMPDIR", "TMPDIR"])
+def test_the_cluster_is_the_one_that_ray_start_noted_where_the_environment_puts_ray_s_files(
+    variable: str, no_cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_TMPDIR")
+    monkeypatch.setenv(variable, str(no_cluster))
+    assert get_ray_address_file(None) == str(no_cluster / "ray" / "ray_current_cluster")  # as Ray itself does
+    assert resources.cluster_address() is None
+    Path(get_ray_address_file(None)).write_text("10.0.0.7:6379\n", "utf-8")
+    found = resources.cluster_address()
+    assert found is not None
+    assert found.address == "10.0.0.7:6379"
+
+
+@pytest.mark.parametrize(("named", "address"), [("local", None), ("auto", None), ("10.1.2.3:1", "10.1.2.3:1")])
+def test_ray_address_names_a_cluster_and_never_another_study_s_private_one(
+    named: str, address: str | None, no_cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    found = resources.cluster_address()
+    assert (found and found.address) == address
+
+
+def test_a_cluster_that_answers_passes_and_one_that_is_gone_is_refused_with_what_named_it(
+    no_cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        (no_cluster / "ray" / "ray_current_cluster").write_text(address, "utf-8")
+        found = resources.cluster_address()
+        assert found is not None
+        found.check()
+    with pytest.raises(
+        ClusterError, match=rf"no Ray cluster answers at {address}, from .*ray_current_cluster .*ray stop"
+    ):
+        preflight.supply()
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(
+        ClusterError, match=rf"no Ray cluster answers at {address}, from RAY_ADDRESS .*unset RAY_ADDRESS"
+    ):
+        preflight.supply()
+
+
+@pytest.mark.parametrize("named", ["cluster", "10.0.0.1:", "10.0.0.1:ไทย", "10.0.0.1:99999", ":6379"])
+def test_a_malformed_address_is_refused(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    with pytest.raises(ClusterError, match="is refused: write host:port"):
+        preflight.supply()
