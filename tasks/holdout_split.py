@@ -54,6 +54,11 @@ def split(corpus: Corpus, rows: int) -> Split:
     return Split(training, held_out)
 
 
+def training_rows(corpus: Corpus, held_out: int) -> Corpus:
+    """Return a corpus without the rows that `held_out` keeps for validation; all of it where that is 0."""
+    return split(corpus, held_out).training if held_out else corpus
+
+
 def _rows_where(corpus: Corpus, holds: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
     """Return the rows, ascending, whose keys meet a condition; keys are read a block at a time."""
     found = []

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from study.config import CentringConfig
 from study.distributed import sum_over_ranks
+from study.retrieval.centring import LanguageMeans, View, centred, evenly_spaced
 from study.retrieval.encode import Encoding, TextEncoder
 from study.retrieval.evaluation_checkpoint import Partial
 from study.retrieval.examples import Example, ExampleSearch
@@ -24,18 +26,20 @@ from study.retrieval.positions import PADDING, PositionCounter, pair_scores
 from study.retrieval.runs import Runs, RunWriter
 from study.retrieval.stream import Block, Progress, Stream
 from tasks.metrics import metric
-from tasks.relevance import Relevance, relevance, slots
-from tasks.schema import Benchmark, Pool, Setting
+from tasks.relevance import Relevance, slots
+from tasks.relevance import relevance as resolve
+from tasks.schema import Benchmark, Pool, Rows, Setting
 from tasks.scoring import metrics_of, positions_table
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one encoder scores on one benchmark: plain data."""
+    """The metrics of one encoder on one benchmark, as plain data."""
 
     benchmark: str
+    """The benchmark's name, followed by `@centred` or the like where embeddings were centred."""
     revision: str
-    """Of the data."""
+    """Revision of the data."""
     details: dict[str, str]
     """Protocol switches, such as LAReQA's `context`."""
     metrics: dict[str, float]
@@ -43,102 +47,178 @@ class Evaluation:
     by_language: dict[str, dict[str, dict[str, float]]]
     by_pair: dict[str, dict[str, float]]
     queries: dict[str, int]
-    """Query language -> queries measured."""
+    """Query language -> number of queries."""
     passages: dict[str, int]
-    """Language -> passages searched."""
+    """Language -> number of passages searched."""
     positions: pa.Table
     """Position of every relevant passage for every query (`tasks.scoring.POSITIONS`)."""
     examples: list[Example]
-    """What was retrieved for some queries."""
+    """The passages retrieved for some queries."""
 
     def describe(self) -> dict[str, Any]:
-        """Return everything but what has files of its own, ready for JSON."""
+        """Return everything that has no file of its own, ready for JSON."""
         return {name: value for name, value in vars(self).items() if name not in {"positions", "examples"}}
+
+
+class Centring(NamedTuple):
+    """A centring to measure beside the embeddings as they are."""
+
+    config: CentringConfig
+    means: LanguageMeans
+    """Means of other texts; languages that are missing are estimated on the benchmark."""
+
+
+class Outputs(NamedTuple):
+    """What an evaluation writes while it reads the passages; nothing by default."""
+
+    runs: Runs | None = None
+    """TREC run files."""
+    partial: Path | None = None
+    """Folder of this model and these settings that keeps the counts of a long evaluation, from which it continues when
+    it was interrupted; not used with `runs`, whose lists of passages are in memory alone."""
 
 
 def evaluate(
     encoder: TextEncoder,
     benchmark: Benchmark,
-    encoding: Encoding = Encoding(),  # noqa: B008 (frozen: one for all is fine)
+    encoding: Encoding = Encoding(),  # noqa: B008 (frozen, so one instance serves all calls)
     *,
     progress: Progress | None = None,
-    runs: Runs | None = None,
-    partial: Path | None = None,
+    outputs: Outputs = Outputs(),  # noqa: B008
 ) -> Evaluation:
-    """Measure an encoder on a benchmark; all processes call this together and get the same answer.
+    """Measure an encoder on a benchmark with its embeddings as they are; see `evaluate_views`."""
+    (evaluation,) = evaluate_views(encoder, benchmark, encoding, progress=progress, outputs=outputs)
+    return evaluation
+
+
+def evaluate_views(
+    encoder: TextEncoder,
+    benchmark: Benchmark,
+    encoding: Encoding,
+    centrings: Sequence[Centring] = (),
+    *,
+    progress: Progress | None = None,
+    outputs: Outputs = Outputs(),  # noqa: B008
+) -> list[Evaluation]:
+    """Measure an encoder on a benchmark with its embeddings as they are, then with each centring.
+
+    All processes call this together and return the same. Each text is encoded once, whatever the number of centrings;
+    each centring takes the time of one more scoring of all passages.
 
     Args:
         encoder: the same weights in every process; left in evaluation mode.
         benchmark: the same data in every process.
         encoding: batch and block sizes, and whether long passages are scored by their best window.
-        progress: told how many texts are encoded.
-        runs: where TREC run files go; without, none are written.
-        partial: folder of this model and these settings that keeps a long evaluation's counts, to go on from where it
-            was cut short; not used with `runs`, whose lists of passages are kept in memory alone.
+        centrings: the same in every process.
+        progress: called with the number of texts encoded.
+        outputs: files to write on the way.
 
     Raises:
         TaskError: the benchmark's qrels point nowhere, or one of its metrics is unknown.
     """
     for name in benchmark.metrics:
         metric(name)  # refuses an unknown one before any work is done
-    found = relevance(benchmark)
-    stream = Stream(encoder, encoding, benchmark, found, progress)
-    query_QD, relevant = stream.queries(), stream.relevant()
-    union = Setting.MULTILINGUAL in benchmark.settings
-    counter = position_counter(found, query_QD, relevant, union=union)
-    shown = ExampleSearch(benchmark, found, query_QD)
-    if runs:
-        _search(stream, relevant, (counter, shown), RunWriter(runs, benchmark, found, query_QD))
-    else:
-        kept = Partial(partial, benchmark.name, counter, shown.searches) if partial else None
-        _count(stream, relevant, (counter, shown), kept)
-    positions = measured_positions(benchmark, found, counter)
-    scores = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)
-    return Evaluation(
-        benchmark=benchmark.name,
-        revision=benchmark.revision,
-        details=dict(benchmark.details) | _candidates(benchmark),
-        **vars(scores),
-        queries=dict(Counter(benchmark.languages[i] for i in found.query_language_Q)),
-        passages=_passages([benchmark.pools[i] for i in stream.pools]),
-        positions=positions,
-        examples=shown.examples(),
-    )
+    relevance = resolve(benchmark)
+    stream = Stream(encoder, encoding, benchmark, relevance, progress, _sample(benchmark, centrings))
+    query_QD, early = stream.queries(), stream.early()
+    views = [View("", {}, query_QD)]
+    views += [centred(one.config, one.means, benchmark, relevance, query_QD, early) for one in centrings]
+    rankings = [Ranking(view, benchmark, relevance, early, outputs.runs) for view in views]
+    counters = [ranking.counter for ranking in rankings]
+    searches = [search for ranking in rankings for search in ranking.examples.searches.values()]
+    partial = Partial(None if outputs.runs else outputs.partial, benchmark.name, counters, searches)
+    _read(stream, early, rankings, partial)
+    passages = _passages([benchmark.pools[i] for i in stream.pools])
+    return [ranking.evaluation(passages) for ranking in rankings]
 
 
-_Seen = tuple[PositionCounter, ExampleSearch]
-"""Who is shown every passage."""
+class Ranking:
+    """What is kept of the passages read, for one view of the embeddings."""
+
+    def __init__(
+        self, view: View, benchmark: Benchmark, relevance: Relevance, early: Sequence[Block], runs: Runs | None
+    ) -> None:
+        """Start without passages; every process must call this."""
+        self._benchmark = replace(
+            benchmark,
+            name=benchmark.name + view.label,
+            details=dict(benchmark.details) | _candidates(benchmark) | dict(view.details),
+        )
+        self._view = view
+        self._relevance = relevance
+        union = Setting.MULTILINGUAL in benchmark.settings
+        relevant = [self._viewed(block) for block in early]
+        self.counter = position_counter(relevance, view.query_QD, relevant, union=union)
+        self.examples = ExampleSearch(self._benchmark, relevance, view.query_QD)
+        self._writer = RunWriter(runs, self._benchmark, relevance, view.query_QD) if runs else None
+
+    def begin_pool(self, pool: int) -> None:
+        """Prepare for the blocks of a pool."""
+        if self._writer:
+            self._writer.begin_pool(pool)
+
+    def add(self, block: Block) -> None:
+        """Count and search a block of this process's passages."""
+        viewed = self._viewed(block)
+        self.counter.add(*viewed)
+        self.examples.add(viewed)
+        if self._writer:
+            self._writer.add(viewed)
+
+    def finish_pool(self, pool: int) -> None:
+        """Write the runs against a pool; every process must call this."""
+        if self._writer:
+            self._writer.finish_pool(pool)
+
+    def evaluation(self, passages: dict[str, int]) -> Evaluation:
+        """Return the metrics once all passages are added; every process must call this."""
+        if self._writer:
+            self._writer.finish()
+        benchmark, relevance = self._benchmark, self._relevance
+        positions = measured_positions(benchmark, relevance, self.counter)
+        return Evaluation(
+            benchmark=benchmark.name,
+            revision=benchmark.revision,
+            details=dict(benchmark.details),
+            **vars(metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)),
+            queries=dict(Counter(benchmark.languages[i] for i in relevance.query_language_Q)),
+            passages=passages,
+            positions=positions,
+            examples=self.examples.examples(),
+        )
+
+    def _viewed(self, block: Block) -> Block:
+        return self._view.passages(block, self._benchmark.pools[block.pool])
 
 
-def _count(stream: Stream, relevant: Sequence[Block], seen: _Seen, partial: Partial | None) -> None:
-    """Count every part of the benchmark that is not counted yet."""
-    counter, shown = seen
-    parts = (part for pool in stream.pools for part in stream.parts(pool, relevant))
-    for number, part in enumerate(parts):
-        if not partial or number >= partial.parts:
-            for block in part.blocks:
-                counter.add(*block)
-                shown.add(block)
-            if partial:
-                partial.counted(number + 1)
-        stream.advance(part.texts)
-    if partial:
-        partial.remove()
+def _sample(benchmark: Benchmark, centrings: Sequence[Centring]) -> dict[int, Rows]:
+    """Return, by pool, the passages that means are estimated on."""
+    sample: dict[int, Rows] = {}
+    for number, pool in enumerate(benchmark.pools):
+        wanted = [one.config.texts for one in centrings if pool.language not in one.means.candidates(benchmark)]
+        rows = [evenly_spaced(len(pool.passages), texts) for texts in wanted]
+        if rows:
+            sample[number] = np.unique(np.concatenate(rows))
+    return sample
 
 
-def _search(stream: Stream, relevant: Sequence[Block], seen: _Seen, writer: RunWriter) -> None:
-    """Count, and keep the best passages for run files as well."""
-    counter, shown = seen
+def _read(stream: Stream, early: Sequence[Block], rankings: Sequence[Ranking], partial: Partial) -> None:
+    """Read every part of the benchmark that is not counted yet."""
+    number = 0
     for pool in stream.pools:
-        writer.begin_pool(pool)
-        for part in stream.parts(pool, relevant):
-            for block in part.blocks:
-                counter.add(*block)
-                shown.add(block)
-                writer.add(block)
+        for ranking in rankings:
+            ranking.begin_pool(pool)
+        for part in stream.parts(pool, early):
+            number += 1
+            if number > partial.parts:
+                for block in part.blocks:
+                    for ranking in rankings:
+                        ranking.add(block)
+                partial.counted(number)
             stream.advance(part.texts)
-        writer.finish_pool(pool)
-    writer.finish()
+        for ranking in rankings:
+            ranking.finish_pool(pool)
+    partial.remove()
 
 
 def position_counter(found: Relevance, query_QD: Tensor, relevant: Sequence[Block], *, union: bool) -> PositionCounter:

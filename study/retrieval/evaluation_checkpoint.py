@@ -1,16 +1,16 @@
-"""A long evaluation's counts on disk, so that one cut short goes on where it was.
+"""Checkpoints of a long evaluation, so that one that is interrupted continues where it stopped.
 
-Counts, and the best passages for a few queries, are all that an evaluation keeps of the passages it has seen, so a few
-megabytes stand for any number of embeddings. Each process keeps its own file, and goes on only with the very queries
-and relevant passages, down to the last bit of their embeddings: another model, other data or another number of
-processes starts anew.
+Counts, and the best passages for a few queries, are all that an evaluation keeps of the passages it has read, so a few
+megabytes stand for any number of embeddings. Each process writes its own file, and continues from it only if the
+embeddings of the queries and relevant passages are the same to the last bit: another model, other data or another
+number of processes starts from the beginning.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -27,54 +27,62 @@ SAVE_EVERY_S = 60.0
 
 
 class Partial:
-    """What one process has counted of one benchmark."""
+    """The checkpoint of one process on one benchmark."""
 
     def __init__(
-        self, folder: Path, benchmark: str, counter: PositionCounter, searches: Mapping[frozenset[int], TopK]
+        self, folder: Path | None, benchmark: str, counters: Sequence[PositionCounter], searches: Sequence[TopK]
     ) -> None:
-        """Take up what an earlier run left in `folder`, if it is this counter's; likewise for the searches."""
-        self._file = folder / f"{benchmark}-{rank()}-of-{world_size()}.safetensors"
-        self._counter = counter
-        self._searches = list(searches.values())
+        """Continue from what an earlier run left in `folder`, if it counted for the same queries and passages.
+
+        Without a folder nothing is kept.
+        """
+        self._file = folder / f"{benchmark}-{rank()}-of-{world_size()}.safetensors" if folder else None
+        self._counters = counters
+        self._searches = searches
         self._saved = time.monotonic()
-        self._identity = blake2b(b"".join(t.cpu().numpy().tobytes() for t in counter.asked())).hexdigest()
+        asked = (tensor for counter in counters for tensor in counter.asked())
+        self._identity = blake2b(b"".join(tensor.cpu().numpy().tobytes() for tensor in asked)).hexdigest()
         self.parts = self._restored()
-        """Parts of the benchmark that are counted already, in the order in which they are walked through."""
+        """How many parts of the benchmark are counted already, in the order in which they are read."""
 
     def counted(self, parts: int) -> None:
-        """Note that the first `parts` parts are counted."""
+        """Record that the first `parts` parts are counted."""
         self.parts = parts
-        if time.monotonic() - self._saved >= SAVE_EVERY_S:
+        if self._file and time.monotonic() - self._saved >= SAVE_EVERY_S:
             try:
-                self._save()
+                self._save(self._file)
             except (OSError, SafetensorError) as error:
                 logger.warning("%s cannot be written (%s): this evaluation cannot be resumed", self._file, error)
             self._saved = time.monotonic()
 
     def remove(self) -> None:
-        """Forget everything: the evaluation is complete."""
-        self._file.unlink(missing_ok=True)
+        """Remove the file: the evaluation is complete."""
+        if self._file:
+            self._file.unlink(missing_ok=True)
 
-    def _save(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        whole = self._file.with_suffix(".partial")
-        in_pool_QR, in_union_QR = self._counter.counts
+    def _save(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = file.with_suffix(".partial")
         metadata = {"identity": self._identity, "parts": str(self.parts)}
-        best = {f"best-{n}-{m}": held for n, one in enumerate(self._searches) for m, held in enumerate(one.kept)}
-        save_file({"in_pool": in_pool_QR, "in_union": in_union_QR, **best}, whole, metadata)
-        whole.replace(self._file)
+        counts = {
+            f"counts-{n}-{m}": t for n, counter in enumerate(self._counters) for m, t in enumerate(counter.counts)
+        }
+        best = {f"best-{n}-{m}": t for n, search in enumerate(self._searches) for m, t in enumerate(search.kept)}
+        save_file(counts | best, whole, metadata)
+        whole.replace(file)
 
     def _restored(self) -> int:
-        if not self._file.is_file():
+        if not self._file or not self._file.is_file():
             return 0
         try:
-            with safe_open(self._file, framework="pt") as held:
-                metadata = held.metadata()
+            with safe_open(self._file, framework="pt") as saved:
+                metadata = saved.metadata()
                 if metadata["identity"] != self._identity:
                     return 0
-                self._counter.counts = (held.get_tensor("in_pool"), held.get_tensor("in_union"))
+                for n, counter in enumerate(self._counters):
+                    counter.counts = (saved.get_tensor(f"counts-{n}-0"), saved.get_tensor(f"counts-{n}-1"))
                 for n, search in enumerate(self._searches):
-                    search.kept = (held.get_tensor(f"best-{n}-0"), held.get_tensor(f"best-{n}-1"))
+                    search.kept = (saved.get_tensor(f"best-{n}-0"), saved.get_tensor(f"best-{n}-1"))
                 return int(metadata["parts"])
         except (OSError, SafetensorError):
-            return 0  # cut short while it was written: nothing but time is lost
+            return 0  # an incomplete file: count from the beginning

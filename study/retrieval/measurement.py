@@ -11,17 +11,19 @@ from typing import Any
 import torch
 
 from study import distributed
-from study.config import BenchmarkConfig, TrialConfig
+from study.config import BenchmarkConfig, CentringConfig, TrialConfig
 from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve
 from study.model.windows import Windows
 from study.results import layout
+from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
-from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.evaluation import Centring, Evaluation, Outputs, evaluate_views
 from study.retrieval.runs import Runs
 from tasks.data.cache import cache_folder
-from tasks.plugins import load_benchmark
+from tasks.holdout_split import training_rows
+from tasks.plugins import load_benchmark, load_corpus
 from tasks.schema import Benchmark
 
 Progress = Callable[[str, int, int], None]
@@ -47,26 +49,34 @@ def measure(
     runs: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Evaluate an encoder on the benchmarks of a trial, as `load` returns them; all ranks call this together."""
-    measured = []
+    """Evaluate an encoder on a trial's benchmarks, as `load` returns them, each with every centring; collective."""
+    measured: list[Evaluation] = []
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
+    outputs = Outputs(Runs(runs) if runs else None, cache_folder() / "evaluations" / digest)
+    centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
     for benchmark in benchmarks:
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
             if progress and distributed.rank() == 0:
                 progress(name, done, total)
 
-        measured.append(
-            evaluate(
-                encoder,
-                benchmark,
-                encoding(encoder, config),
-                progress=advance,
-                runs=Runs(runs) if runs else None,
-                partial=cache_folder() / "evaluations" / digest,
-            )
+        measured += evaluate_views(
+            encoder, benchmark, encoding(encoder, config), centrings, progress=advance, outputs=outputs
         )
     return measured
+
+
+def means(encoder: Encoder, config: TrialConfig, centring: CentringConfig) -> LanguageMeans:
+    """Return the mean embeddings that a trial subtracts, none where they are the benchmark's own; collective."""
+    match centring.source or ("corpora" if config.steps else "benchmark"):
+        case "corpora":
+            corpora = [training_rows(load_corpus(c.name, c.options), c.held_out) for c in config.corpora]
+            return means_of_corpora(encoder, corpora, centring.texts, encoding(encoder, config))
+        case "validation":
+            validation = load(config.validation.benchmark)
+            return means_of_benchmark(encoder, validation, centring.texts, encoding(encoder, config))
+        case _:
+            return LanguageMeans()
 
 
 def measure_backbone(

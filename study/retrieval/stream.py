@@ -1,11 +1,11 @@
 """A benchmark's texts as embeddings: queries and relevant passages first, then every other passage, block by block.
 
-Shapes: Q queries, U distinct relevant passages, N passages of a block, V windows of a passage, D width.
+Shapes: Q queries, U distinct passages that are encoded early, N passages of a block, V windows of a passage, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +49,18 @@ class Stream:
         benchmark: Benchmark,
         found: Relevance,
         progress: Progress | None = None,
+        sample: Mapping[int, Rows] | None = None,
     ) -> None:
+        """Prepare to encode.
+
+        Args:
+            encoder: makes the embeddings.
+            encoding: how.
+            benchmark: whose texts.
+            found: the relevant passages.
+            progress: called after every block.
+            sample: pool -> rows that are encoded early, with the relevant passages.
+        """
         self._encoder = encoder
         self._encoding = encoding
         self._benchmark = benchmark
@@ -58,7 +69,9 @@ class Stream:
         union = Setting.MULTILINGUAL in benchmark.settings
         self.pools = list(range(len(benchmark.pools))) if union else np.unique(found.pool_T).tolist()
         """The pools some query competes for."""
-        self._relevant_pool_U, self._relevant_row_U = np.unique(np.stack([found.pool_T, found.row_T]), axis=1)
+        early = [np.stack([found.pool_T, found.row_T])]
+        early += [np.stack([np.full_like(rows, pool), rows]) for pool, rows in (sample or {}).items()]
+        self._early_pool_U, self._early_row_U = np.unique(np.concatenate(early, axis=1), axis=1)
         self._done = 0
         self._total = len(found.query_row_Q) + sum(len(benchmark.pools[pool].passages) for pool in self.pools)
 
@@ -74,24 +87,24 @@ class Stream:
             self.advance(len(parts[-1]))
         return torch.cat(parts)
 
-    def relevant(self) -> list[Block]:
-        """Return this process's share of the relevant passages of all pools."""
+    def early(self) -> list[Block]:
+        """Return this process's share of the relevant passages of all pools, and of the sample."""
         texts: list[str] = []
         for pool in self.pools:
-            texts += self._benchmark.pools[pool].passages.texts(self._relevant_row_U[self._relevant_pool_U == pool])
+            texts += self._benchmark.pools[pool].passages.texts(self._early_row_U[self._early_pool_U == pool])
         blocks: list[Block] = []
         for held in self._slices(len(texts)):
-            blocks += self._encoded(texts[held], self._relevant_pool_U[held], self._relevant_row_U[held])
+            blocks += self._encoded(texts[held], self._early_pool_U[held], self._early_row_U[held])
             self.advance(len(texts[held]))
         return blocks
 
-    def parts(self, pool: int, relevant: Sequence[Block]) -> Iterator[Part]:
-        """Yield a pool's passages: those of `relevant` that are in it, then all others, so many texts at a time."""
-        yield Part(0, (block for block in relevant if block.pool == pool))
+    def parts(self, pool: int, early: Sequence[Block]) -> Iterator[Part]:
+        """Yield a pool's passages: those of `early` that are in it, then all others, so many texts at a time."""
+        yield Part(0, (block for block in early if block.pool == pool))
         passages = self._benchmark.pools[pool].passages
-        rows_of_relevant = self._relevant_row_U[self._relevant_pool_U == pool]
+        early_rows = self._early_row_U[self._early_pool_U == pool]
         for held in self._slices(len(passages)):
-            rows = np.setdiff1d(np.arange(held.start, held.stop), rows_of_relevant, assume_unique=True)
+            rows = np.setdiff1d(np.arange(held.start, held.stop), early_rows, assume_unique=True)
             yield Part(len(rows), self._others(pool, rows))
 
     def advance(self, texts: int) -> None:

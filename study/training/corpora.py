@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from study.config import CorpusConfig
-from tasks.holdout_split import split
+from tasks.holdout_split import training_rows
 from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus
 
@@ -30,5 +30,4 @@ def load_for_training(config: CorpusConfig) -> Corpus:
     Raises:
         TaskError: what the corpus refuses, or too few rows are left.
     """
-    corpus = load_corpus(config.name, config.options)
-    return split(corpus, config.held_out).training if config.held_out else corpus
+    return training_rows(load_corpus(config.name, config.options), config.held_out)

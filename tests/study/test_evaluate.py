@@ -19,11 +19,16 @@ def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
 
 
+CENTRED = (
+    *("--option", f"languages={LANGUAGES}"),
+    *("--setting", "centring=[both, {source: corpora, texts: 20}, {source: validation, sides: passages}]"),
+)
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("evaluate")
-    languages = f"languages={LANGUAGES}"
-    ended = evaluate("--option", languages, "--output", str(folder / "result.json"), "--runs", str(folder / "runs"))
+    ended = evaluate(*CENTRED, "--output", str(folder / "result.json"), "--runs", str(folder / "runs"))
     assert ended.returncode == 0, ended.stderr
     return ended, json.loads((folder / "result.json").read_text("utf-8")), folder
 
@@ -48,16 +53,28 @@ def test_the_result_says_with_which_data_versions_and_precision(measured: Measur
     assert len(result["benchmarks"]["factbook"]["by_pair"]) == 6
 
 
+def test_centred_embeddings_are_measured_beside_those_as_they_are(measured: Measured) -> None:
+    _, result, _ = measured
+    assert {name: held["details"].get("transductive") for name, held in result["benchmarks"].items()} == {
+        "factbook": None,
+        "factbook@centred": "ar, th, zh",
+        "factbook@centred_20": None,
+        "factbook@centred_passages": None,
+    }
+    values = [result["metrics"][f"{name}/multilingual/map"] for name in result["benchmarks"]]
+    assert len(set(values)) == 4
+
+
 def test_run_files_lie_beside_their_qrels(measured: Measured) -> None:
     _, _, folder = measured
     runs = sorted(path.relative_to(folder / "runs").as_posix() for path in (folder / "runs").rglob("*.run"))
-    assert len(runs) == len(LANGUAGES) + len(LANGUAGES) * (len(LANGUAGES) - 1) + len(LANGUAGES)
+    assert len(runs) == 4 * (len(LANGUAGES) + len(LANGUAGES) * (len(LANGUAGES) - 1) + len(LANGUAGES))
     assert all((folder / "runs" / run).with_suffix(".qrels").is_file() for run in runs)
 
 
 def test_two_workers_measure_what_one_process_measures(measured: Measured, tmp_path: Path) -> None:
     _, alone, _ = measured
-    ended = evaluate("--option", f"languages={LANGUAGES}", "--workers", "2", "--output", str(tmp_path / "two.json"))
+    ended = evaluate(*CENTRED, "--workers", "2", "--output", str(tmp_path / "two.json"))
     assert ended.returncode == 0, ended.stderr
     together = json.loads((tmp_path / "two.json").read_text("utf-8"))
     assert together["hardware"]["workers"] == 2
@@ -70,6 +87,8 @@ def test_two_workers_measure_what_one_process_measures(measured: Measured, tmp_p
         (["--benchmarks", "xquadr"], "did you mean 'xquad_r'?"),
         (["--option", "langages=[th]"], "did you mean 'languages'?"),
         (["--setting", "precision=bf17"], "bf17"),
+        (["--setting", "centring=[both, {sides: both}]"], "two entries are both named '@centred'"),
+        (["--setting", "centring=bth"], "'bth' is refused: input should be 'both' or 'passages'"),
         (["--benchmarks", "xquad_r", "--data", "/nowhere"], "no folder"),
     ],
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 from study.distributed import rank
 from study.retrieval import evaluation_checkpoint
 from study.retrieval.encode import Encoding
-from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.evaluation import Evaluation, Outputs, evaluate
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import parallel_benchmark
 from tests.process_group import RunInGroup
@@ -47,7 +47,7 @@ def texts_of(encoder: HashingEncoder) -> int:
 
 def cut_short(folder: Path, batches: int) -> None:
     with pytest.raises(CutShortError):
-        evaluate(Mortal(batches), parallel_benchmark(), BLOCKS, partial=folder)
+        evaluate(Mortal(batches), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder))
 
 
 @pytest.mark.parametrize("batches", [1, 10, 20])
@@ -57,7 +57,11 @@ def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_p
     cut_short(tmp_path, batches)
     resumed, seen = HashingEncoder(), []
     result = evaluate(
-        resumed, parallel_benchmark(), BLOCKS, partial=tmp_path, progress=lambda done, total: seen.append((done, total))
+        resumed,
+        parallel_benchmark(),
+        BLOCKS,
+        outputs=Outputs(partial=tmp_path),
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert result.describe() == expected.describe()
     assert result.positions.equals(expected.positions)
@@ -68,7 +72,7 @@ def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_p
 
 
 def test_a_complete_evaluation_leaves_nothing_behind(tmp_path: Path) -> None:
-    evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, partial=tmp_path)
+    evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +81,7 @@ def test_other_queries_start_anew(tmp_path: Path) -> None:
     benchmark = parallel_benchmark()
     thai = replace(benchmark, queries={"th": benchmark.queries["th"]})
     expected = evaluate(HashingEncoder(), thai, BLOCKS)
-    assert evaluate(HashingEncoder(), thai, BLOCKS, partial=tmp_path).describe() == expected.describe()
+    assert evaluate(HashingEncoder(), thai, BLOCKS, outputs=Outputs(partial=tmp_path)).describe() == expected.describe()
 
 
 def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
@@ -85,15 +89,18 @@ def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
     expected = evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS)
-    assert evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, partial=tmp_path).describe() == expected.describe()
+    assert (
+        evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path)).describe()
+        == expected.describe()
+    )
 
 
 def cut_short_at_different_places(folder: Path) -> tuple[Evaluation, int]:
     evaluation_checkpoint.SAVE_EVERY_S = 0.0
     with pytest.raises(CutShortError):
-        evaluate(Mortal(7 + 2 * rank()), parallel_benchmark(), BLOCKS, partial=folder)
+        evaluate(Mortal(7 + 2 * rank()), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder))
     encoder = HashingEncoder()
-    return evaluate(encoder, parallel_benchmark(), BLOCKS, partial=folder), texts_of(encoder)
+    return evaluate(encoder, parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder)), texts_of(encoder)
 
 
 def test_each_process_goes_on_from_its_own_place(run_in_group: RunInGroup, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.retrieval.encode import Encoding
-from study.retrieval.evaluation import evaluate
+from study.retrieval.evaluation import Outputs, evaluate
 from study.retrieval.examples import EACH, RETRIEVED, Example, chosen
 from study.retrieval.runs import Runs
 from tasks.relevance import relevance
@@ -18,7 +18,7 @@ from tests.process_group import RunInGroup
 
 def examples(benchmark: Benchmark, runs: Path | None = None) -> list[Example]:
     written = Runs(runs, RETRIEVED) if runs else None
-    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), runs=written).examples
+    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), outputs=Outputs(written)).examples
 
 
 @pytest.mark.parametrize("setting", [Setting.MULTILINGUAL, Setting.MONOLINGUAL])

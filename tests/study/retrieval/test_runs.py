@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from study.retrieval.encode import Encoding
-from study.retrieval.evaluation import Evaluation, evaluate
+from study.retrieval.evaluation import Evaluation, Outputs, evaluate
 from study.retrieval.runs import Runs, falling
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Query, Setting, Texts
@@ -20,7 +20,7 @@ from tests.process_group import RunInGroup
 
 
 def evaluated(benchmark: Benchmark, folder: Path, k: int) -> Evaluation:
-    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), runs=Runs(folder, k))
+    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), outputs=Outputs(Runs(folder, k)))
 
 
 def rescored(run: Path) -> dict[str, float]:

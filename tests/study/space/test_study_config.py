@@ -59,6 +59,19 @@ def test_a_file_gives_fixed_values_points_budget_and_defaults(tmp_path: Path) ->
     assert trial.query_prefix == "คำถาม: "
 
 
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        ("both", ["@centred"]),
+        ("{sides: passages, texts: 1000}", ["@centred_passages_1000"]),
+        ("[both, passages]", ["@centred", "@centred_passages"]),
+    ],
+)
+def test_centring_is_one_or_several_and_each_has_a_label(written: str, labels: list[str], tmp_path: Path) -> None:
+    config = read(searching("alpha: {type: float, low: 0, high: 1, step: 0.5}", trial=f"centring: {written}"), tmp_path)
+    assert [centring.label for centring in config.trial_config({}).centring] == labels
+
+
 def test_any_nested_field_is_searched_by_its_dotted_key(tmp_path: Path) -> None:
     config = read(
         searching(
