@@ -20,6 +20,8 @@ from study.runtime.ray_internals import TUNE_KEYS
 IMPROVED_AT_STEP = "improved_at_step"
 """Ray Train ranks checkpoints by this key of a report: its step if its score is the best so far, else 0."""
 _NUMBER, _TRIAL, _RECORDED_STEP = "number", "trial", "recorded_step"
+RESUMABLE = "resumable"
+"""Key of `Failure.resumable`, also in the result file of a failed trial."""
 _STEP, _TRAINING_ENDED, _FINAL, _FAILED = "step", "training_ended", "final", "failed"
 _OWN_KEYS = {_STEP, _TRAINING_ENDED, _FINAL, _FAILED, IMPROVED_AT_STEP}
 
@@ -85,19 +87,21 @@ class FinalReport:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial cannot be finished, however often it is started again."""
+    """Why a trial cannot be finished by starting it again."""
 
     reason: str
+    resumable: bool = False
+    """Whether the user can repair it, such as missing data, and `--resume` then finishes the trial."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what Ray Tune reports."""
-        return {_FAILED: self.reason}
+        return {_FAILED: self.reason, RESUMABLE: self.resumable}
 
 
 def read_report(result: Mapping[str, Any]) -> TrainingReport | FinalReport | Failure:
     """Return the message in one of Tune's results, without what Tune adds to it."""
     if _FAILED in result:
-        return Failure(str(result[_FAILED]))
+        return Failure(str(result[_FAILED]), bool(result[RESUMABLE]))
     metrics = {
         key: value
         for key, value in result.items()

@@ -92,6 +92,9 @@ class StudySearcher(Searcher):
         if self._record.trial(number).state != TrialState.RUNNING:
             return False  # the final report, repeated by a trial that was started again
         match report:
+            case Failure(resumable=True):
+                self._record.note(number, report.reason)
+                return True
             case Failure():
                 self._record.fail(number, report.reason)
                 return True
@@ -120,7 +123,8 @@ class StudySearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Record why a trial ended that has no outcome; it remains in the record to be resumed."""
         number = self._assignments[trial_id].number
-        if self._record.trial(number).state == TrialState.RUNNING:
+        trial = self._record.trial(number)
+        if trial.state == TrialState.RUNNING and not trial.user_attrs.get("error"):
             reason = "the trial's driver was lost" if error else "the trial ended without its final report"
             self._record.note(number, self._errors.get(trial_id, reason))
 

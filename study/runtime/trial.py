@@ -31,7 +31,8 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     """Train and evaluate one trial, reporting to Tune.
 
     The run is named by the trial's number, so it continues from its last checkpoint when Tune retries it or the study
-    is resumed. A trial that already has its result only reports what is not recorded.
+    is resumed. A trial that already has its result only reports what is not recorded; one whose data was missing tries
+    again.
 
     Args:
         config: an `Assignment` as the searcher's dict.
@@ -40,6 +41,8 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     assignment = Assignment.from_dict(config)
     folder = layout.trial_folder(study_folder, assignment.number)
     result_file = files.join(folder, layout.RESULT)
+    if files.exists(result_file) and files.read_json(result_file).get(messages.RESUMABLE):
+        files.remove(result_file)
     ended_before = files.exists(result_file)  # after the study was killed: workers outlive it for a while
     if not ended_before:
         _forget_broken_snapshot(folder)
@@ -55,7 +58,7 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
 
 def _last_report(result: dict[str, Any]) -> FinalReport | Failure:
     if "failed" in result:
-        return Failure(result["failed"])
+        return Failure(result["failed"], result[messages.RESUMABLE])
     return FinalReport(result["training"]["step"], result["metrics"])
 
 

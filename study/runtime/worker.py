@@ -26,13 +26,14 @@ from study.retrieval.measurement import describe, encoding, load, measure, measu
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
 from study.runtime.data_checks import check_metrics, validation_metrics
-from study.runtime.messages import Assignment, EncodingProgress, TrainingReport
+from study.runtime.messages import Assignment, EncodingProgress, Failure, TrainingReport
 from study.space.selection import better
 from study.training import checkpoint, step
 from study.training.corpora import load_for_training
 from study.training.loop import Training
 from study.training.step import DivergedError
 from tasks.errors import UserError
+from tasks.plugins import TaskError
 from tasks.schema import Benchmark
 
 
@@ -52,13 +53,14 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         result, evaluations = _run(assignment, folder, device)
     except DivergedError as error:  # on all ranks
         if distributed.rank() == 0:
-            _fail(assignment, folder, str(error))
+            _fail(assignment, folder, Failure(str(error)))
     except (UserError, MemoryError, RuntimeError) as error:
         if not isinstance(error, UserError) and not step.ran_out(error):
             raise
         # A retry would fail again. The error may be on this rank alone while the others wait for it: raising ends them
         # too, and the next attempt sees the written result.
-        _fail(assignment, folder, str(error) if isinstance(error, UserError) else step.advice(config))
+        reason = str(error) if isinstance(error, UserError) else step.advice(config)
+        _fail(assignment, folder, Failure(reason, resumable=isinstance(error, TaskError)))
         raise
     else:
         _write(assignment, folder, result, evaluations)
@@ -157,10 +159,10 @@ def _report_with_checkpoint(training: Training, metrics: dict[str, float], folde
         ray.train.report(report.to_dict(), checkpoint=saved, checkpoint_dir_name=layout.checkpoint_name(folder, step))
 
 
-def _fail(assignment: Assignment, folder: str, reason: str) -> None:
+def _fail(assignment: Assignment, folder: str, failure: Failure) -> None:
     """Write why the trial cannot be finished."""
-    failed = {"number": assignment.number, "config": assignment.trial.model_dump(mode="json"), "failed": reason}
-    files.write_json(files.join(folder, layout.RESULT), failed)
+    trial = {"number": assignment.number, "config": assignment.trial.model_dump(mode="json")}
+    files.write_json(files.join(folder, layout.RESULT), trial | failure.to_dict())
 
 
 def _write(assignment: Assignment, folder: str, result: dict[str, Any], evaluations: Sequence[Evaluation]) -> None:

@@ -135,6 +135,20 @@ def test_a_diverged_trial_stops_is_recorded_as_failed_with_its_reason_and_never_
     assert [given["number"] for given in again.handed_out] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_trial_that_lacked_data_stays_unfinished_with_its_reason_and_a_resumed_study_starts_with_it(
+    folder: Path,
+) -> None:
+    tune = started(folder)
+    assert tune.searcher.observe("a", Failure("there is no folder", resumable=True))
+    tune.searcher.on_trial_complete("a")
+    trial = tune.record.trial(0)
+    assert (trial.state, trial.user_attrs["error"]) == (TrialState.RUNNING, "there is no folder")
+    again = Tune(study_of("random"), folder)
+    assert [trial.state for trial in again.run()] == [TrialState.COMPLETE] * 8
+    assert [given["number"] for given in again.handed_out] == list(range(8))
+    assert again.record.trial(0).user_attrs["error"] is None
+
+
 def test_an_objective_that_is_not_a_number_fails_its_trial(folder: Path) -> None:
     tune = started(folder)
     assert not tune.searcher.observe("a", FinalReport(40, {METRIC: float("nan")}))
