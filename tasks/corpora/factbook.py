@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.data.records import combined_digest
 from tasks.factbook.names import LANGUAGES
@@ -27,7 +28,7 @@ from tasks.factbook.texts import passage, question
 from tasks.schema import Keys, Pair, Rows
 
 
-def load(*, languages: tuple[str, ...] | None = None) -> FactbookCorpus:
+def load(*, languages: tuple[Language, ...] | None = None) -> FactbookCorpus:
     """Make the corpus.
 
     Args:

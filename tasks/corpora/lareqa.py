@@ -24,6 +24,7 @@ from typing import Annotated
 
 import pydantic
 
+from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.formats.lareqa import read_pairs
 from tasks.formats.parallel_arrow import ParallelArrow, converted
@@ -37,7 +38,7 @@ SEED = 20240810
 def load(
     *,
     path: Path,
-    languages: tuple[str, ...] | None = None,
+    languages: tuple[Language, ...] | None = None,
     rows: Annotated[int, pydantic.Field(ge=1)] | None = None,
 ) -> ParallelArrow:
     """Read the training pairs of XQuAD-R or MLQA-R.

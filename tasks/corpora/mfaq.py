@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pydantic
 
+from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.data.records import read_json_lines
 from tasks.data.repository import Repository, files_in
@@ -41,7 +42,7 @@ class _Page(pydantic.BaseModel):
     qa_pairs: list[_Entry]
 
 
-def load(*, path: Path | None = None, languages: tuple[str, ...] = ("en",)) -> ParallelArrow:
+def load(*, path: Path | None = None, languages: tuple[Language, ...] = ("en",)) -> ParallelArrow:
     """Open the corpus, downloading and converting first what is new to this machine.
 
     Args:

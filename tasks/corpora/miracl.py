@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.data.repository import Repository, files_in, parquet_texts
 from tasks.formats.parallel_arrow import ParallelArrow, converted
@@ -27,7 +28,7 @@ _SOURCE = Repository("sentence-transformers/miracl", "be79f8bca79ef81bf0fd78df73
 _LANGUAGES = "ar bn en es fa fi fr hi id ja ko ru sw te th zh".split()  # noqa: SIM905 (a line of codes reads better)
 
 
-def load(*, path: Path | None = None, languages: tuple[str, ...] | None = None) -> ParallelArrow:
+def load(*, path: Path | None = None, languages: tuple[Language, ...] | None = None) -> ParallelArrow:
     """Open the corpus, downloading and converting first what is new to this machine.
 
     Args:

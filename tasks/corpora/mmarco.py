@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.data import hub
+from tasks.data.languages import Language
 from tasks.data.mapped import MappedArray, slices
 from tasks.data.options import required_file, selected_languages
 from tasks.data.records import combined_digest
@@ -49,7 +50,7 @@ class _Language(NamedTuple):
     passages: TextById
 
 
-def load(*, path: Path | None = None, languages: tuple[str, ...] = PAPER_LANGUAGES) -> MmarcoCorpus:
+def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LANGUAGES) -> MmarcoCorpus:
     """Open the corpus, downloading and converting first what is new to this machine.
 
     Args:

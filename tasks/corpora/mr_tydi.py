@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pydantic
 
+from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.data.records import Text, read_row
 from tasks.data.repository import Repository, files_in
@@ -55,7 +56,7 @@ class _Question(pydantic.BaseModel):
     negative_passages: list[_Passage] = []
 
 
-def load(*, path: Path | None = None, languages: tuple[str, ...] = ("en",)) -> ParallelArrow:
+def load(*, path: Path | None = None, languages: tuple[Language, ...] = ("en",)) -> ParallelArrow:
     """Open the corpus, downloading and converting first what is new to this machine.
 
     Args:

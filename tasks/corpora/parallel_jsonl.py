@@ -19,12 +19,11 @@ from typing import Annotated
 
 import pydantic
 
+from tasks.data.languages import ByLanguage, Language
 from tasks.data.records import Text, read_json_lines
 from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
-
-_Language = Annotated[str, pydantic.StringConstraints(pattern="^[a-z]{2,3}$")]
 
 
 class _Version(pydantic.BaseModel):
@@ -34,10 +33,10 @@ class _Version(pydantic.BaseModel):
 
 
 class _Row(pydantic.BaseModel):
-    pairs: dict[_Language, _Version] = pydantic.Field(min_length=1)
+    pairs: Annotated[dict[str, _Version], ByLanguage] = pydantic.Field(min_length=1)
 
 
-def load(*, path: Path, languages: tuple[str, ...] | None = None) -> ParallelArrow:
+def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> ParallelArrow:
     """Open the corpus, converting the file first if its content is new to this machine.
 
     Args:

@@ -7,6 +7,7 @@ names (`.tsv`, `.txt`) tabs; all but Parquet may be compressed (`.gz`, `.zst`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from tasks.plugins import TaskError
 SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
 """Names of data files end in one of these, compressed ones in `.gz` or `.zst` after it."""
 COMPRESSED = (".gz", ".zst")
+_JSON_SUFFIXES = (".jsonl", ".json")
 
 
 class Column(NamedTuple):
@@ -74,12 +76,35 @@ def read_records(file: Path, table: Table) -> Iterator[Record]:
     Raises:
         TaskError: the file cannot be read, or a required column is missing; names the file and the line.
     """
-    suffix = file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
+    suffix = _suffix(file)
     if suffix == ".parquet":
         return _parquet_records(file, table)
-    if suffix in {".jsonl", ".json"}:
+    if suffix in _JSON_SUFFIXES:
         return _json_records(file, table)
-    return _separated_records(file, table, "," if suffix == ".csv" else "\t")
+    return _separated_records(file, table, _separator(suffix))
+
+
+def _suffix(file: Path) -> str:
+    return file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
+
+
+def _separator(suffix: str) -> str:
+    return "," if suffix == ".csv" else "\t"
+
+
+def column_names(file: Path) -> list[str]:
+    """Return the columns of a file: of its first row if it holds JSON lines.
+
+    Raises:
+        TaskError: the file cannot be read, or its first row is malformed.
+    """
+    suffix = _suffix(file)
+    if suffix == ".parquet":
+        with _readable_parquet(file):
+            return list(pq.ParquetFile(file).schema_arrow.names)
+    if suffix in _JSON_SUFFIXES:
+        return next((list(row) for _, row in _json_objects(file)), [])
+    return next((fields for _, fields in separated_rows(file, _separator(suffix))), [])
 
 
 def parquet_batches(file: Path) -> Iterator[Any]:
@@ -88,8 +113,14 @@ def parquet_batches(file: Path) -> Iterator[Any]:
     Raises:
         TaskError: it is not a readable Parquet file.
     """
-    try:
+    with _readable_parquet(file):
         yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
+
+
+@contextmanager
+def _readable_parquet(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, pa.ArrowException) as error:
         raise TaskError(f"{file} is not a readable Parquet file: {error}") from None
 
@@ -105,6 +136,15 @@ def _parquet_records(file: Path, table: Table) -> Iterator[Record]:
 
 def _json_records(file: Path, table: Table) -> Iterator[Record]:
     names_of: dict[tuple[str, ...], dict[str, str]] = {}
+    for where, row in _json_objects(file):
+        keys = tuple(row)
+        if keys not in names_of:
+            names_of[keys] = table.chosen(keys, where)
+        yield Record({column: row[name] for column, name in names_of[keys].items()}, where)
+
+
+def _json_objects(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the place, for messages, and the object of each line that is not blank."""
     for number, line in text_lines(file):
         if not line.strip():
             continue
@@ -115,10 +155,7 @@ def _json_records(file: Path, table: Table) -> Iterator[Record]:
             raise TaskError(f"{where} is not JSON: {error}") from None
         if not isinstance(row, dict):
             raise TaskError(f"{where} is not a JSON object: write one object per line")
-        keys = tuple(row)
-        if keys not in names_of:
-            names_of[keys] = table.chosen(keys, where)
-        yield Record({column: row[name] for column, name in names_of[keys].items()}, where)
+        yield where, row
 
 
 def _separated_records(file: Path, table: Table, separator: str) -> Iterator[Record]:

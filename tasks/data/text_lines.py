@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,12 +45,40 @@ def text_lines(file: Path) -> Iterator[tuple[int, str]]:
 def separated_rows(file: Path, separator: str) -> Iterator[Row]:
     r"""Yield the rows of a table whose fields are separated by tabs or commas; blank lines are skipped.
 
-    A field in quotes, with quotes inside it doubled, may hold separators and line breaks, as spreadsheets write them.
-    Any other quote is text.
+    A field in quotes, with quotes inside it doubled, may hold separators and line breaks, as spreadsheets write them
+    (RFC 4180). Between tabs any other quote is text, and a line that has enough fields without its quotes is a row.
 
     Raises:
         TaskError: a row has more or fewer fields than the first, or what `text_lines` raises.
     """
+    width = 0
+    rows = _comma_rows(file) if separator == "," else _tab_rows(file)
+    for number, fields in rows:
+        width = width or len(fields)
+        if len(fields) != width:
+            name = {"\t": "tab", ",": "comma"}[separator]
+            raise TaskError(
+                f"{file}, line {number} has {len(fields)} fields where the first line has {width}: "
+                f'put a text that contains a {name} into quotes ("), or use JSON lines'
+            )
+        yield number, fields
+
+
+def _comma_rows(file: Path) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader((f"{line}\n" for _, line in text_lines(file)), strict=True)
+    number = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield number, fields
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise TaskError(f"{file}, line {number} cannot be read: {error}") from None
+
+
+def _tab_rows(file: Path) -> Iterator[Row]:
+    separator = "\t"
     lines = text_lines(file)
     width = 0
     for number, line in lines:
@@ -61,12 +91,6 @@ def separated_rows(file: Path, separator: str) -> Iterator[Row]:
         elif fields is None:
             fields = line.split(separator)
         width = width or len(fields)
-        if len(fields) != width:
-            name = {"\t": "tab", ",": "comma"}[separator]
-            raise TaskError(
-                f"{file}, line {number} has {len(fields)} fields where the first line has {width}: "
-                f'put a text that contains a {name} into quotes ("), or use JSON lines'
-            )
         yield number, fields
 
 

@@ -10,7 +10,6 @@ import datasets
 import numpy as np
 import pytest
 
-from tasks.corpora import dataset
 from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus, Pair
 from tests.tasks.corpus_contract import check_contract
@@ -100,7 +99,7 @@ def test_another_split_and_other_columns_are_other_corpora(tmp_path: Path) -> No
         ({"path": "PATH", "columns": {"th": {"query": "q_th"}}}, "option 'columns'"),
         ({"path": "PATH", "columns": {}}, "option 'columns'"),
         ({"path": "PATH", "columns": {"Thai": COLUMNS["th"]}}, "option 'columns'"),
-        ({"path": "nowhere"}, r"nowhere cannot be opened: "),
+        ({"path": "nowhere"}, r"option 'path': there is no file or folder nowhere"),
         ({"path": "PATH.txt"}, r"pairs\.parquet\.txt is of an unknown kind"),
     ],
 )
@@ -119,6 +118,144 @@ def test_a_dataset_with_a_loading_script_is_refused_and_its_code_never_runs(tmp_
     folder = tmp_path / "scripted"
     folder.mkdir()
     (folder / "scripted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n", encoding="utf-8")
-    with pytest.raises(TaskError, match="cannot be opened"):
-        dataset.load(path=folder, columns={"th": COLUMNS["th"]})  # type: ignore[dict-item]  # as YAML gives it
+    with pytest.raises(TaskError, match="cannot be opened: no data file in it belongs to split 'train'"):
+        load_corpus("dataset", {"path": str(folder), "columns": {"th": COLUMNS["th"]}})
     assert not (tmp_path / "ran").exists()
+
+
+CSV = """query,passage
+NA,null
+007,None
+"ถาม, สอง","ตอบ ""สอง"" สาม"
+1e5,nan
+"""
+
+
+def pairs_of(path: Path, **options: Any) -> list[Pair]:
+    corpus = load_corpus("dataset", {"path": str(path), **options})
+    (language,) = corpus.languages
+    return corpus.pairs(np.arange(len(corpus)), [language] * len(corpus), [language] * len(corpus))
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["a file", "a folder"])
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_texts_of_csv_and_tsv_stay_as_they_are_written(tmp_path: Path, inside: bool, separator: str) -> None:
+    file = tmp_path / "held" / ("train.csv" if separator == "," else "train.tsv")
+    file.parent.mkdir()
+    file.write_text(CSV.replace(",", separator).replace(f"ถาม{separator}", "ถาม,"), encoding="utf-8")
+    assert pairs_of(file.parent if inside else file, language="th") == [
+        Pair("NA", "null"),
+        Pair("007", "None"),
+        Pair("ถาม, สอง", 'ตอบ "สอง" สาม'),
+        Pair("1e5", "nan"),
+    ]
+
+
+def test_a_field_of_csv_may_go_on_over_several_lines(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text('query,passage\n"ถาม, สอง","ตอบ ""สอง""\n\nบรรทัดใหม่"\nหนึ่ง,สาม\n', encoding="utf-8")
+    assert pairs_of(file, language="th") == [
+        Pair("ถาม, สอง", 'ตอบ "สอง"\n\nบรรทัดใหม่'),
+        Pair("หนึ่ง", "สาม"),
+    ]
+
+
+def test_csv_of_the_hub_is_not_guessed_at_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # `datasets` takes a folder of this name for the dataset: this is how it reads CSV files of the hub.
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    (tmp_path / "owner" / "name" / "train.csv").write_text("query,passage\nNA,null\n007,None\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    corpus = load_corpus("dataset", {"id": "owner/name", "revision": "0" * 40, "language": "th"})
+    assert corpus.pairs(np.arange(2), ["th"] * 2, ["th"] * 2) == [Pair("NA", "null"), Pair("007", "None")]
+
+
+FLAG_EMBEDDING = {"query": "ใคร", "pos": ["เขา", " เธอ "], "neg": ["มัน", "เขา", "นั่น"], "prompt": "ถาม"}
+TEVATRON = {
+    "query_id": "7",
+    "query": "ใคร",
+    "positive_passages": [{"docid": "1", "title": "คน", "text": "เขา"}],
+    "negative_passages": [{"docid": "2", "title": "", "text": "มัน"}, {"docid": "3", "text": "นั่น"}],
+}
+TRIPLET = {"anchor": "ใคร", "positive": "เขา", "negative_1": "มัน", "negative_2": "นั่น"}
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (FLAG_EMBEDDING, [Pair("ใคร", "เขา", ("มัน", "นั่น")), Pair("ใคร", "เธอ", ("มัน", "นั่น"))]),
+        (TEVATRON, [Pair("ใคร", "คน เขา", ("มัน", "นั่น"))]),
+        (TRIPLET, [Pair("ใคร", "เขา", ("มัน", "นั่น"))]),
+        ({"question": "ใคร", "answer": "เขา"}, [Pair("ใคร", "เขา")]),
+    ],
+    ids=["FlagEmbedding", "Tevatron", "sentence-transformers", "plain"],
+)
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "saved"])
+def test_published_layouts_are_read_as_they_are(
+    tmp_path: Path, record: dict[str, Any], expected: list[Pair], form: str
+) -> None:
+    path = tmp_path / f"train.{form}"
+    table = datasets.Dataset.from_list([record])
+    if form == "jsonl":
+        path.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+    elif form == "parquet":
+        table.to_parquet(path)
+    else:
+        table.save_to_disk(path)
+    assert pairs_of(path, language="th") == expected
+
+
+def test_lists_are_parallel_where_every_language_has_as_many(tmp_path: Path) -> None:
+    row = {"q": "ใคร", "p": ["เขา", "เธอ"], "q_zh": "谁", "p_zh": ["他", "她"]}
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps(row), encoding="utf-8")
+    columns = {"th": {"query": "q", "passage": "p"}, "zh-CN": {"query": "q_zh", "passage": "p_zh"}}
+    assert everything(load_corpus("dataset", {"path": str(file), "columns": columns})) == [
+        {"th": Pair("ใคร", "เขา"), "zh": Pair("谁", "他")},
+        {"th": Pair("ใคร", "เธอ"), "zh": Pair("谁", "她")},
+    ]
+
+
+REFUSED_VALUES = [
+    ({"query": "ใคร", "pos": [{"txt": "เขา"}]}, r"line 1: the column 'pos' holds .* \(dict\), neither a text"),
+    ({"query": "ใคร", "pos": ["เขา"], "neg": [7]}, r"line 1: the column 'neg' holds '7' \(int\), neither a text"),
+    ({"query": ["ใคร", "อะไร"], "pos": ["เขา"]}, "the column 'query' holds 2 texts; a query is one"),
+    ({"query": 7, "pos": ["เขา"]}, r"the column 'query' holds '7' \(int\)"),
+    (
+        {"ask": "ใคร", "tell": "เขา"},
+        "has the columns ask, tell, which are of no known layout: name them with `columns`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "sentence"), REFUSED_VALUES)
+def test_a_value_that_is_not_text_is_refused_with_its_place(
+    tmp_path: Path, record: dict[str, Any], sentence: str
+) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    with pytest.raises(TaskError, match=sentence):
+        load_corpus("dataset", {"path": str(file), "language": "th"})
+
+
+def test_languages_with_different_numbers_of_passages_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"a": "ใคร", "b": ["เขา", "เธอ"], "c": "谁", "d": "他"}), encoding="utf-8")
+    columns = {"th": {"query": "a", "passage": "b"}, "zh": {"query": "c", "passage": "d"}}
+    with pytest.raises(TaskError, match="line 1 has passages 2 in 'th', 1 in 'zh': give every language as many"):
+        load_corpus("dataset", {"path": str(file), "columns": columns})
+
+
+def test_a_folder_gives_the_files_of_one_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}-00000.jsonl").write_text(json.dumps({"query": split, "passage": "ตอบ"}), encoding="utf-8")
+    assert pairs_of(tmp_path, language="th") == [Pair("train", "ตอบ")]
+    assert pairs_of(tmp_path, language="th", split="test") == [Pair("test", "ตอบ")]
+    with pytest.raises(TaskError, match="no data file in it belongs to split 'dev'"):
+        pairs_of(tmp_path, language="th", split="dev")
+
+
+def test_a_latin_1_file_is_named_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_bytes("query,passage\nwo,hier für\n".encode("latin-1"))
+    with pytest.raises(TaskError, match=r"train\.csv, line 2 is not UTF-8"):
+        pairs_of(file, language="de")

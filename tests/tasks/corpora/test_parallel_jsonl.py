@@ -91,6 +91,14 @@ def test_any_mixture_of_languages_reads_back_as_it_was_written(
             assert pair == Pair(f"ถาม {row} {language}", f"答 {row} {language}", (f"لا {row}",))
 
 
+def test_every_spelling_of_a_language_is_the_same_one(write: Callable[..., Path]) -> None:
+    corpus = parallel_jsonl.load(path=write({"zho_Hans": CHINESE, "tha": THAI}, {"zh-CN": CHINESE, "ary": ARABIC}))
+    assert corpus.languages == ("ary", "th", "zh")
+    assert corpus.rows("zh") == range(2)
+    with pytest.raises(TaskError, match="line 1, pairs: 'zh' is the language of another key too"):
+        parallel_jsonl.load(path=write({"zh": CHINESE, "zh-CN": CHINESE}))
+
+
 def test_rows_beyond_one_arrow_batch_read_back(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_writer, "BATCH_CHARACTERS", 100)
     corpus = parallel_jsonl.load(path=write(*(numbered(row, LANGUAGES) for row in range(50))))

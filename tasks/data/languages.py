@@ -1,0 +1,59 @@
+"""One spelling for each language, so that `zh`, `zh-CN`, `zho` and `zho_Hans` are not four languages in a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
+
+import pydantic
+from babel.core import get_global
+from pydantic_core import PydanticCustomError
+
+_CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|\d{3}))?", re.IGNORECASE)
+
+
+@cache
+def language_code(name: str) -> str | None:
+    """Return the code of a language, with a script only if it is not the language's usual one; None for other names.
+
+    The two-letter code if the language has one (ISO 639-1), without its region: `deu` and `de-AT` are `de`, `zho_Hans`
+    and `zh-CN` are `zh`, `zh-TW` is `zh_Hant`, `ary` stays `ary`. Aliases and usual scripts are those of the Unicode
+    CLDR (UTS 35, likely subtags).
+    """
+    match = _CODE.fullmatch(name)
+    if match is None:
+        return None
+    language, script, region = match[1].lower(), (match[2] or "").capitalize(), (match[3] or "").upper()
+    language = get_global("language_aliases").get(language, language).partition("_")[0]
+    script = script or _usual_script(f"{language}_{region}") or _usual_script(language)
+    return language if script == _usual_script(language) else f"{language}_{script}"
+
+
+def _usual_script(locale: str) -> str:
+    likely: str = get_global("likely_subtags").get(locale, "")
+    return next((part for part in likely.split("_") if len(part) == len("Latn")), "")
+
+
+def _required_code(name: str) -> str:
+    code = language_code(name)
+    if code is None:
+        raise PydanticCustomError("language", "'{name}' is not a language code such as th or zho_Hans", {"name": name})
+    return code
+
+
+def _by_code(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    codes = [_required_code(name) for name in values]
+    for name, code in zip(values, codes, strict=True):
+        if codes.count(code) > 1:
+            raise PydanticCustomError("language", "'{name}' is the language of another key too", {"name": name})
+    return dict(zip(codes, values.values(), strict=True))
+
+
+Language = Annotated[str, pydantic.AfterValidator(_required_code)]
+"""A language in an option of a corpus, in its one spelling."""
+ByLanguage = pydantic.BeforeValidator(_by_code)
+"""Annotates a mapping by language: its keys get their one spelling, and no language may occur twice."""
