@@ -28,6 +28,7 @@ from rich.text import Text
 from study import cli
 from study.analysis.tables import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
+from study.model.pooling_and_prompts import lines
 from study.results import files
 from study.run import DEFAULT_STORAGE
 from study.runtime import preflight, resources
@@ -81,8 +82,10 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         files.write_json(files.absolute(str(output)), result)
     for name, measured in result["benchmarks"].items():
         console.print(settings_table(name, measured), "", languages_table(measured), "", sep="\n")
-    about = ", ".join(f"{key} {value!r}" for key, value in result["backbone"].items())
-    console.print(f"{model}: {about}" + (f"; written: {output}" if output else ""), soft_wrap=True)
+    for line in lines(model, result["backbone"]):
+        console.print(Text(line), soft_wrap=True)
+    if output:
+        console.print(Text(f"written: {output}"), soft_wrap=True)
 
 
 def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> BenchmarkConfig:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from study import cli
 from study.cli import Interruption
@@ -90,6 +91,8 @@ def _run(plan: Plan, console: Console) -> int:
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
                 )
+                for line in plan.assumptions:
+                    console.print(Text(line), soft_wrap=True)
                 record = driver.open_record(config, plan.record_url, folder)
                 interruption.heed()  # Ray has put its own handlers in place
                 seconds = driver.run(config, record, folder, console, plan.trials_at_once)

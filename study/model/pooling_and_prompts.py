@@ -93,6 +93,12 @@ class Backbone:
         return shown | ({"assumed": list(self.assumed)} if self.assumed else {})
 
 
+def lines(name: str, description: Mapping[str, Any]) -> list[str]:
+    """Return what a terminal shows of `Backbone.describe`: one line, and one for each assumption."""
+    about = ", ".join(f"{key} {value!r}" for key, value in description.items() if key != "assumed")
+    return [f"{name}: {about}", *(f"{name}: {line}" for line in description.get("assumed", ()))]
+
+
 def resolve(config: TrialConfig) -> Backbone:
     """Find the model's folder, downloading it if it is a hub id, check its files, and settle all that they decide.
 

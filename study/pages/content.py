@@ -63,7 +63,11 @@ def read_content(study: Study) -> Content:
         shared=_yaml(_shared(results)),
         settings=_settings(results),
         search_space=_PASSWORD.sub(r"\1:***@", _yaml(description["search_space"])),
-        origins=(_origins("Versions", results, "versions"), _origins("Hardware", results, "hardware")),
+        origins=(
+            _origins("Backbones", results, "backbone"),
+            _origins("Versions", results, "versions"),
+            _origins("Hardware", results, "hardware"),
+        ),
         trials={result["number"]: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
         source=source(),
     )
@@ -124,7 +128,8 @@ def _origins(title: str, results: Sequence[Result], key: str) -> Table:
     rows: dict[tuple[str, str], list[int]] = {}
     for result in results:
         for name, value in result.get(key, {}).items():
-            rows.setdefault((name, str(value)), []).append(result["number"])
+            shown = "; ".join(value) if isinstance(value, list) else str(value)
+            rows.setdefault((name, shown), []).append(result["number"])
     cells = [
         words(name, value, "all" if len(held) == len(results) else ", ".join(map(str, held)))
         for (name, value), held in sorted(rows.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.config import BUILTIN, TrialConfig, backbone_folder
-from study.model.pooling_and_prompts import resolve
+from study.model.pooling_and_prompts import lines, resolve
 from study.results import layout
 from study.runtime import resources
 from study.runtime.data_checks import check_data
@@ -43,8 +44,14 @@ class Plan:
     """Trials that fit before an autoscaling cluster has grown."""
     corpora: tuple[Corpus, ...]
     """Corpora that are on this machine, in the order in which they are named."""
-    backbones: Mapping[str, Mapping[str, str]]
-    """Pooling and prompts of each backbone that is a folder."""
+    backbones: Mapping[str, Mapping[str, Any]]
+    """Pooling, prompts and limits of each backbone that was checked."""
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What was assumed about backbones whose files do not state it, one line each."""
+        assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
+        return [f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone]
 
     @property
     def waiting(self) -> str:
@@ -77,7 +84,7 @@ def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
         supply=available,
         trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
-        backbones=check_backbones(config),
+        backbones=check_backbones(config, download=download and resources.cluster_address() is None),
         corpora=check_data(config, download=download and resources.cluster_address() is None),
     )
 
@@ -111,19 +118,32 @@ def check_loggers(config: StudyConfig) -> None:
             )
 
 
-def check_backbones(config: StudyConfig) -> dict[str, dict[str, str]]:
-    """Check that every backbone exists; return pooling and prompts of those in folders.
+def check_backbones(config: StudyConfig, *, download: bool) -> dict[str, dict[str, Any]]:
+    """Check that every backbone on this machine can be used, and that every other one exists; describe the former.
+
+    Args:
+        config: the study.
+        download: whether to download models of the hub, so that they can be checked too.
 
     Raises:
-        UserError: a name is neither built in, nor a folder, nor a model of the hub; or a folder asks for modules that
-            are not supported.
+        UserError: a name is neither built in, nor a folder, nor a model of the hub; or the model cannot be used.
     """
     for name in hub_models(config):
         from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only if there is a model to ask for
 
-        hub.model_folder(name, ["config.json"])
-    folders = {trial.backbone: trial for trial in config.examples if backbone_folder(trial.backbone)}
-    return {name: resolve(trial).describe() for name, trial in folders.items()}
+        hub.model_folder(name, hub.MODEL_FILES if download else ["config.json"])
+    trials = {
+        repr((trial.backbone, trial.pooling, trial.lora)): trial
+        for trial in config.examples
+        if backbone_folder(trial.backbone) or (download and not trial.backbone.startswith(BUILTIN))
+    }
+    for trial in trials.values():
+        resolve(trial)  # refuses most of what cannot be used, in no time
+    if not trials:
+        return {}
+    from study.model.backbone import check_backbone  # noqa: PLC0415 - imports torch: only if there is one to check
+
+    return {trial.backbone: check_backbone(trial).describe() for trial in trials.values()}
 
 
 def hub_models(config: StudyConfig) -> tuple[str, ...]:
@@ -148,8 +168,8 @@ def show(plan: Plan, console: Console) -> None:
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         console.print(Text(f"corpus {corpus.name}: {about}"), soft_wrap=True)
     for name, settings in plan.backbones.items():
-        about = ", ".join(f"{key} {value!r}" for key, value in settings.items())
-        console.print(Text(f"backbone {name}: {about}"), soft_wrap=True)
+        for line in lines(f"backbone {name}", settings):
+            console.print(Text(line), soft_wrap=True)
 
 
 def _searched(config: StudyConfig) -> Table:

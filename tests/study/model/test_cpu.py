@@ -45,3 +45,19 @@ def test_every_linear_layer_is_reached_and_frozen_weights_get_no_gradient() -> N
     after = model.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_batch_without_rows_gives_no_outputs_and_gradients_of_zero(bias: bool) -> None:
+    """As an expert to which no token was sent."""
+    layer = nn.Linear(4, 3, bias=bias)
+    use_onednn(layer)
+    x = torch.zeros(0, 4, requires_grad=True)
+    output = layer(x)
+    assert output.shape == (0, 3)
+    output.sum().backward()
+    assert x.grad is not None
+    assert x.grad.shape == (0, 4)
+    for parameter in layer.parameters():
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, torch.zeros_like(parameter))
