@@ -1,4 +1,4 @@
-"""Typed records from JSON files and JSON lines; whatever is wrong is reported with its file and line."""
+"""Typed records from JSON files and JSON lines; errors name the file and the line."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ def read_json(path: Path, kind: type[Record]) -> Record:
     """Read one JSON document.
 
     Raises:
-        TaskError: naming the file, the place in it and what is wrong there.
+        TaskError: the file cannot be read or does not fit `kind`; names the file and the place in it.
     """
+    content = "\n".join(line for _, line in text_lines(path))
     with _located(str(path)):
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(content)
 
 
 def read_json_lines(path: Path, kind: type[Record]) -> Iterator[tuple[int, Record]]:
     """Yield the line number, from 1, and record of each line that is not blank, one at a time.
 
     Raises:
-        TaskError: naming the file, the line, the place in it and what is wrong there.
+        TaskError: the file cannot be read or a line does not fit `kind`; names the file, the line and the place in it.
     """
     for number, line in text_lines(path):
         if line.strip():
@@ -53,7 +54,7 @@ def read_row(row: Mapping[str, Any], kind: type[Record], where: str) -> Record:
     """Check one row of a table; `where` names it, such as `qrels.tsv, line 3`.
 
     Raises:
-        TaskError: naming the row, the column and what is wrong there.
+        TaskError: the row does not fit `kind`; names the row and the column.
     """
     with _located(where):
         return kind.model_validate(row)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LFS_POINTER = b"version https://git-lfs.github.com/"
 _JOINED_LINES = 1000
 """A quoted field may span so many lines; beyond that its quote is taken for one that is never closed."""
+_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\n]*))(\t|\Z)')
 Row = tuple[int, list[str]]
 """Number of a row's first line, from 1, and the row's fields."""
 
@@ -46,14 +49,14 @@ def separated_rows(file: Path, separator: str) -> Iterator[Row]:
     r"""Yield the rows of a table whose fields are separated by tabs or commas; blank lines are skipped.
 
     A field in quotes, with quotes inside it doubled, may hold separators and line breaks, as spreadsheets write them
-    (RFC 4180). Between tabs any other quote is text, and a line that has enough fields without its quotes is a row.
+    (RFC 4180). Between tabs any other quote is text.
 
     Raises:
-        TaskError: a row has more or fewer fields than the first, or what `text_lines` raises.
+        TaskError: a row has more or fewer fields than the first, or a quote could be either; or what `text_lines`
+            raises.
     """
     width = 0
-    rows = _comma_rows(file) if separator == "," else _tab_rows(file)
-    for number, fields in rows:
+    for number, fields in _comma_rows(file) if separator == "," else _tab_rows(file):
         width = width or len(fields)
         if len(fields) != width:
             name = {"\t": "tab", ",": "comma"}[separator]
@@ -78,20 +81,13 @@ def _comma_rows(file: Path) -> Iterator[Row]:
 
 
 def _tab_rows(file: Path) -> Iterator[Row]:
-    separator = "\t"
-    lines = text_lines(file)
+    lines = _Lines(text_lines(file))
     width = 0
     for number, line in lines:
-        if not line:
-            continue
-        fields = _quoted_fields(line, separator)
-        if width and (fields is None or len(fields) != width):
-            literal = line.split(separator)
-            fields = literal if len(literal) == width else _joined_fields(line, lines, separator, width)
-        elif fields is None:
-            fields = line.split(separator)
-        width = width or len(fields)
-        yield number, fields
+        if line:
+            fields = _fields(file, (number, line), lines, width)
+            width = width or len(fields)
+            yield number, fields
 
 
 def _compression(file: Path) -> str | None:
@@ -105,11 +101,10 @@ def _refuse_other_content(file: Path, line: bytes) -> None:
         raise TaskError(f"{file} is UTF-16 and not UTF-8: convert the file to UTF-8")
 
 
-def _quoted_fields(text: str, separator: str) -> list[str] | None:
+def _quoted_fields(text: str) -> list[str] | None:
     """Return the fields of a row; None where a line break lies outside of quotes."""
-    field = re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|([^{separator}\n]*))({separator}|\Z)')
     fields, position = [], 0
-    while match := field.match(text, position):
+    while match := _FIELD.match(text, position):
         quoted, literal, end = match.groups()
         fields.append(literal if quoted is None else quoted.replace('""', '"'))
         position = match.end()
@@ -118,13 +113,48 @@ def _quoted_fields(text: str, separator: str) -> list[str] | None:
     return None
 
 
-def _joined_fields(line: str, lines: Iterator[tuple[int, str]], separator: str, width: int) -> list[str]:
-    """Return the fields of a row that goes on over several lines inside quotes, else those of its first line."""
-    first = line.split(separator)
-    if len(first) < width and any(field.startswith('"') for field in first):
-        for _, (_, following) in zip(range(_JOINED_LINES), lines, strict=False):
-            line = f"{line}\n{following}"
-            fields = _quoted_fields(line, separator)
-            if fields is not None and len(fields) == width:
+class _Lines:
+    """Numbered lines that can be put back."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines = lines
+        self._put_back: deque[tuple[int, str]] = deque()
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        return self._put_back.popleft() if self._put_back else next(self._lines)
+
+    def put_back(self, lines: list[tuple[int, str]]) -> None:
+        self._put_back.extendleft(reversed(lines))
+
+
+def _fields(file: Path, numbered: tuple[int, str], lines: _Lines, width: int) -> list[str]:
+    """Return the fields of a row that begins with a line; `width` is their number, 0 if it is not known."""
+    number, line = numbered
+    literal = line.split("\t")
+    if line.count('"') % 2:
+        following = _lines_of_field(lines)
+        fields = _quoted_fields("\n".join([line, *(text for _, text in following)]))
+        if following and fields is not None and len(fields) == (width or len(fields)):
+            are_rows = all(len(text.split("\t")) == (width or len(literal)) for _, text in following)
+            if not are_rows or line.startswith('"'):
                 return fields
-    return first
+            raise TaskError(
+                f'{file}, line {number} has a quote (") that line {following[-1][0]} may close, or that is text: '
+                "use JSON lines"
+            )
+        lines.put_back(following)
+    fields = _quoted_fields(line)
+    return literal if fields is None or (width and len(fields) != width) else fields
+
+
+def _lines_of_field(lines: _Lines) -> list[tuple[int, str]]:
+    """Return the next lines up to one with an odd number of quotes, which may close a field."""
+    following = []
+    for number, text in itertools.islice(lines, _JOINED_LINES):
+        following.append((number, text))
+        if text.count('"') % 2:
+            break
+    return following

@@ -38,7 +38,8 @@ class Options(NamedTuple):
     """Of files that lie in no folder of a language."""
     query_language: str | None = None
     """Of all queries, where it is not that of the passages beside them."""
-    pairs: Pairs = "none"
+    pairs: Pairs | None = "none"
+    """Names that look like pairs are refused if None."""
     split: str | None = None
     default_split: str = "test"
     settings: tuple[Setting, ...] | None = None
@@ -94,7 +95,9 @@ def load_collection(name: str, folder: Path, files: Sequence[DataFile], options:
     _refuse_unknown_queries(name, content.queries.values(), grades)
 
     pools = [Pool(subset, subsets[subset].passage_language, pool.texts) for subset, pool in content.pools.items()]
-    relevant = {passage: query for query, graded in grades.items() for passage in graded}
+    relevant: dict[str, str] = {}
+    for query, graded in grades.items():
+        relevant |= {passage: query for passage in graded if passage not in relevant}
     places = locate(pools, sorted(relevant.keys() | grades.keys()))
     pool_of = {passage: pools[number] for passage, (number, _) in places.items()}
     lost = {passage: _pool_without(passage, pools, subsets) for passage in relevant if passage not in pool_of}
@@ -109,7 +112,7 @@ def load_collection(name: str, folder: Path, files: Sequence[DataFile], options:
     identical = sum(query in pool_of for table in queries.values() for query in table.ids() if kept.get(query))
     return Benchmark(
         name=name,
-        revision=_revision(content, chosen),
+        revision=_revision(content, [f for f in chosen if shared or (f.language or options.language) in selected]),
         queries=queries,
         pools=[pool for pool in pools if pool.name in selected],
         qrels=kept,
@@ -148,6 +151,7 @@ def _subsets(name: str, files: Sequence[DataFile], options: Options, *, shared: 
                 "`language`, such as language=en"
             )
         grouped.setdefault(subset, []).append(file)
+    _refuse_unclear_pairs(name, grouped, options.pairs)
     subsets = {}
     for subset, own in sorted(grouped.items()):
         query_language, passage_language = _languages(subset, options.pairs)
@@ -156,9 +160,20 @@ def _subsets(name: str, files: Sequence[DataFile], options: Options, *, shared: 
     return subsets
 
 
-def _languages(subset: str, pairs: Pairs) -> tuple[str, str]:
+def _refuse_unclear_pairs(name: str, subsets: Iterable[str], pairs: Pairs | None) -> None:
+    """Refuse names such as `ara-deu`, where the same or the reverse pair exists too, unless their order is known."""
+    halves = [tuple(subset.split("-")) for subset in subsets if subset.count("-") == 1]
+    unclear = next((pair for pair in halves if pair[::-1] in halves), None)
+    if pairs is None and unclear:
+        raise TaskError(
+            f"benchmark '{name}': '{'-'.join(unclear)}' looks like a pair of languages: say with the option `pairs` "
+            "which comes first, queries-passages or passages-queries (the data set's card tells), or none"
+        )
+
+
+def _languages(subset: str, pairs: Pairs | None) -> tuple[str, str]:
     """Return the languages of queries and passages."""
-    if pairs == "none" or subset.count("-") != 1:
+    if pairs in {None, "none"} or subset.count("-") != 1:
         return subset, subset
     first, second = subset.split("-")
     return (first, second) if pairs == "queries-passages" else (second, first)
@@ -208,7 +223,7 @@ def _queries_by_language(
     subsets: Mapping[str, _Subset], content: _Content, selected: Sequence[str]
 ) -> dict[str, Texts]:
     texts: dict[str, dict[str, str]] = {}
-    for name in content.queries.keys() & set(selected):
+    for name in (name for name in selected if name in content.queries):
         own = texts.setdefault(subsets[name].query_language, {})
         table = content.queries[name].texts
         for query, text in zip(table.ids(), table.texts(), strict=True):

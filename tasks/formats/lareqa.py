@@ -67,11 +67,12 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
     """Read `<language>.json` for each language.
 
     Raises:
-        TaskError: a file is missing or malformed, a question empty, or an answer outside every sentence.
+        TaskError: a file is missing or malformed, a question is empty, an answer lies outside every sentence, or a
+            question id has two texts.
     """
     files = [required_file(name, folder / f"{language}.json") for language in languages]
     qrels: dict[str, dict[str, int]] = {}
-    queries, pools = {}, []
+    queries, pools, copies = {}, [], {}
     for language, file in zip(languages, files, strict=True):
         paragraphs = [p for article in read_json(file, _File).data for p in article.paragraphs]
         passages = []
@@ -81,7 +82,9 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
             passages += [Passage(i, text + after) for i, text in zip(ids, paragraph.sentences, strict=True)]
             for question in paragraph.qas:
                 qrels.setdefault(question.id, {})[ids[_answer_sentence(file, paragraph, question)]] = 1
-        queries[language] = Texts.of(Query(q.id, q.question) for p in paragraphs for q in p.qas)
+        questions = [question for paragraph in paragraphs for question in paragraph.qas]
+        queries[language] = Texts.of(_distinct(file, questions))
+        copies[language] = len(questions) - len(queries[language])
         pools.append(Pool(language, language, Texts.of(passages)))
     metrics = Benchmark.metrics if context == "sentence" else ("map@20", *Benchmark.metrics)
     return Benchmark(
@@ -93,7 +96,19 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
         settings=tuple(Setting),
         metrics=metrics,
         details={"context": context},
+        copies=copies,
     )
+
+
+def _distinct(file: Path, questions: list[_Question]) -> Iterator[Query]:
+    """Yield each question once."""
+    text_of: dict[str, str] = {}
+    for question in questions:
+        if question.id not in text_of:
+            text_of[question.id] = question.question
+            yield Query(question.id, question.question)
+        elif text_of[question.id] != question.question:
+            raise TaskError(f"{file}: question '{question.id}' has two texts: remove one of them")
 
 
 def read_pairs(file: Path) -> Iterator[tuple[str, Pair]]:

@@ -25,7 +25,7 @@ from tasks.data.columns import COMPRESSED, SUFFIXES
 from tasks.plugins import TaskError
 
 Part = Literal["corpus", "queries", "qrels"]
-_WORDS: dict[str, Part] = {
+WORDS: dict[str, Part] = {
     "corpus": "corpus",
     "collection": "corpus",
     "docs": "corpus",
@@ -35,13 +35,14 @@ _WORDS: dict[str, Part] = {
     "topic": "queries",
     "qrels": "qrels",
 }
+"""Name of a file, folder or configuration -> what it holds."""
 _CODES = {
     "arabic": "ar", "bengali": "bn", "english": "en", "finnish": "fi", "indonesian": "id", "japanese": "ja",
     "korean": "ko", "russian": "ru", "swahili": "sw", "telugu": "te", "thai": "th",
     "hausa": "ha", "somali": "so", "yoruba": "yo",
 }  # fmt: skip
 """Languages of Mr. TyDi and CIRAL, which write them out -> ISO 639-1."""
-_WORD = "|".join(_WORDS)
+_WORD = "|".join(WORDS)
 _FOLDERS = r"(?:.+/)?"
 _PATTERNS = (
     rf"{_FOLDERS}miracl-(?P<word>corpus)-v[\d.]+-(?P<language>\w+)/docs-\d+",
@@ -109,12 +110,13 @@ def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> lis
     split = wanted or (default if default in known else known[0] if len(known) == 1 else "")
     if known and not split:
         raise TaskError(f"option 'split': choose one of those that there are qrels for: {', '.join(known)}")
-    chosen = [file for file in of_part(files, "qrels") if file.split == split]
-    queries = of_part(files, "queries")
-    chosen += [file for file in queries if file.split == split] or queries
-    corpus = of_part(files, "corpus")
-    chosen += [f for f in corpus if f.split == split] or [f for f in corpus if not f.split] or _only_split(corpus)
-    return chosen
+    qrels = [file for file in of_part(files, "qrels") if file.split == split]
+    queries, corpus = of_part(files, "queries"), of_part(files, "corpus")
+    return [
+        *([f for f in corpus if f.split == split] or [f for f in corpus if not f.split] or _only_split(corpus)),
+        *([f for f in queries if f.split == split] or queries),
+        *qrels,
+    ]
 
 
 def _only_split(corpus: Sequence[DataFile]) -> list[DataFile]:
@@ -139,7 +141,7 @@ def _data_file(folder: Path, path: Path) -> DataFile | None:
             rest = groups.get("rest")
             if rest and not split and not _SHARD.fullmatch(rest):
                 return None
-            part = _WORDS[groups["word"]] if "word" in groups else "qrels" if rest else "corpus"
+            part = WORDS[groups["word"]] if "word" in groups else "qrels" if rest else "corpus"
             language = groups.get("language") or ""
             return DataFile(part, _CODES.get(language, language), split, path)
     return None

@@ -166,3 +166,15 @@ def test_broken_data_is_one_error_with_file_and_place(copy: Path, old: str, new:
 def test_an_unknown_context_is_refused_before_any_data_is_read() -> None:
     with pytest.raises(TaskError, match="benchmark 'xquad_r', option 'context': 'paragraph' is refused"):
         check_benchmark("xquad_r", {"context": "paragraph"})
+
+
+def test_a_question_that_is_there_twice_is_read_once_and_with_another_text_refused(
+    tmp_path: Path, paragraph: Callable[..., dict[str, Any]], write_lareqa: Callable[[Path, Any], Path]
+) -> None:
+    sentences = ["กรุงเทพเป็นเมืองหลวง", "แม่น้ำเจ้าพระยายาว"]
+    twice = paragraph(sentences, ("q1", "เมืองหลวงคือ?", 0), ("q1", "เมืองหลวงคือ?", 0))
+    benchmark = xquad_r.load(path=write_lareqa(tmp_path / "copies", {"th": [twice]}), languages=("th",))
+    assert (benchmark.queries["th"].ids(), benchmark.copies) == (["q1"], {"th": 1})
+    differing = paragraph(sentences, ("q1", "เมืองหลวงคือ?", 0), ("q1", "แม่น้ำคือ?", 1))
+    with pytest.raises(TaskError, match=r"th.json: question 'q1' has two texts: remove one of them"):
+        xquad_r.load(path=write_lareqa(tmp_path / "two", {"th": [differing]}), languages=("th",))
