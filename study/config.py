@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +26,8 @@ SEPARATOR = "/"
 """Between the parts of a metric key: `xquad_r/multilingual/map`."""
 LEARNED_TEMPERATURES = (0.01, 1.0)
 """A learned temperature stays within; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
+LARGEST_SEED = 2**63 - 1
+"""Seeds are stored in columns of 64 bits."""
 VALIDATION = "validation"
 """Stands for the validation benchmark's name in metric keys: `validation/multilingual/map`."""
 
@@ -45,16 +48,29 @@ def backbone_folder(name: str, base: Path | None = None) -> Path | None:
         base: the folder that relative paths start from; the working directory by default.
     """
     folder = (base or Path()) / Path(name).expanduser()
-    return folder.resolve() if not name.startswith(BUILTIN) and folder.is_dir() else None
+    return folder.resolve() if name and not name.startswith(BUILTIN) and folder.is_dir() else None
 
 
 class Frozen(pydantic.BaseModel):
-    """Immutable settings that refuse unknown keys."""
+    """Immutable values that refuse unknown keys."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
-class Schedule(Frozen):
+class Settings(Frozen):
+    """Settings of a trial, or a section of them."""
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_as_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        if isinstance(value, bool) and info.field_name:
+            annotation = cls.model_fields[info.field_name].annotation
+            if not {bool, Any} & {annotation, *typing.get_args(annotation)}:
+                raise ValueError(f"{str(value).lower()} is refused: only on-off settings are true or false")
+        return value
+
+
+class Schedule(Settings):
     """A value that moves from `start` to `end` over the steps of a trial."""
 
     start: float
@@ -107,7 +123,7 @@ class Within:
         return value
 
 
-class Named(Frozen):
+class Named(Settings):
     """A benchmark or corpus: the module's name, and options for its `load`, written side by side in YAML."""
 
     name: str
@@ -151,7 +167,7 @@ class CorpusConfig(Named):
     """Rows kept out of training, for the validation benchmark `held_out` to ask."""
 
 
-class LoraConfig(Frozen):
+class LoraConfig(Settings):
     """Low-rank adapters in place of all weights (arXiv 2106.09685)."""
 
     rank: int = Field(default=16, ge=1)
@@ -164,7 +180,7 @@ class LoraConfig(Frozen):
     """Names of the linear layers that get an adapter, such as `query`; all linear layers by default."""
 
 
-class ValidationConfig(Frozen):
+class ValidationConfig(Settings):
     """Where the objective comes from; never a benchmark that is reported."""
 
     benchmark: BenchmarkConfig = BenchmarkConfig(name="factbook", options={"split": "dev"})
@@ -177,7 +193,7 @@ class ValidationConfig(Frozen):
     """Stop training after this many steps without a better score; never by default."""
 
 
-class ResourcesConfig(Frozen):
+class ResourcesConfig(Settings):
     """The workers of one trial and what each needs."""
 
     workers: int = Field(default=1, ge=1)
@@ -210,7 +226,7 @@ class ResourcesConfig(Frozen):
         return self
 
 
-class WindowsConfig(Frozen):
+class WindowsConfig(Settings):
     """Long passages scored by their best-matching window (localized relevance matching, arXiv 2112.11031)."""
 
     tokens: int = Field(default=128, ge=8)
@@ -225,7 +241,7 @@ class WindowsConfig(Frozen):
         return self
 
 
-class CentringConfig(Frozen):
+class CentringConfig(Settings):
     """Language centring, the baseline that trains nothing (`study.retrieval.centring`)."""
 
     sides: Literal["both", "passages"] = "both"
@@ -248,11 +264,11 @@ class CentringConfig(Frozen):
         return f"@centred{sides}" + ("" if self.texts == CENTRING_TEXTS else f"_{self.texts}")
 
 
-class TrialConfig(Frozen):
+class TrialConfig(Settings):
     """One trial: what is trained, on what, how, and how it is measured."""
 
     # The encoder.
-    backbone: str = "builtin/xlmr-tiny"
+    backbone: str = Field(default="builtin/xlmr-tiny", min_length=1)
     """`builtin/...`, a folder, or a hub id, with a revision if one is wanted: `owner/name@revision`."""
 
     @pydantic.field_validator("backbone")
@@ -319,7 +335,7 @@ class TrialConfig(Frozen):
     alignment_weight: float = Field(default=0, ge=0)
     """Weight of a second loss, the divergence between the score distributions of a query and of its version in another
     language (`study.training.loss.alignment_loss`); 0 leaves it out and embeds no second version."""
-    steps: int = Field(default=1000, ge=0)
+    steps: int = Field(default=1000, ge=0, le=10**9)
     """Optimizer steps; 0 evaluates the backbone as it is."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1)
     """Peak learning rate of AdamW, reached after the warm-up."""
@@ -342,7 +358,7 @@ class TrialConfig(Frozen):
     """`auto` is bf16 on GPUs that support it and fp32 elsewhere."""
     micro_batch_tokens: int | None = Field(default=None, ge=64)
     """Padded tokens per forward pass; 1,024 on a CPU and 16,384 on a GPU by default."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     """Decides the batches, dropout and the initial weights of adapters."""
 
     # Selection and measurement.

@@ -118,11 +118,15 @@ def _checked(
     for option, value in options.items():
         if option not in parameters:
             raise TaskError(f"{kind} '{name}' has no option '{option}': {nearest(option, parameters)}")
+        if value == []:
+            raise TaskError(f"{kind} '{name}', option '{option}': the list is empty: name something, or leave it out")
         try:
             checked[option] = pydantic.TypeAdapter(types[option]).validate_python(value)
         except pydantic.ValidationError as error:
-            problem = error.errors()[0]["msg"]
-            raise TaskError(f"{kind} '{name}', option '{option}': {value!r} is refused: {problem}") from None
+            problem = error.errors()[0]
+            is_list = problem["type"] in {"tuple_type", "list_type"}
+            expected = "write a list, such as [th, zh]" if is_list else problem["msg"]
+            raise TaskError(f"{kind} '{name}', option '{option}': {value!r} is refused: {expected}") from None
     missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in options]
     if missing:
         raise TaskError(f"{kind} '{name}' needs the option '{missing[0]}'")

@@ -1,4 +1,4 @@
-"""What a search may draw: Optuna's float, int and categorical as plain data."""
+"""Distributions that a search draws from: Optuna's float, int and categorical as plain data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pydantic
 from pydantic import Field
 
 from study.config import Frozen
+
+LARGEST_GRID = 100_000
 
 
 class _Range(Frozen):
@@ -66,22 +68,25 @@ class Float(_Range):
         """Return every value, in order.
 
         Raises:
-            ValueError: there is no end of them.
+            ValueError: they are infinitely many, or more than a grid may have.
         """
         if self.step is None:
             raise ValueError("a grid needs a 'step' to be finite")
-        return [self._at(index) for index in range(self._index(self.high) + 1)]
+        count = self._index(self.high) + 1
+        if count > LARGEST_GRID:
+            raise ValueError(f"a grid of more than {LARGEST_GRID} combinations")
+        return [self._at(index) for index in range(count)]
 
     def probes(self) -> Sequence[float]:
-        """Return a few values that show whether a field takes all of them."""
-        within = float(f"{self.low + (self.high - self.low) * 0.4142:.9g}")  # not whole, for fields that must be
+        """Return a few values; a field that accepts them accepts all."""
+        within = float(f"{self.low + (self.high - self.low) * 0.4142:.9g}")  # no integer: some fields need one
         return (self.low, self._at(1) if self.step and self.low < self.high else within, self.high)
 
     def place(self, value: Any) -> float:
-        """Return `value` as this distribution holds it.
+        """Return `value` as one of this distribution's values.
 
         Raises:
-            ValueError: it does not.
+            ValueError: it is none of them.
         """
         index = self._index(_number(value))
         return self._at(index) if self.step else float(value)
@@ -100,14 +105,14 @@ class Int(_Range):
         return range(self.low, self.high + 1, self.step)
 
     def probes(self) -> Sequence[int]:
-        """Return a few values that show whether a field takes all of them."""
+        """Return a few values; a field that accepts them accepts all."""
         return (*self.values()[:2], self.high)
 
     def place(self, value: Any) -> int:
-        """Return `value` as this distribution holds it.
+        """Return `value` as one of this distribution's values.
 
         Raises:
-            ValueError: it does not.
+            ValueError: it is none of them.
         """
         return self.low + self.step * self._index(_number(value))
 
@@ -116,7 +121,7 @@ class Categorical(Frozen):
     """One of several values of any kind."""
 
     type: Literal["categorical"]
-    choices: tuple[Any, ...] = Field(min_length=1)
+    choices: tuple[Any, ...] = Field(min_length=1, max_length=1000)
 
     @pydantic.field_validator("choices")
     @classmethod
@@ -128,7 +133,7 @@ class Categorical(Frozen):
 
     @property
     def labels(self) -> tuple[bool | int | float | str | None, ...]:
-        """The choices as Optuna's storages hold them: whatever is no scalar as its JSON."""
+        """The choices as Optuna stores them: scalars as they are, other values as JSON."""
         scalars = (bool, int, float, str)
         return tuple(
             c if c is None or isinstance(c, scalars) else json.dumps(c, sort_keys=True, ensure_ascii=False)
@@ -140,14 +145,14 @@ class Categorical(Frozen):
         return self.choices
 
     def probes(self) -> Sequence[Any]:
-        """Return a few values that show whether a field takes all of them."""
+        """Return a few values; a field that accepts them accepts all."""
         return self.choices
 
     def place(self, value: Any) -> Any:
-        """Return `value` as this distribution holds it.
+        """Return `value` as one of this distribution's values.
 
         Raises:
-            ValueError: it does not.
+            ValueError: it is none of them.
         """
         if value not in self.choices:
             raise ValueError(f"{value!r} is not one of {', '.join(map(repr, self.choices))}")

@@ -27,18 +27,19 @@ def names(model: type[pydantic.BaseModel] = TrialConfig) -> Iterator[str]:
 
 
 def _section(model: type[pydantic.BaseModel], name: str) -> type[pydantic.BaseModel] | None:
-    """Return the settings that a field holds, if it is made of such, or of such or nothing."""
+    """Return the model of a field that is a section of settings, optional or not; None for other fields."""
     annotation = model.model_fields[name].annotation
     parts = set(typing.get_args(annotation)) - {NoneType} or {annotation}
-    held = parts.pop()
-    return held if not parts and isinstance(held, type) and issubclass(held, pydantic.BaseModel) else None
+    section = parts.pop()
+    is_section = not parts and isinstance(section, type) and issubclass(section, pydantic.BaseModel)
+    return section if is_section else None
 
 
 NAMES = frozenset(names())
 
 
 def check_value(key: str, value: Any, where: str) -> None:
-    """Refuse a value that its field refuses, whatever the other fields hold.
+    """Check a value against its field alone.
 
     Args:
         key: a dotted field.
@@ -46,7 +47,7 @@ def check_value(key: str, value: Any, where: str) -> None:
         where: the keys that lead to `key`, dotted.
 
     Raises:
-        SpaceError: there is no such field, or it does not take the value.
+        SpaceError: there is no such field, or it does not accept the value.
     """
     if key not in NAMES:
         raise SpaceError(f"{where}: unknown field '{key}': {nearest(key, NAMES)}")

@@ -1,7 +1,4 @@
-"""Which trial is the better one, and which is stopped early.
-
-What a trial refers to by name: benchmarks, corpora and metrics.
-"""
+"""Objectives and early stopping, and checks of what a trial names: benchmarks, corpora and metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ LOSS = "loss"
 
 
 class Objective(Frozen):
-    """A figure of the validation benchmark, and whether more of it is better."""
+    """A metric of the validation benchmark, and whether higher values are better."""
 
     metric: str
     """`validation/<setting>/<metric>`, or `validation/loss`."""
@@ -55,7 +52,7 @@ class Median(Frozen):
 
 
 class Hyperband(Frozen):
-    """Successive halving from several first steps at once (arXiv 1603.06560)."""
+    """Successive halving that starts at several steps (arXiv 1603.06560)."""
 
     name: Literal["hyperband"]
     min_steps: int = Field(ge=1)
@@ -180,8 +177,12 @@ def check_references(trial: TrialConfig, seen: set[str]) -> None:
     for benchmark in trial.benchmarks:
         _check("trial.benchmarks", benchmark, seen)
     _check("trial.validation.benchmark", validation.benchmark, seen)
-    for corpus in trial.corpora:
+    for number, corpus in enumerate(trial.corpora):
         _check("trial.corpora", corpus, seen)
+        if any((corpus.name, corpus.options) == (other.name, other.options) for other in trial.corpora[:number]):
+            raise SpaceError(
+                f"trial.corpora: '{corpus.name}' is written twice: to draw it more often, give it a weight"
+            )
     try:
         check_metric(validation.metric)
     except TaskError as error:

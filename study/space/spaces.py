@@ -1,11 +1,12 @@
-"""From what a file says under `search` to a space and the points tried first.
+"""Searched fields, in the order in which they are drawn, and the points tried first.
 
-The searched fields in the order in which they are drawn; a field may depend on those before it.
+A field may depend on those before it.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,12 @@ from pydantic import Field
 
 from study.config import Frozen
 from study.space import fields
-from study.space.distributions import Categorical, Distribution, Float, Int
+from study.space.distributions import LARGEST_GRID, Categorical, Distribution, Float, Int
 from study.space.fields import Values
 from study.space.strict_yaml import SpaceError, checked
 from tasks.plugins import nearest
 
 _TYPES: dict[str, type[Distribution]] = {"float": Float, "int": Int, "categorical": Categorical}
-_LARGEST_GRID = 100_000
 
 
 def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
@@ -65,7 +65,7 @@ def _branch(key: str, raw: Any, where: str) -> Branch:
 
 
 def _with_conditions(branch: Branch, space: Space, fixed: Values, where: str) -> Branch:
-    """Return the branch with its conditions' values as the fields they name hold them."""
+    """Return the branch with the values of its conditions as the fields that they name have them."""
     when = {}
     for key, values in branch.when.items():
         deciding = [b.distribution for branches in space for b in branches if b.key == key]
@@ -81,7 +81,7 @@ def _with_conditions(branch: Branch, space: Space, fixed: Values, where: str) ->
 
 
 def _placed(distributions: Sequence[Distribution], value: Any, where: str) -> Any:
-    """Return `value` as the first distribution that has it holds it."""
+    """Return `value` as one of the values of the first distribution that has it."""
     problem = ""
     for distribution in distributions:
         try:
@@ -92,10 +92,13 @@ def _placed(distributions: Sequence[Distribution], value: Any, where: str) -> An
 
 
 def _check_disjoint(branches: Sequence[Branch], where: str) -> None:
-    for one, other in itertools.combinations(branches, 2):
-        shared = one.when.keys() & other.when.keys()
-        if all(set(map(repr, one.when[key])) & set(map(repr, other.when[key])) for key in shared):
-            raise SpaceError(f"{where}: the branches '{one.name}' and '{other.name}' may hold together: set them apart")
+    for first, second in itertools.combinations(branches, 2):
+        shared = first.when.keys() & second.when.keys()
+        if all(set(map(repr, first.when[key])) & set(map(repr, second.when[key])) for key in shared):
+            raise SpaceError(
+                f"{where}: the branches '{first.name}' and '{second.name}' can apply together: "
+                "write conditions under 'when' that exclude each other"
+            )
 
 
 def read_points(raw: Any, space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
@@ -106,6 +109,8 @@ def read_points(raw: Any, space: Space, fixed: Values, where: str) -> tuple[Valu
     """
     if isinstance(raw, Mapping):
         lists = [value if isinstance(value, list) else [value] for value in raw.values()]
+        if math.prod(map(len, lists)) > LARGEST_GRID:
+            raise SpaceError(f"{where}: more than {LARGEST_GRID} combinations")
         points: list[Any] = [dict(zip(raw, values, strict=True)) for values in itertools.product(*lists)]
     elif isinstance(raw, Sequence) and not isinstance(raw, str):
         points = list(raw)
@@ -128,7 +133,7 @@ def _point(raw: Any, space: Space, fixed: Values, where: str) -> Values:
         active = [branch for branch in branches if branch.holds({**fixed, **point})]
         if not active:
             deciding = sorted({condition for branch in branches for condition in branch.when})
-            raise SpaceError(f"{where}.{key}: no branch of '{key}' holds here: it depends on {', '.join(deciding)}")
+            raise SpaceError(f"{where}.{key}: no branch of '{key}' applies here: it depends on {', '.join(deciding)}")
         point[key] = _placed([active[0].distribution], raw[key], f"{where}.{key}")
     return point
 
@@ -137,10 +142,10 @@ def grid(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
     """Return every combination.
 
     Raises:
-        SpaceError: there are too many, or no end of them.
+        SpaceError: they are too many, or infinitely many.
     """
     try:
-        return combinations(space, fixed, _LARGEST_GRID)
+        return combinations(space, fixed, LARGEST_GRID)
     except ValueError as error:
         raise SpaceError(f"{where}: {error}") from None
 
@@ -160,7 +165,7 @@ class Branch(Frozen):
         return f"{self.key}[{conditions}]" if conditions else self.key
 
     def holds(self, values: Values) -> bool:
-        """Return whether the field is drawn this way, given the fields before it."""
+        """Return whether the field is drawn this way, given the values of the fields before it."""
         return all(key in values and values[key] in allowed for key, allowed in self.when.items())
 
 
@@ -181,18 +186,19 @@ def combinations(space: Space, fixed: Values, most: int) -> tuple[Values, ...]:
     """Return every combination of all values, the first field changing slowest.
 
     Raises:
-        ValueError: a field has no end of values, or there are more than `most` combinations.
+        ValueError: a field has infinitely many values, or there are more than `most` combinations.
     """
-    grown: list[dict[str, Any]] = [{}]
+    points: list[dict[str, Any]] = [{}]
     for branches in space:
-        points, grown = grown, []
+        longer: list[dict[str, Any]] = []
         for point in points:
             active = list(_active(branches, {**fixed, **point}))
             values = active[0].distribution.values() if active else ()
-            if len(grown) + len(values) > most:
+            if len(longer) + len(values) > most:
                 raise ValueError(f"a grid of more than {most} combinations")
-            grown += [{**point, active[0].key: value} for value in values] if active else [point]
-    return tuple(grown)
+            longer += [{**point, active[0].key: value} for value in values] if active else [point]
+        points = longer
+    return tuple(points)
 
 
 def _active(branches: Iterable[Branch], values: Values) -> Iterator[Branch]:

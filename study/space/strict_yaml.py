@@ -8,6 +8,7 @@ in another directory.
 
 from __future__ import annotations
 
+import math
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +29,11 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 _REPLACED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
 
 
+_LARGEST_FILE = 100_000
+
+
 class SpaceError(UserError):
-    """A search space that cannot be used: names the key, the value and what is allowed."""
+    """A search space that cannot be used; names the key, the value and what is allowed."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,7 +62,7 @@ def read(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        SpaceError: the file cannot be read, is not YAML or not a mapping; with the line where there is one.
+        SpaceError: the file cannot be read, is not YAML or no mapping, or expands to too many values.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
@@ -69,11 +73,26 @@ def read(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpaceError(f"{path.name}, line {line}: {error.problem}") from None
+    except RecursionError:
+        raise SpaceError(f"{path.name} is nested too deeply: no setting has that many levels") from None
     except yaml.YAMLError as error:
         raise SpaceError(f"{path.name} is not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
-        raise SpaceError(f"{path.name} must hold keys and values, such as 'trial:' and 'search:'")
+        raise SpaceError(f"{path.name} must contain keys and values, such as 'trial:' and 'search:'")
+    if _expanded_size(content, {}) > _LARGEST_FILE:
+        raise SpaceError(f"{path.name} expands to more than {_LARGEST_FILE:,} values: use fewer aliases (*name)")
     return content
+
+
+def _expanded_size(value: object, sizes: dict[int, float]) -> float:
+    """Return how many values there are in `value` with all YAML aliases written out; infinite for one within itself."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in sizes:
+        sizes[id(value)] = math.inf  # while its parts are counted
+        parts = value.values() if isinstance(value, dict) else value
+        sizes[id(value)] = 1 + sum(_expanded_size(part, sizes) for part in parts)
+    return sizes[id(value)]
 
 
 def read_value(text: str) -> Any:
@@ -108,9 +127,12 @@ def checked(model: type[Model], value: object, where: str = "") -> Model:
 
 
 def explain(model: type[pydantic.BaseModel], problems: Sequence[ErrorDetails], where: str = "") -> str:
-    """Return `key.key: what is wrong` for the first problem; an unknown key explains a missing one: it goes first."""
-    kinds = ("extra_forbidden", "missing")
-    problem = min(problems, key=lambda p: kinds.index(p["type"]) if p["type"] in kinds else len(kinds))
+    """Return `key.key: what is wrong` for the first problem.
+
+    Unknown keys come first, as one of them may be a missing key with a typing error.
+    """
+    order = ("extra_forbidden", "missing")
+    problem = min(problems, key=lambda p: order.index(p["type"]) if p["type"] in order else len(order))
     path, allowed = _path(model, problem["loc"])
     last = str(problem["loc"][-1]) if problem["loc"] else ""
     match problem["type"]:
@@ -131,7 +153,7 @@ def _path(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> t
     *parents, last = location or ("",)
     for part in parents:
         inner = [m.model_fields[part].annotation for m in models if isinstance(part, str) and part in m.model_fields]
-        models = [held for annotation in inner for held in _models(annotation)] or models
+        models = [found for annotation in inner for found in _models(annotation)] or models
         keys += [str(part)] if inner or isinstance(part, int) else []
     known = {field for m in models for field in m.model_fields}
     return keys + ([str(last)] if last in known or isinstance(last, int) else []), known

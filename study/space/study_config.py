@@ -1,6 +1,6 @@
-"""From a YAML file to fixed values, distributions, objectives and budget; refuses what can be refused without hardware.
+"""A search space: fixed values, distributions, objectives and budget. Checks all that can be checked without hardware.
 
-Starts in milliseconds: nothing here imports torch, Ray or Optuna.
+Imports neither torch, Ray nor Optuna.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
-from study.config import Frozen, TrialConfig
+from study.config import LARGEST_SEED, Frozen, TrialConfig
 from study.space import fields, selection
 from study.space.fields import Values
-from study.space.selection import Objective, Stopping, check_references
+from study.space.selection import NoStopping, Objective, Stopping, check_references
 from study.space.spaces import Branch, Space, draw, grid, read_points, read_space
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.plugins import nearest
 
 SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"
+DATABASES = ("sqlite", "postgresql", "mysql")
 Sampler = Literal["grid", "random", "tpe", "tpe-multivariate"]
 
 
 class Search(Frozen):
-    """What is tried, in which order, and how often."""
+    """Which trials there are, and in which order."""
 
     sampler: Sampler
     trials: int
@@ -35,7 +36,7 @@ class Search(Frozen):
     seeds: int
     """Trials of every point, which differ in their seed alone: 1 leaves the trial's seed as it is."""
     seed: int
-    """Trial n depends on this seed, n and (TPE only) the results known when it is drawn."""
+    """Trial n depends on this seed, on n and, with TPE, on the results known when it is drawn."""
     startup: int
     """Finished points before TPE stops drawing at random; first points count."""
     points: tuple[Values, ...]
@@ -49,16 +50,16 @@ class StudyConfig(Frozen):
     name: str
     """The file's name without its suffix."""
     source: Mapping[str, Any]
-    """The file as it was read: `parse(source, name)` gives this configuration again."""
+    """The file's content: `parse(source, name)` returns this configuration again."""
     trial: Mapping[str, Any]
-    """Values all trials share."""
+    """Values of all trials."""
     search: Search
     objectives: tuple[Objective, ...]
     scheduler: Stopping
     concurrent: int | None
-    """Most trials that run at once; as many as fit unless given."""
+    """Maximum number of trials that run at once; as many as fit by default."""
     storage: str | None
-    """URL of the Optuna storage; a SQLite file in the study's folder unless given."""
+    """URL of the Optuna storage; a SQLite file in the study's folder by default."""
     loggers: tuple[Literal["mlflow", "wandb"], ...]
 
     @property
@@ -70,7 +71,7 @@ class StudyConfig(Frozen):
         """Return the whole trial for the values drawn for it.
 
         Raises:
-            pydantic.ValidationError: values that do not go together.
+            pydantic.ValidationError: the values are not allowed together.
         """
         return TrialConfig.model_validate(fields.merge(self.trial, drawn))
 
@@ -108,7 +109,7 @@ class _SearchKeys(Frozen):
     sampler: Sampler = "tpe"
     trials: int | None = Field(default=None, ge=1)
     seeds: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     startup: int = Field(default=10, ge=0)
     first: Any = ()
     space: Mapping[str, Any] = Field(default_factory=dict)
@@ -144,7 +145,7 @@ def load(name_or_path: str) -> StudyConfig:
 
 
 def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
-    """Check what a search space's file holds; `name` stands for it in sentences.
+    """Check the content of a search space's file; `name` stands for the file in messages.
 
     Raises:
         SpaceError: see `load`.
@@ -164,6 +165,8 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
             storage=keys.storage,
             loggers=keys.loggers,
         )
+        _check_storage(keys.storage)
+        _check_steps(config)
         seen: set[str] = set()
         for trial in config.examples:
             check_references(trial, seen)
@@ -172,8 +175,31 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
     return config
 
 
+def _check_storage(url: str | None) -> None:
+    scheme = (url or "sqlite://").partition("://")[0]
+    if scheme.partition("+")[0] not in DATABASES:
+        raise SpaceError(
+            f"storage: '{scheme}' is not a database that Optuna can use: write a URL that begins with "
+            f"{', '.join(f'{database}://' for database in DATABASES)}"
+        )
+
+
+def _check_steps(config: StudyConfig) -> None:
+    """Refuse numbers of steps that even the longest trial never reaches."""
+    steps = max(trial.steps for trial in config.examples)
+    every = max(trial.validation.every for trial in config.examples)
+    is_written = "validation.every" in config.fixed
+    if is_written and 0 < steps < every:
+        raise SpaceError(f"trial.validation.every: {every} is above the {steps} steps of a trial: lower it")
+    if not isinstance(config.scheduler, NoStopping) and config.scheduler.min_steps >= steps:
+        raise SpaceError(
+            f"scheduler.min_steps: {config.scheduler.min_steps} is not below the {steps} steps of a trial, "
+            "so none would be stopped: lower it, or write 'scheduler: none'"
+        )
+
+
 def _check_fixed(trial: Mapping[str, Any]) -> None:
-    """Refuse what no searched value can mend."""
+    """Refuse fixed values that no searched value can make valid."""
     try:
         TrialConfig.model_validate(trial)
     except pydantic.ValidationError as error:

@@ -213,10 +213,11 @@ def test_a_name_that_leads_nowhere_is_refused(name: str, sentence: str) -> None:
     assert str(refusal.value) == sentence
 
 
+BOMB = "space.yaml expands to more than 100,000 values: use fewer aliases"
 REFUSED_FILES = [
     ("trial: {steps: 1", "space.yaml, line 1: expected ',' or '}', but got '<stream end>'"),
     ("trial:\n  steps: 1\n  steps: 2\n", "space.yaml, line 3: 'steps' is written twice"),
-    ("- a list", "space.yaml must hold keys and values, such as 'trial:' and 'search:'"),
+    ("- a list", "space.yaml must contain keys and values, such as 'trial:' and 'search:'"),
     ("trial: {}", "space.yaml: search: this key is missing"),
     ("serch: {}", "space.yaml: unknown key 'serch': did you mean 'search'?"),
     ("search: {sampler: tpes}", "space.yaml: search.sampler: 'tpes' is refused: input should be 'grid', 'random'"),
@@ -224,6 +225,14 @@ REFUSED_FILES = [
     ("search: {sampler: grid, trial: 3}", "space.yaml: search: unknown key 'trial': did you mean 'trials'?"),
     ("search: {sampler: grid, trials: 0}", "space.yaml: search.trials: 0 is refused: input should be greater than or"),
     ("search: {sampler: grid}\nloggers: [wandbb]", "space.yaml: loggers.0: 'wandbb' is refused: input should be 'mlf"),
+    (
+        "search: {sampler: grid}\nstorage: mongodb://h/studies",
+        "space.yaml: storage: 'mongodb' is not a database that",
+    ),
+    ("search: {sampler: random, seed: 9223372036854775808}", "space.yaml: search.seed: 9223372036854775808 is refused"),
+    ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)), BOMB),
+    ("a: &a {itself: *a}", BOMB),
+    ("[" * 3000, "space.yaml is nested too deeply"),
     ("search: {sampler: grid}\nconcurrent: 0", "space.yaml: concurrent: 0 is refused: input should be greater than"),
 ]
 
@@ -240,6 +249,22 @@ REFUSED_TRIALS = [
     ("lerning_rate: 1", "trial: unknown key 'lerning_rate': did you mean 'learning_rate'?"),
     ("query_prefix: {query: null}", "trial.query_prefix: {'query': None} is refused: put a prefix in quotes"),
     ("alpha: 1.5", "trial.alpha: 1.5 is out of range; allowed is from 0 to 1"),
+    ("alpha: true", "trial.alpha: true is refused: only on-off settings are true or false"),
+    ("validation: {every: true}", "trial.validation.every: true is refused: only on-off settings are true or false"),
+    ("backbone: ''", "trial.backbone: '' is refused: string should have at least 1 character"),
+    ("steps: 1e12", "trial.steps: 1000000000000.0 is refused: input should be less than or equal to"),
+    ("steps: 1e20", "trial.steps: 1e+20 is refused: "),
+    ("seed: 9223372036854775808", "trial.seed: 9223372036854775808 is refused: input should be less than or equal"),
+    ("steps: 100, validation: {every: 500}", "trial.validation.every: 500 is above the 100 steps of a trial: lower"),
+    ("corpora: [factbook, {name: factbook, weight: 2}]", "trial.corpora: 'factbook' is written twice: to draw it"),
+    (
+        "benchmarks: [{name: factbook, languages: []}]",
+        "trial.benchmarks: benchmark 'factbook', option 'languages'",
+    ),
+    (
+        "corpora: [{name: factbook, languages: 'de,zh'}]",
+        "trial.corpora: corpus 'factbook', option 'languages': 'de",
+    ),
     ("alpha: {start: 0, ends: 1}", "trial.alpha: unknown key 'ends': did you mean 'end'?"),
     ("steps: 2.5", "trial.steps: 2.5 is refused: input should be a valid integer"),
     ("batch_size: 65, resources: {workers: 2}", "trial with these values: batch_size 65 cannot be shared equally by 2"),
@@ -305,13 +330,14 @@ REFUSED_SPACES = [
     ("seed: {type: categorical, choices: [1, 1.0]}", "seed.choices: the choice 1.0 is written twice"),
     ("seed: {type: categorical, choices: []}", "seed.choices: [] is refused: tuple should have at least 1 item"),
     ("seed: {type: int, low: 0, high: 1000000}", "a grid of more than 100000 combinations"),
+    ("alpha: {type: float, low: 0, high: 1, step: 1e-9}", "a grid of more than 100000 combinations"),
     ("steps: {type: int, low: 1, high: 2}", "steps: it is also fixed under 'trial': remove it there or here"),
     ("alpha: [{when: {backbone: x}, type: int, low: 0, high: 1}]", "alpha.when: 'backbone' is neither fixed nor sear"),
     ("alpha: [{when: {steps: 100}, type: int, low: 0, high: 1}]", "alpha.when.steps: 100 is not one of 400"),
     ("alpha: [{when: x, type: int, low: 0, high: 1}]", "alpha.when: 'x' is refused: write a field and its value"),
     (
         "alpha: [{when: {steps: 400}, type: int, low: 0, high: 1}, {type: categorical, choices: [0.5]}]",
-        "alpha: the branches 'alpha[steps=400]' and 'alpha' may hold together: set them apart",
+        "alpha: the branches 'alpha[steps=400]' and 'alpha' can apply together: write conditions under 'when' that exc",
     ),
 ]
 
@@ -343,7 +369,7 @@ REFUSED_POINTS = [
     ({"first": 3}, "search.first: 3 is refused: write a list of points, or lists of values to combine"),
     ({"first": [3]}, "search.first.1: 3 is refused: write fields and their values"),
     ({"first": {"alpha": [0, 0.1, 0.2]}}, "search.trials: 2 is less than the 3 points in 'first'"),
-    ({"first": {"learning_rate": 0.001}}, "search.first.1.learning_rate: no branch of 'learning_rate' holds here: it"),
+    ({"first": {"learning_rate": 0.001}}, "search.first.1.learning_rate: no branch of 'learning_rate' applies here: i"),
     ({"sampler": "grid", "first": {"alpha": [0]}}, "search.first: a grid visits every combination"),
     ({"sampler": "grid", "trials": 99}, "search.trials: 99 is more than the grid's 55 combinations"),
     ({"trials": None}, "search.trials: the sampler 'random' needs it"),
@@ -381,6 +407,7 @@ REFUSED_SELECTIONS = [
     ("scheduler: {name: asha, min_step: 1}", "scheduler: unknown key 'min_step': did you mean 'min_steps'?"),
     ("scheduler: asha", "scheduler.min_steps: this key is missing"),
     ("scheduler: {name: hyperband, min_steps: 9, max_steps: 3}", "scheduler: min_steps 9 is above max_steps 3"),
+    ("scheduler: {name: asha, min_steps: 400}", "scheduler.min_steps: 400 is not below the 400 steps of a trial, so"),
     ("scheduler: pbt", "scheduler: 'pbt' changes hyperparameters within a trial"),
     (
         "scheduler: median\nobjective: [validation/loss, validation/multilingual/map]",

@@ -1,0 +1,81 @@
+"""Facts about the plan that a dry run prints and a run executes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.config import TrialConfig
+from study.runtime import preflight, resources
+from study.runtime.resources import Node, Supply
+from study.space import study_config
+from study.space.study_config import StudyConfig
+from tasks.errors import UserError
+
+FACTBOOK = {"name": "factbook", "languages": ["ar", "th", "zh"]}
+TRIAL = {"corpora": [FACTBOOK], "benchmarks": [FACTBOOK], "batch_size": 8}
+
+
+def study(trial: dict[str, Any], **keys: Any) -> StudyConfig:
+    space = {"alpha": {"type": "float", "low": 0, "high": 1, "step": 0.1}}
+    return study_config.parse({"trial": TRIAL | trial, "search": {"sampler": "grid", "space": space}, **keys}, "space")
+
+
+@pytest.fixture(autouse=True)
+def _cluster_that_can_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    supply = Supply("the cluster", (Node(4, 0),), (Node(4, 0, copies=3),))
+    monkeypatch.setattr(preflight, "supply", lambda: supply)
+
+
+def test_a_plan_counts_the_trials_that_fit_now_and_once_the_cluster_has_grown(tmp_path: Path) -> None:
+    plan = preflight.check(study({"resources": {"workers": 2}}), str(tmp_path / "ไทย"), download=False)
+    assert (plan.trials_at_once, plan.trials_now) == (6, 2)
+    assert "2 until the cluster has grown" in plan.waiting
+    assert plan.record_url == f"sqlite:///{tmp_path}/ไทย/optuna.db"
+    assert [corpus.name for corpus in plan.corpora] == ["factbook"]
+    assert not (tmp_path / "ไทย").exists()
+
+
+def test_a_plan_never_runs_more_trials_at_once_than_it_has_or_was_asked_for(tmp_path: Path) -> None:
+    for keys, at_once in (({"concurrent": 2}, 2), ({"concurrent": 50}, 11), ({}, 11)):
+        assert preflight.check(study({}, **keys), str(tmp_path), download=False).trials_at_once == at_once
+
+
+def test_the_trials_that_all_checks_look_at_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[object] = []
+    validate = TrialConfig.model_validate
+
+    def counted(value: object) -> TrialConfig:
+        made.append(value)
+        return validate(value)
+
+    monkeypatch.setattr(TrialConfig, "model_validate", counted)
+    config = study({})
+    in_parse = len(made)
+    preflight.check(config, str(tmp_path), download=False)
+    assert in_parse == len(made) > 0
+
+
+@pytest.mark.parametrize("name", ["", "/etc", "..", "~"])
+def test_a_folder_that_holds_no_model_is_no_backbone(name: str, tmp_path: Path) -> None:
+    (tmp_path / "มีไฟล์").mkdir()
+    folder = name or str(tmp_path / "มีไฟล์")
+    with pytest.raises(UserError, match=r"has no config\.json: name the folder of a"):
+        preflight.check(study({"backbone": folder}), str(tmp_path), download=False)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../ไม่มี", "no such/model"])
+def test_a_name_that_can_be_no_model_of_the_hub_is_refused_without_asking_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(UserError, match=rf"^backbone '{name}' is neither a folder on this machine nor the id"):
+        preflight.check(study({"backbone": name}), str(tmp_path), download=False)
+
+
+def test_this_machine_counts_where_no_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    assert preflight.supply() == resources.this_machine()
