@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.row import HEADER, Options, Row, options
-from study.results.layout import hardware, versions
+from study.results.provenance import hardware, versions
 
 ROWS = (
     "encode",

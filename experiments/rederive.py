@@ -28,14 +28,14 @@ def main() -> None:
     print("| trial | benchmark | figures | largest difference", *SHOWN, sep=" | ", end=" |\n")
     print("| " + " | ".join(["---:", ":---", "---:", "---:", *["---:"] * len(SHOWN)]) + " |")
     for result in study.results:
-        for benchmark in result["benchmarks"]:
-            held = {k: v for k, v in result["metrics"].items() if k.startswith(f"{benchmark}/")}
+        for benchmark in result.benchmarks:
+            held = {k: v for k, v in result.metrics.items() if k.startswith(f"{benchmark}/")}
             names = sorted({key.rpartition("/")[2] for key in held})
-            again = metrics_of(study.positions(result["number"], benchmark), benchmark, tuple(Setting), names).metrics
+            again = metrics_of(study.positions(result.number, benchmark), benchmark, tuple(Setting), names).metrics
             gap = max(abs(again[key] - value) for key, value in held.items())
             largest = max(largest, gap)
             shown = [f"{again[key]:.4f}" if (key := f"{benchmark}/{name}") in again else "" for name in SHOWN]
-            print(f"| {result['number']} | {benchmark} | {len(held)} | {gap:.1e}", *shown, sep=" | ", end=" |\n")
+            print(f"| {result.number} | {benchmark} | {len(held)} | {gap:.1e}", *shown, sep=" | ", end=" |\n")
     sys.exit(largest > ROUNDING)
 
 

@@ -23,6 +23,9 @@ from tasks.errors import UserError
 
 LOG_WIDTH = 160
 """Columns of a log file, where there is no terminal to measure."""
+DEFAULT_SPACE = "quickstart"
+DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
+"""Folder of all studies."""
 
 
 def console() -> Console:

@@ -1,4 +1,4 @@
-"""Whether differences between trials are more than noise: `python -m study.compare STUDY`."""
+"""Test whether differences between trials are more than noise: `python -m study.compare STUDY`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def main(
     study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="X-Y, X-X-mono, zero-shot, a trial's number or a backbone; both ends unless given."),
+        typer.Option(help="X-Y, X-X-mono, zero-shot, a trial's number or a backbone; the first three unless given."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="What the sentences are about, as setting/metric; multilingual/map unless given.")
+        str | None,
+        typer.Option(help="The score that the sentences compare, as setting/metric; multilingual/map unless given."),
     ] = None,
 ) -> None:
     """Compare groups of trials: differences, intervals and p-values, by setting and language."""

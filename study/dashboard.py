@@ -1,7 +1,7 @@
-"""A study in the browser, while it runs and after: `python -m study.dashboard STUDY`.
+"""Show a study in the browser, during and after its run: `python -m study.dashboard STUDY`.
 
-One address has our own page, the report, and optuna-dashboard; TensorBoard runs beside it for as long as it does. All
-of it only reads: the record is opened so that it cannot be written, and no request but reading ones is let through.
+One server has the dashboard's own page, the report and optuna-dashboard; TensorBoard runs as a process beside it.
+Everything is read-only: a SQLite record is opened read-only, and only GET and HEAD requests are answered.
 """
 
 from __future__ import annotations
@@ -26,33 +26,37 @@ from study.results import files, layout
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-_STOPS_S = 10
+_TENSORBOARD_STOPS_S = 10
 
 
 class PortError(UserError):
-    """An address that cannot be listened on."""
+    """The server cannot listen on an address."""
 
 
 def main(
     study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on; this machine alone unless given.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; only this machine can connect unless given.")
+    ] = LOOPBACK,
 ) -> None:
-    """Show a study's trials, parameters and curves, its report, and the way to TensorBoard and Ray's dashboard."""
+    """Show a study's trials, parameters, curves and report, with links to TensorBoard and Ray's dashboard."""
     console = cli.console()
     with cli.refusals():
         _serve(files.absolute(study), port, host, console)
 
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
-    record, held = open_study(folder)
-    Interruption().heed()  # whoever ends us, what we started ends with us
+    study, record = open_study(folder)
+    Interruption().heed()  # so that SIGTERM too ends TensorBoard
     with _server(host, port) as server, _tensorboard(folder, host) as tensorboard:
-        server.set_app(Site(folder, record, held, tensorboard, open_to_all=host != LOOPBACK))
+        server.set_app(Site(folder, study, record, tensorboard, open_to_all=host != LOOPBACK))
         if host != LOOPBACK:
-            console.print("[bold yellow]warning:[/] whoever reaches this address sees the study: there is no password")
+            console.print(
+                "[bold yellow]warning:[/] there is no password: everyone who can reach this address can read the study"
+            )
         address = f"http://{host}:{server.server_port}/"
-        console.print(f"{folder}: {address}\nCtrl-C ends it; the study goes on", soft_wrap=True)
+        console.print(f"{folder}: {address}\nCtrl-C ends the dashboard, not the study", soft_wrap=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -65,7 +69,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Print nothing: a live page asks every few seconds."""
+        """Print nothing: the page sends a request every few seconds."""
 
 
 def _server(host: str, port: int) -> WSGIServer:
@@ -73,14 +77,14 @@ def _server(host: str, port: int) -> WSGIServer:
         return make_server(host, port, lambda *_: [], _Server, _Handler)
     except OSError as error:
         raise PortError(
-            f"--host {host} --port {port} cannot be listened on ({error.strerror}): give another --port"
+            f"cannot listen on --host {host} --port {port} ({error.strerror}): choose another --port"
         ) from None
 
 
 @contextmanager
 def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
-    """Run TensorBoard on the study's folder; yield its port, or None where the folder is not on this machine."""
-    if "://" in folder:
+    """Run TensorBoard on the study's folder; yield its port, or None if the folder is not on this machine."""
+    if not files.is_local(folder):
         yield None
         return
     with socket.socket() as probe:
@@ -94,14 +98,14 @@ def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        start_new_session=True,  # Ctrl-C is for us, and we end it
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends TensorBoard
     )
     try:
         yield port
     finally:
         process.terminate()
         try:
-            process.wait(_STOPS_S)
+            process.wait(_TENSORBOARD_STOPS_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

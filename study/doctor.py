@@ -13,7 +13,6 @@ from rich.text import Text
 from study import cli
 from study.health.findings import Finding
 from study.results import files
-from study.run import DEFAULT_SPACE, DEFAULT_STORAGE
 from study.runtime import preflight
 from study.space import study_config
 from study.space.study_config import StudyConfig
@@ -21,11 +20,11 @@ from study.space.study_config import StudyConfig
 
 def main(
     space: Annotated[str, typer.Argument(help="The study to come: its backbones, and what its trials occupy.")] = (
-        DEFAULT_SPACE
+        cli.DEFAULT_SPACE
     ),
     under: Annotated[
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI under which studies will lie.")
-    ] = DEFAULT_STORAGE,
+    ] = cli.DEFAULT_STORAGE,
 ) -> None:
     """Check versions, GPUs, the network between workers, storage, hub, clocks and disks; exit with 1 if any fails."""
     console = cli.console()

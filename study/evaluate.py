@@ -1,6 +1,6 @@
-"""`python -m study.evaluate MODEL`: any encoder on any benchmark, measured as at the end of a trial.
+"""Measure an encoder on benchmarks, as at the end of a trial: `python -m study.evaluate MODEL`.
 
-One process measures on its own; several are the workers of a trial without training steps, on Ray.
+One process works without Ray; several are the workers of a trial without training steps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from study.analysis.tables import languages_table, settings_table
 from study.config import BenchmarkConfig, TrialConfig
 from study.model.pooling_and_prompts import lines
 from study.results import files
-from study.run import DEFAULT_STORAGE
+from study.results.trial_result import Measurement
 from study.runtime import preflight, resources
 from study.space.strict_yaml import absolute_paths
 from tasks.plugins import check_benchmark, option_names
@@ -57,7 +57,7 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     under: Annotated[
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
-    ] = DEFAULT_STORAGE,
+    ] = cli.DEFAULT_STORAGE,
     output: Annotated[Path | None, typer.Option(help="Where the result goes as JSON.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
 ) -> None:
@@ -79,10 +79,10 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
             alone = workers == 1
             result = _alone(config, runs, advance) if alone else _together(config, runs, advance, files.absolute(under))
     if output:
-        files.write_json(files.absolute(str(output)), result)
-    for name, measured in result["benchmarks"].items():
+        files.write_json(files.absolute(str(output)), result.model_dump(mode="json"))
+    for name, measured in result.benchmarks.items():
         console.print(settings_table(name, measured), "", languages_table(measured), "", sep="\n")
-    for line in lines(model, result["backbone"]):
+    for line in lines(model, result.backbone.model_dump(exclude_none=True)):
         console.print(Text(line), soft_wrap=True)
     if output:
         console.print(Text(f"written: {output}"), soft_wrap=True)
@@ -96,7 +96,7 @@ def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> Benchma
     return BenchmarkConfig(name=name, options=given)
 
 
-def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str, Any]:
+def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> Measurement:
     """Measure in this process, with all its threads or its GPU."""
     import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
 
@@ -106,7 +106,7 @@ def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> dict[str
     return measure_backbone(config, device, runs=runs, progress=advance)
 
 
-def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> dict[str, Any]:
+def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> Measurement:
     """Measure with the workers of a trial; their files lie below `root` meanwhile."""
     from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415

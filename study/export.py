@@ -1,22 +1,22 @@
-"""The study's best model as a folder people can use: `python -m study.export STUDY`."""
+"""Export a study's best model as a sentence-transformers folder: `python -m study.export STUDY`."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pyarrow import fs
 from rich.text import Text
 
 from study import cli
-from study.analysis.leaderboard import ranked
-from study.analysis.study import Study, StudyError, read_study
-from study.config import TrialConfig
+from study.analysis.study import Study, ranked, read_study
 from study.model import hub_upload
 from study.pages.model_card import model_card
 from study.results import files, layout
+from study.results.layout import StudyError
+from study.results.trial_result import TrialResult
 
 
 def main(
@@ -32,55 +32,57 @@ def main(
     """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
     console = cli.console()
     with cli.refusals():
-        found = read_study(study)
-        result = _chosen(found, trial)
-        folder = (output or Path(f"{found.name}-{result['number']:04d}")).expanduser().resolve()
+        source = read_study(study)
+        result = _chosen(source, trial)
+        folder = (output or Path(f"{source.name}-{result.number:04d}")).expanduser().resolve()
         if push:
             hub_upload.create_repository(push)
-        _export(found, result, folder)
+        _export(source, result, folder)
         address = hub_upload.upload(folder, push) if push else None
-    text = f"trial {result['number']} is in {folder}; load it with SentenceTransformer('{folder}')"
+    text = f"trial {result.number} is in {folder}; load it with SentenceTransformer('{folder}')"
     console.print(Text(text), soft_wrap=True)
     if address:
         console.print(Text(f"uploaded: {address}"), soft_wrap=True)
 
 
-def _chosen(study: Study, number: int | None) -> dict[str, Any]:
+def _chosen(study: Study, number: int | None) -> TrialResult:
     if number is None:
         best = ranked(study.results, study.objective)
         if not best:
-            raise StudyError(f"no trial of {study.folder} has the objective {study.objective}: name one with --trial")
+            raise StudyError(
+                f"no trial of {study.folder} has the objective {study.objective.metric}: name one with --trial"
+            )
         return best[0]
-    held = {result["number"]: result for result in study.results}
-    if number not in held:
-        known = ", ".join(map(str, held))
-        raise StudyError(f"trial {number} of {study.folder} has no result: there are {known}")
-    return held[number]
+    results = {result.number: result for result in study.results}
+    if number not in results:
+        known = ", ".join(map(str, results))
+        raise StudyError(f"trial {number} of {study.folder} has no result: trials with one are {known}")
+    return results[number]
 
 
-def _export(study: Study, result: dict[str, Any], folder: Path) -> None:
-    import torch  # noqa: PLC0415 - takes seconds: only once the input is good
+def _export(study: Study, result: TrialResult, folder: Path) -> None:
+    import torch  # noqa: PLC0415 - takes seconds, so only after the input is checked
 
     from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.model.sentence_transformers_folder import export  # noqa: PLC0415
     from study.training import checkpoint  # noqa: PLC0415
 
-    encoder = load_encoder(TrialConfig.model_validate(result["config"]), torch.device("cpu"))
-    best_step = result["training"]["best_step"]
+    encoder = load_encoder(result.config, torch.device("cpu"))
+    best_step = result.training.best_step
     if best_step:
         with tempfile.TemporaryDirectory() as scratch:
-            trial = layout.trial_folder(study.folder, result["number"])
+            trial = layout.trial_folder(study.folder, result.number)
             newest = (layout.checkpoints(trial, best_step) or [layout.checkpoint_name(trial, best_step)])[0]
             try:
                 _fetch(files.join(trial, newest), (checkpoint.WEIGHTS, layout.PROGRESS), Path(scratch))
                 checkpoint.restore_weights(Path(scratch), encoder)
             except (OSError, checkpoint.CheckpointError) as error:
-                raise StudyError(f"trial {result['number']}: {error}; name another with --trial") from error
+                raise StudyError(f"trial {result.number}: {error}; choose another with --trial") from error
     export(encoder, folder, model_card(result, folder.name))
 
 
 def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:
-    """Copy files from where the study lies, which may be shared storage."""
+    """Copy files of a study, which may be on shared storage, into a local folder."""
     filesystem, inner = fs.FileSystem.from_uri(source)
     for name in names:
         fs.copy_files(f"{inner}/{name}", str(folder / name), filesystem, fs.LocalFileSystem())

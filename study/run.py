@@ -13,16 +13,15 @@ from rich.text import Text
 
 from study import cli
 from study.cli import Interruption
-from study.results import files, layout
+from study.results import files, layout, provenance
+from study.results.layout import StudyError
+from study.results.study_record import StudyRecord
 from study.runtime import lock, preflight
 from study.runtime.preflight import Plan
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
-
-DEFAULT_SPACE = "quickstart"
-DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 
 
 class StudyNameError(UserError):
@@ -35,7 +34,7 @@ def main(
     under: Annotated[
         str,
         typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI under which the study's folder lies."),
-    ] = DEFAULT_STORAGE,
+    ] = cli.DEFAULT_STORAGE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study; the latest unless named.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,
 ) -> None:
@@ -51,7 +50,7 @@ def main(
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
-    config = study_config.load(space or DEFAULT_SPACE)
+    config = study_config.load(space or cli.DEFAULT_SPACE)
     folder = files.join(files.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if files.exists(files.join(folder, layout.STUDY)):
         raise StudyNameError(
@@ -70,8 +69,8 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
     folder = files.join(root, name or max(held, key=lambda one: files.modified(files.join(root, one, layout.STUDY))))
     if space is not None:
         return study_config.load(space), folder
-    study = files.read_json(files.join(folder, layout.STUDY))
-    return study_config.parse(study["search_space"], study["name"]), folder
+    study = layout.read_study(folder)
+    return study_config.parse(study.search_space, study.name), folder
 
 
 def _run(plan: Plan, console: Console) -> int:
@@ -114,17 +113,26 @@ def _run(plan: Plan, console: Console) -> int:
         return summary.UNFINISHED
 
 
-def _describe(config: StudyConfig, folder: str, **more: object) -> None:
-    file = files.join(folder, layout.STUDY)
-    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    description = {
-        "name": config.name,
-        "search_space": dict(config.source),
-        "started": files.read_json(file)["started"] if files.exists(file) else now,
-        "versions": layout.versions(),
-        "hardware": layout.hardware(),
-    }
-    files.write_json(file, description | more)
+def _describe(config: StudyConfig, folder: str, ray_dashboard: str | None = None) -> None:
+    """Write the study's record; one that is resumed keeps the time of its start."""
+    record = StudyRecord(
+        name=config.name,
+        search_space=config.source,
+        objectives=config.objectives,
+        started=_started(folder) or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        versions=provenance.versions(),
+        hardware=provenance.hardware(),
+        ray_dashboard=ray_dashboard,
+    )
+    layout.write_study(folder, record)
+
+
+def _started(folder: str) -> str:
+    """Return when a study was started; empty if it is new, or if its record is damaged and written again."""
+    try:
+        return layout.read_study(folder).started
+    except StudyError:
+        return ""
 
 
 def _resume_command(folder: str) -> str:

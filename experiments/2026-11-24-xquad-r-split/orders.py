@@ -32,9 +32,9 @@ def main(folder: str) -> None:
     """Print both tables."""
     held: dict[Setting, dict[int, list[float]]] = defaultdict(dict)
     for result in read_study(folder).results:
-        config = result["config"]
-        setting = (config["alpha"], config["temperature"]) if config["steps"] else ("zero-shot",)
-        held[setting][config["seed"]] = [result["metrics"][f"{BENCHMARK}/{name}"] for name in FIGURES]
+        config = result.config
+        setting = (config.alpha, config.temperature) if config.steps else ("zero-shot",)
+        held[setting][config.seed] = [result.metrics[f"{BENCHMARK}/{name}"] for name in FIGURES]
     print("| alpha, temperature | seeds |", " | ".join(FIGURES), "|\n|", " | ".join(["--:"] * (2 + len(FIGURES))), "|")
     for setting in sorted(held, key=str):
         columns = list(zip(*held[setting].values(), strict=True))

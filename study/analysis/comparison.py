@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from study.analysis.leaderboard import Result
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Floats, holm, unpaired
-from study.analysis.study import Group, Study, StudyError
+from study.analysis.study import Group, Study
+from study.results.layout import StudyError
+from study.results.trial_result import TrialResult
 from tasks.metrics import HEADLINE
 from tasks.plugins import nearest
 from tasks.schema import Setting
@@ -57,7 +58,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
         StudyError: trials of a pair were measured on different questions.
     """
     comparisons = [Comparison(pair, benchmark) for pair in pairs if _measured(pair, benchmark)]
-    trials = {result["number"]: result for one in comparisons for group in one.pair for result in group.results}
+    trials = {result.number: result for one in comparisons for group in one.pair for result in group.results}
     for setting, metrics in headline(list(trials.values()), benchmark).items():
         numbers = {number for one in comparisons for group in one.pair for number in group.numbers}
         values = {n: query_values(study.positions(n, benchmark), setting, metrics) for n in sorted(numbers)}
@@ -76,12 +77,12 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
     return comparisons
 
 
-def headline(results: Sequence[Result], benchmark: str) -> dict[Setting, tuple[str, ...]]:
+def headline(results: Sequence[TrialResult], benchmark: str) -> dict[Setting, tuple[str, ...]]:
     """Return the metrics to test, by setting, of those that all these trials have on a benchmark.
 
     They are those of `tasks.metrics.HEADLINE`; on a benchmark that has none of them, all.
     """
-    held = set.intersection(*(set(result["metrics"]) for result in results)) if results else set()
+    held = set.intersection(*(set(result.metrics) for result in results)) if results else set()
     chosen = {}
     for setting in Setting:
         prefix = f"{benchmark}/{setting}/"
@@ -116,7 +117,7 @@ def leading_figures(found: Mapping[str, Sequence[Comparison]], metric: str | Non
 
 
 def _measured(pair: Pair, benchmark: str) -> bool:
-    return all(benchmark in result["benchmarks"] for group in pair for result in group.results)
+    return all(benchmark in result.benchmarks for group in pair for result in group.results)
 
 
 def _stacked(group: Group, values: Mapping[int, QueryValues], comparison: Comparison) -> Floats:

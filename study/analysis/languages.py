@@ -1,4 +1,4 @@
-"""What a study says language by language: names, which were not trained on, query x passage language, rank distance."""
+"""A study by language: names, languages not trained on, scores by query and passage language, rank distance."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from babel import Locale
 
-from study.analysis.leaderboard import Result, metric_name, sampling_of
-from study.analysis.study import Group
-from study.analysis.tables import Cell, Table, figure
+from study.analysis.formats import metric_name, setting
+from study.analysis.study import HYBRID, Group, sampling_of
+from study.analysis.tables import Cell, Table, number_cell
+from study.results.trial_result import BenchmarkResult, Scores, TrialResult
 from tasks.metrics import Metric, language_bias
 from tasks.schema import Setting
 
@@ -18,90 +19,93 @@ _ENGLISH = Locale("en").languages
 
 
 def language_name(code: str, unseen: frozenset[str] = frozenset()) -> str:
-    """Return `Thai (th)`, with a mark where no trial was trained on it; the code alone where CLDR has no name."""
+    """Return `Thai (th)`, marked if no trial was trained on it; the code alone if CLDR has no name for it."""
     name = f"{_ENGLISH[code]} ({code})" if code in _ENGLISH else code
     return name + UNSEEN_MARK * (code in unseen)
 
 
-def unseen_languages(results: Iterable[Result], benchmark: str) -> frozenset[str]:
+def unseen_languages(results: Iterable[TrialResult], benchmark: str) -> frozenset[str]:
     """Return the benchmark's languages that no trial was trained on; none if none was trained."""
     results = list(results)
-    trained = {la for result in results if result["config"]["steps"] for la in result.get("training_languages", ())}
+    trained = {language for result in results if result.config.steps for language in result.training_languages}
     return frozenset(benchmark_languages(results, benchmark)) - trained if trained else frozenset()
 
 
-def benchmark_languages(results: Iterable[Result], benchmark: str) -> tuple[str, ...]:
+def benchmark_languages(results: Iterable[TrialResult], benchmark: str) -> tuple[str, ...]:
     """Return every query language that some trial was measured in, sorted."""
-    measured = (result["benchmarks"].get(benchmark, {"queries": ()}) for result in results)
-    return tuple(sorted({language for one in measured for language in one["queries"]}))
+    measured = (result.benchmarks[benchmark] for result in results if benchmark in result.benchmarks)
+    return tuple(sorted({language for scores in measured for language in scores.queries}))
 
 
-def heat_maps(results: Sequence[Result], benchmark: str, metrics: Sequence[str]) -> dict[str, Any] | None:
+def heat_maps(results: Sequence[TrialResult], benchmark: str, metrics: Sequence[str]) -> dict[str, Any] | None:
     """Return each trial's metrics by query language (rows) and passage language (columns), ready for JSON.
 
-    On the diagonal a query competes for passages of its own language; None where something was not measured, and
-    instead of everything where no trial has pairs of languages.
+    The diagonal has the monolingual setting. Values are None where a trial was not measured; the result is None if no
+    trial was measured on pairs of languages.
     """
     rows = benchmark_languages(results, benchmark)
-    tables = {r["number"]: _pairs(r["benchmarks"][benchmark]) for r in results if benchmark in r["benchmarks"]}
+    tables = {r.number: _pairs(r.benchmarks[benchmark]) for r in results if benchmark in r.benchmarks}
     columns = sorted({passage for table in tables.values() for _, passage in table})
-    held = [metric for metric in metrics if any(metric in v for table in tables.values() for v in table.values())]
+    measured = [name for name in metrics if any(name in v for table in tables.values() for v in table.values())]
     if not any(query != passage for table in tables.values() for query, passage in table):
         return None
     values = {
         number: {
-            metric: [[_held(table.get((query, passage), {}).get(metric)) for passage in columns] for query in rows]
-            for metric in held
+            metric: [[_rounded(table.get((query, passage), {}).get(metric)) for passage in columns] for query in rows]
+            for metric in measured
         }
         for number, table in tables.items()
     }
-    return {"rows": rows, "columns": columns, "metrics": {m: metric_name(m) for m in held}, "values": values}
+    return {
+        "rows": rows,
+        "columns": columns,
+        "metrics": {name: metric_name(name) for name in measured},
+        "values": values,
+    }
 
 
-def heat_table(result: Result, benchmark: str, metric: str) -> Table:
+def heat_table(result: TrialResult, benchmark: str, metric: str) -> Table:
     """Return one trial's metric by query and passage language."""
-    pairs = _pairs(result["benchmarks"][benchmark])
+    pairs = _pairs(result.benchmarks[benchmark])
     rows, columns = sorted({query for query, _ in pairs}), sorted({passage for _, passage in pairs})
-    cells = tuple((Cell(q), *(figure(pairs.get((q, p), {}).get(metric), 2) for p in columns)) for q in rows)
-    title = f"{metric_name(metric)} of trial {result['number']} by language of the query (rows) and of the passages"
+    cells = tuple((Cell(q), *(number_cell(pairs.get((q, p), {}).get(metric), 2) for p in columns)) for q in rows)
+    title = f"{metric_name(metric)} of trial {result.number} by language of the query (rows) and of the passages"
     return Table(title, ("query", *columns), cells, frozenset({"query"}))
 
 
 def language_bias_tables(groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> tuple[Table, ...]:
-    """Return, per metric of language bias, each group's values by query language; groups side by side."""
+    """Return a table per metric of language bias: one row per query language, one column per group."""
     return tuple(_bias_table(metric, groups, benchmark, unseen) for metric in language_bias())
 
 
 def _bias_table(metric: Metric, groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> Table:
-    values = [(group, group.by_language(benchmark, Setting.MULTILINGUAL, metric.name)) for group in groups]
-    values = [(group, by) for group, by in values if by]
-    languages = sorted({language for _, by in values for language in by})
+    columns = [(group, group.by_language(benchmark, Setting.MULTILINGUAL, metric.name)) for group in groups]
+    columns = [(group, values) for group, values in columns if values]
+    languages = sorted({language for _, values in columns for language in values})
     rows = [
-        (Cell(language_name(la, unseen), la), *(figure(by.get(la), metric.decimals) for _, by in values))
+        (Cell(language_name(la, unseen), la), *(number_cell(values.get(la), metric.decimals) for _, values in columns))
         for la in languages
     ]
-    names = (f"{group.backbone} {group.label}" for group, _ in values)
+    headings = (f"{group.backbone} {group.label}" for group, _ in columns)
     title = f"{metric.title.capitalize()} by query language: {metric.description}"
-    return Table(title, ("language", *names), tuple(rows), frozenset({"language"}))
+    return Table(title, ("language", *headings), tuple(rows), frozenset({"language"}))
 
 
-def trial_label(result: Result) -> str:
-    """Return what tells a trial from the others in a list of choices."""
-    config = result["config"]
-    alpha = config["alpha"] if not isinstance(config["alpha"], dict) else "scheduled"
-    kind = sampling_of(result)
-    shown = f"hybrid, alpha {alpha:g}" if kind == "hybrid" and isinstance(alpha, float) else kind
-    return f"#{result['number']} · {config['backbone']} · {shown} · seed {config['seed']}"
+def trial_label(result: TrialResult) -> str:
+    """Return a text that tells a trial from the others in a list of choices."""
+    config, sampling = result.config, sampling_of(result.config)
+    batches = f"{HYBRID}, alpha {setting(config.alpha)}" if sampling == HYBRID else sampling
+    return f"#{result.number} · {config.backbone} · {batches} · seed {config.seed}"
 
 
-def _pairs(measured: dict[str, Any]) -> dict[tuple[str, str], dict[str, float]]:
-    own = measured["by_language"].get(Setting.MONOLINGUAL, {})
+def _pairs(measured: BenchmarkResult) -> dict[tuple[str, str], Scores]:
+    own = measured.by_language.get(Setting.MONOLINGUAL, {})
     table = {(language, language): values for language, values in own.items()}
-    for pair, values in measured["by_pair"].items():
+    for pair, values in measured.by_pair.items():
         query, _, passage = pair.partition("-")
         table[query, passage] = values
     return table
 
 
-def _held(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)

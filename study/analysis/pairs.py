@@ -1,8 +1,9 @@
-"""Which groups of trials are compared: at equal settings where the study has tried both at them.
+"""Which groups of trials are compared: groups with equal settings, where the study has such.
 
-A kind with more trials has more chances of a good one, so best against best would favour it. A group therefore meets
-its baseline at settings that both were tried at, alpha aside: of these where the baseline does best by the objective,
-and of several alphas the best by the objective, which is measured on other questions than what is reported.
+A sampling with more trials has more chances of a good one, so comparing best with best would favour it. A group is
+therefore compared at settings that its baseline was tried at too, apart from alpha: at those where the baseline does
+best by the objective and, among several alphas, at the best one by the objective, which is measured on other questions
+than the scores that are reported.
 """
 
 from __future__ import annotations
@@ -10,11 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from study.analysis.leaderboard import KINDS, ZERO_SHOT
-from study.analysis.study import Group, Study, StudyError, groups_of, merit, representatives
+from study.analysis.study import (
+    HYBRID,
+    SAMPLINGS,
+    ZERO_SHOT,
+    Group,
+    Study,
+    groups_of,
+    merit,
+    representatives,
+)
+from study.config import TrialConfig
+from study.results.layout import StudyError
+from study.space.selection import Objective
 from tasks.plugins import nearest
 
-HYBRID = "hybrid"
+BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
+_COMPARED = {"seed", "alpha", "backbone"}
 
 
 class Pair(NamedTuple):
@@ -25,27 +38,28 @@ class Pair(NamedTuple):
 
     @property
     def unequal(self) -> dict[str, tuple[Any, Any]]:
-        """Return the settings in which the two differ besides what is compared: batches, or backbones."""
+        """The settings in which the two differ, apart from those that are compared."""
         if ZERO_SHOT in (self.group.sampling, self.baseline.sampling):
-            return {}  # untrained, it has no settings of training
-        a, b = (one.results[0]["config"] for one in self)
-        return {key: (a[key], b[key]) for key in a if key not in {"seed", "alpha", "backbone"} and a[key] != b[key]}
+            return {}  # an untrained encoder has no training settings
+        names = (name for name in TrialConfig.model_fields if name not in _COMPARED)
+        values = {name: (getattr(self.group.config, name), getattr(self.baseline.config, name)) for name in names}
+        return {name: (own, other) for name, (own, other) in values.items() if own != other}
 
 
 def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
-    """Return what is compared with what.
+    """Return the pairs of groups to compare.
 
     Args:
-        study: whose trials.
-        baselines: a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything against
-            its group), or a backbone (the others against it, sampling by sampling); both ends and zero-shot without.
+        study: the study.
+        baselines: each is a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything
+            against its group), or a backbone (the others against it, sampling by sampling); X-X-mono, X-Y and zero-shot
+            if there are none.
 
     Raises:
-        StudyError: an unknown baseline, or nothing to compare.
+        StudyError: a baseline is unknown, or there is nothing to compare.
     """
     groups = groups_of(study.results)
-    samplings = tuple(kind for kind in KINDS if kind != HYBRID)
-    pairs = [pair for one in baselines or samplings for pair in _against(one, groups, study)]
+    pairs = [pair for baseline in baselines or BASELINES for pair in _against(baseline, groups, study)]
     if not pairs:
         raise StudyError(
             "there is nothing to compare: no backbone has both hybrid trials and a baseline; "
@@ -56,29 +70,28 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
 
 def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[Pair]:
     """Yield the pairs of one baseline."""
-    kinds: dict[tuple[str, str], list[Group]] = {}
+    alike: dict[tuple[str, str], list[Group]] = {}
     for group in groups:
-        kinds.setdefault((group.backbone, group.sampling), []).append(group)
-    backbones = sorted({backbone for backbone, _ in kinds})
+        alike.setdefault((group.backbone, group.sampling), []).append(group)
+    backbones = sorted({backbone for backbone, _ in alike})
     own = next((group for group in groups if baseline in map(str, group.numbers)), None)
-    if baseline in KINDS and baseline != HYBRID:
-        wanted = [(kinds.get((name, HYBRID), []), kinds.get((name, baseline), [])) for name in backbones]
+    if baseline in BASELINES:
+        wanted = [(alike.get((name, HYBRID), []), alike.get((name, baseline), [])) for name in backbones]
     elif baseline in backbones:
-        wanted = [(held, kinds.get((baseline, kind), [])) for (name, kind), held in kinds.items() if name != baseline]
+        wanted = [(same, alike.get((baseline, kind), [])) for (name, kind), same in alike.items() if name != baseline]
     elif own is not None:
-        standing = representatives(groups, study.objective).values()
-        wanted = [([group], [own]) for group in standing if group is not own]
+        best = representatives(groups, study.objective).values()
+        wanted = [([group], [own]) for group in best if group is not own]
     else:
-        numbers = (str(result["number"]) for result in study.results)
-        known = [*(kind for kind in KINDS if kind != HYBRID), *backbones, *numbers]
+        known = [*BASELINES, *backbones, *(str(result.number) for result in study.results)]
         raise StudyError(f"unknown baseline '{baseline}': {nearest(baseline, known)}")
-    for held, others in wanted:
-        if held and others:
-            yield _matched(held, others, study.objective)
+    for candidates, others in wanted:
+        if candidates and others:
+            yield _matched(candidates, others, study.objective)
 
 
-def _matched(groups: Iterable[Group], baselines: Sequence[Group], objective: str) -> Pair:
-    """Return the pair to compare: at equal settings if there is one, then with most seeds, then the best baseline."""
+def _matched(groups: Iterable[Group], baselines: Sequence[Group], objective: Objective) -> Pair:
+    """Return the pair to compare: with equal settings if possible, then with most seeds, then the best baseline."""
     pairs = (Pair(group, baseline) for group in groups for baseline in baselines)
 
     def order(pair: Pair) -> tuple[Any, ...]:

@@ -1,13 +1,14 @@
-"""Our figures beside published ones, where backbone, batches, benchmark, protocol, languages and metric match."""
+"""Our scores beside published ones, where backbone, batches, benchmark, protocol, languages and metric match."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from study.analysis.leaderboard import decimals, metric_name
+from study.analysis import formats
+from study.analysis.formats import decimals, metric_name
 from study.analysis.study import Group
-from study.analysis.tables import NOTHING, Cell, Table, figure
+from study.analysis.tables import Cell, Table, number_cell
 from tasks.metrics import metric
 from tasks.published import Published, read_published
 from tasks.schema import Setting
@@ -16,14 +17,14 @@ BACKBONES = {"FacebookAI/xlm-roberta-base": "XLM-R", "sentence-transformers/LaBS
 BENCHMARKS = {"xquad_r": "XQuAD-R", "mlqa_r": "MLQA-R"}
 MIRACL = "miracl"
 _PROTOCOLS = {"xquad_r": ("context", "sentence"), "mlqa_r": ("context", "sentence"), MIRACL: ("variant", "full")}
-"""The switch that has to stand where the paper had it."""
+"""The protocol switch, and its value in the paper."""
 MEAN = "mean"
 _Name = tuple[Setting, str, str]
 """Setting, metric, and language or `mean`."""
 
 
 class Value(NamedTuple):
-    """A published figure of one backbone and benchmark; `language` is `mean` for the macro average."""
+    """A published score of one backbone on one benchmark; `language` is `mean` for the macro average."""
 
     setting: Setting
     metric: str
@@ -32,7 +33,7 @@ class Value(NamedTuple):
 
 
 def published_tables(groups: Sequence[Group], benchmark: str, *, by_language: bool = False) -> tuple[Table, ...]:
-    """Return, per backbone that matches, our macro averages (or languages) beside the paper's; a row a figure."""
+    """Return, per matching backbone, our macro averages (or scores by language) beside the paper's, one per row."""
     tables = []
     for backbone in dict.fromkeys(group.backbone for group in groups):
         columns = {group.label: _pairs(group, benchmark, by_language) for group in groups if group.backbone == backbone}
@@ -44,12 +45,12 @@ def published_tables(groups: Sequence[Group], benchmark: str, *, by_language: bo
         )
         headings = (f"{label} {what}" for label in columns for what in ("ours", "published", "difference"))
         title = f"{backbone} on {benchmark}, beside {source()}"
-        tables += [Table(title, ("figure", *headings), rows, frozenset({"figure"}))] if rows else []
+        tables += [Table(title, ("score", *headings), rows, frozenset({"score"}))] if rows else []
     return tuple(tables)
 
 
 def _pairs(group: Group, benchmark: str, by_language: bool) -> dict[_Name, tuple[float, float]]:
-    """Return ours and theirs of every figure that both have."""
+    """Return our and the published value of every score that both have."""
     pairs = {}
     for value in _matching(group, benchmark):
         ours, theirs = _ours(group, benchmark, value), value.by_sampling.get(group.sampling)
@@ -62,33 +63,33 @@ def _cells(columns: Mapping[str, Mapping[_Name, tuple[float, float]]], name: _Na
     places = decimals(name[1])
     for pairs in columns.values():
         if name not in pairs:
-            yield from (Cell(NOTHING),) * 3
+            yield from (Cell(formats.NOTHING),) * 3
             continue
         ours, theirs = pairs[name]
-        yield from (figure(ours, places), figure(theirs, places))
-        yield Cell(f"{ours - theirs:+.{places}f}".replace("-", "−"), ours - theirs)
+        yield from (number_cell(ours, places), number_cell(theirs, places))
+        yield Cell(formats.signed(ours - theirs, places), ours - theirs)
 
 
 def _order(name: _Name) -> tuple[bool, str, int, str]:
-    """Order figures by metric, language bias last, then by setting and language."""
+    """Order scores by metric, language bias last, then by setting and language."""
     setting, measure, language = name
     return metric(measure).is_language_bias, measure, list(Setting).index(setting), language
 
 
 def source() -> str:
-    """Return where the published figures are from."""
+    """Return the source of the published scores."""
     return read_published().source.partition(",")[0]
 
 
 def _matching(group: Group, benchmark: str) -> Iterator[Value]:
-    """Yield the published figures that measure what the group's trials measured."""
-    measured, backbone = group.results[0]["benchmarks"].get(benchmark), BACKBONES.get(group.backbone)
-    switch, standing = _PROTOCOLS.get(benchmark, ("", ""))
-    if measured is None or backbone is None or measured["details"].get(switch) != standing:
+    """Yield the published scores that measure what the group's trials measured."""
+    measured, backbone = group.results[0].benchmarks.get(benchmark), BACKBONES.get(group.backbone)
+    switch, value_in_paper = _PROTOCOLS.get(benchmark, ("", ""))
+    if measured is None or backbone is None or measured.details.get(switch) != value_in_paper:
         return
     published = read_published()
     values = list(_of_miracl(published, backbone) if benchmark == MIRACL else _of(published, backbone, benchmark))
-    if {value.language for value in values} - {MEAN} == set(measured["queries"]):
+    if {value.language for value in values} - {MEAN} == set(measured.queries):
         yield from values
 
 

@@ -1,62 +1,59 @@
-"""A study as its folder tells it: the search space, the results of its trials, and their positions.
-
-Trials that differ only by seed, and which groups stand for a backbone's way to sample batches.
-"""
+"""A study read from its folder, and its trials grouped: by seeds, and by how they sample batches."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
 
-from study.analysis.leaderboard import Result, number, sampling_of, setting_text
+from study.analysis import formats
+from study.config import Schedule, TrialConfig
 from study.results import files, layout
-from study.space import study_config
-from study.space.selection import better
-from tasks.errors import UserError
+from study.results.layout import StudyError
+from study.results.study_record import StudyRecord
+from study.results.trial_result import TrialResult
+from study.space.selection import Objective
 from tasks.schema import Setting
 
-
-class StudyError(UserError):
-    """A study that cannot be read or compared, in one sentence that says what to do."""
+HYBRID, ZERO_SHOT = "hybrid", "zero-shot"
+SAMPLINGS = ("X-X-mono", "X-Y", HYBRID, ZERO_SHOT)
+"""Ways to sample batches, as arXiv 2408.10536 names them: monolingual only, cross-lingual only, both, or none."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a report is made of, but for the positions, which are read as they are needed."""
+    """A study's record and the results of its trials; positions and examples are read when they are needed."""
 
     folder: str
-    description: dict[str, Any]
-    """What `study.json` holds."""
-    results: tuple[Result, ...]
-    """Of the finished trials, by number."""
+    record: StudyRecord
+    results: tuple[TrialResult, ...]
+    """Trials that were measured, by number."""
 
     @property
     def name(self) -> str:
-        """The folder's name, which tells apart two runs of one search space."""
+        """The folder's name, which tells two runs of one search space apart."""
         return self.folder.rstrip("/").rpartition("/")[2]
 
-    @cached_property
-    def objective(self) -> str:
-        """The metric that trials are selected by."""
-        return study_config.parse(self.description["search_space"], self.description["name"]).objectives[0].metric
+    @property
+    def objective(self) -> Objective:
+        """The first objective, by which trials are ranked."""
+        return self.record.objectives[0]
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
         """Every benchmark that some trial was measured on."""
-        return tuple(sorted({name for result in self.results for name in result["benchmarks"]}))
+        return tuple(sorted({name for result in self.results for name in result.benchmarks}))
 
     def positions(self, number: int, benchmark: str) -> pa.Table:
         """Return a trial's positions of the relevant passages (`tasks.scoring.POSITIONS`)."""
         return files.read_table(layout.positions_file(layout.trial_folder(self.folder, number), benchmark))
 
     def attachment(self, number: int, name: str) -> Any:
-        """Return a further JSON file of a trial; None where it has none."""
+        """Return another JSON file of a trial; None if it has none."""
         path = files.join(layout.trial_folder(self.folder, number), name)
         return files.read_json(path) if files.exists(path) else None
 
@@ -65,61 +62,79 @@ def read_study(folder: str) -> Study:
     """Read a study from its folder or URI.
 
     Raises:
-        StudyError: there is no study, or none of its trials has finished.
+        StudyError: there is no study, or its record cannot be read.
+        StudyError: none of its trials was measured.
     """
     folder = files.absolute(folder)
-    record = files.join(folder, layout.STUDY)
-    if not files.exists(record):
-        raise StudyError(
-            f"there is no study in {folder}: it has no {layout.STUDY}; give the folder that study.run named"
-        )
-    held = tuple(layout.finished(folder))
-    if not held:
+    record = layout.read_study(folder)
+    results = tuple(layout.finished(folder))
+    if not results:
         raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
-    return Study(folder, files.read_json(record), held)
+    return Study(folder, record, results)
+
+
+def sampling_of(config: TrialConfig) -> str:
+    """Return how a trial samples its batches, one of SAMPLINGS; alpha with a schedule is hybrid."""
+    if config.steps == 0:
+        return ZERO_SHOT
+    if config.alpha in {0, 1}:
+        return "X-X-mono" if config.alpha == 1 else "X-Y"
+    return HYBRID
+
+
+def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialResult]:
+    """Return the trials that have the objective, best first; equal ones by number."""
+    sign = -1 if objective.direction == "maximize" else 1
+    having = [result for result in results if objective.metric in result.metrics]
+    return sorted(having, key=lambda result: (sign * result.metrics[objective.metric], result.number))
 
 
 @dataclass(frozen=True)
 class Group:
-    """One configuration at one or more seeds."""
+    """Trials that differ only in their seed."""
 
-    results: tuple[Result, ...]
-    """By number."""
+    results: tuple[TrialResult, ...]
+    """Trials by number; at least one."""
+
+    @property
+    def config(self) -> TrialConfig:
+        """The configuration that the trials share, with the first one's seed."""
+        return self.results[0].config
 
     @property
     def backbone(self) -> str:
-        """The name of what was fine-tuned."""
-        return str(self.results[0]["config"]["backbone"])
+        """The name of the encoder that was fine-tuned."""
+        return self.config.backbone
 
     @property
     def sampling(self) -> str:
         """X-X-mono, X-Y, hybrid or zero-shot."""
-        return sampling_of(self.results[0])
+        return sampling_of(self.config)
 
     @property
     def label(self) -> str:
-        """The sampling, with its alpha where the name does not tell it."""
-        return f"{self.sampling} (alpha {number(self.alpha)})" if self.sampling == "hybrid" else self.sampling
+        """The sampling, with alpha where the sampling does not imply it."""
+        return f"{HYBRID} (alpha {formats.setting(self.alpha)})" if self.sampling == HYBRID else self.sampling
 
     @property
-    def alpha(self) -> float | dict[str, float]:
-        """A probability, or a schedule as plain data."""
-        alpha: float | dict[str, float] = self.results[0]["config"]["alpha"]
-        return alpha
+    def alpha(self) -> float | Schedule:
+        """The probability of a monolingual batch."""
+        return self.config.alpha
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of the trials."""
-        return tuple(result["number"] for result in self.results)
+        """Trial numbers."""
+        return tuple(result.number for result in self.results)
 
     def mean(self, metric: str) -> float | None:
-        """Return a figure's mean over seeds; None where a trial has none."""
-        values = [result["metrics"].get(metric) for result in self.results]
-        return None if None in values else fmean(values)
+        """Return a metric's mean over seeds; None if a trial lacks it."""
+        if any(metric not in result.metrics for result in self.results):
+            return None
+        return fmean(result.metrics[metric] for result in self.results)
 
     def by_language(self, benchmark: str, setting: Setting, metric: str) -> dict[str, float]:
-        """Return a figure's mean over seeds by query language, for the languages that all trials have it in."""
-        tables = [result["benchmarks"][benchmark]["by_language"].get(setting, {}) for result in self.results]
+        """Return a metric's mean over seeds by query language, for the languages in which all trials have it."""
+        tables = [result.benchmarks[benchmark].by_language.get(setting, {}) for result in self.results]
         return {
             language: fmean(table[language][metric] for table in tables)
             for language in tables[0]
@@ -127,36 +142,36 @@ class Group:
         }
 
 
-def groups_of(results: Iterable[Result]) -> tuple[Group, ...]:
+def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
     """Return the trials grouped by everything but their seed, in the order of their first trials."""
-    grouped: dict[str, list[Result]] = {}
+    groups: dict[str, list[TrialResult]] = {}
     for result in results:
-        rest = {key: value for key, value in result["config"].items() if key != "seed"}
-        grouped.setdefault(json.dumps(rest, sort_keys=True), []).append(result)
-    return tuple(Group(tuple(sorted(group, key=lambda result: result["number"]))) for group in grouped.values())
+        shared = result.config.model_dump(mode="json", exclude={"seed"})
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
+    return tuple(Group(tuple(sorted(group, key=lambda result: result.number))) for group in groups.values())
 
 
-def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return for each configuration the settings in which some differ, alpha and seed aside, as a text."""
-    keys = [
-        key
-        for key in (configs[0] if configs else ())
-        if key not in {"alpha", "seed"} and any(one[key] != configs[0][key] for one in configs)
+def differing(configs: Sequence[TrialConfig]) -> list[str]:
+    """Return, for each configuration, the settings in which some differ as a text; alpha and seed are left out."""
+    names = [
+        name
+        for name in TrialConfig.model_fields
+        if name not in {"alpha", "seed"} and any(getattr(c, name) != getattr(configs[0], name) for c in configs)
     ]
-    return [", ".join(f"{key} {setting_text(one[key])}" for key in keys) for one in configs]
+    return [", ".join(f"{name} {formats.setting(getattr(config, name))}" for name in names) for config in configs]
 
 
-def merit(group: Group, objective: str) -> tuple[float, int]:
-    """Return what grows with a group's mean objective; of equals the one begun first is greater."""
-    sign = 1 if better(objective) == "maximize" else -1
-    mean = group.mean(objective)
+def merit(group: Group, objective: Objective) -> tuple[float, int]:
+    """Return a sort key that grows with a group's mean objective; of equal groups the earlier one is greater."""
+    sign = 1 if objective.direction == "maximize" else -1
+    mean = group.mean(objective.metric)
     return -float("inf") if mean is None else sign * mean, -group.numbers[0]
 
 
-def representatives(groups: Sequence[Group], objective: str) -> dict[tuple[str, str], Group]:
-    """Return, for each backbone and sampling, the group with most seeds; of those the best by the objective."""
+def representatives(groups: Sequence[Group], objective: Objective) -> Mapping[tuple[str, str], Group]:
+    """Return, for each backbone and sampling, the group with most seeds; among those the best by the objective."""
     best: dict[tuple[str, str], Group] = {}
     for group in groups:
         key = (group.backbone, group.sampling)
-        best[key] = max(best.get(key, group), group, key=lambda one: (len(one.results), merit(one, objective)))
+        best[key] = max(best.get(key, group), group, key=lambda each: (len(each.results), merit(each, objective)))
     return best

@@ -22,7 +22,7 @@ from huggingface_hub import try_to_load_from_cache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import study
-from study.results import files, layout
+from study.results import files, provenance
 from study.runtime.resources import ray_folder
 from tasks.data.cache import cache_folder
 
@@ -66,7 +66,7 @@ def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
     disk = shutil.disk_usage(ray_folder().parent)
     return Node(
         name=f"{platform.node()} ({address})",
-        versions={"project": project_version()} | layout.versions(),
+        versions={"project": project_version()} | provenance.versions(),
         ray_gpus=ray_gpus,
         driver_gpus=_driver_gpus(),
         free_bytes=shutil.disk_usage(cache).free,

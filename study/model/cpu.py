@@ -29,12 +29,12 @@ from torch.nn.parallel import DistributedDataParallel
 from study.config import TrialConfig
 from study.distributed import gather_rows, world_size
 from study.model.encoder import Encoder
-from study.results import layout
+from study.results import provenance
 
 
 def is_faster(device: torch.device) -> bool:
     """Return whether oneDNN is there and wins."""
-    return device.type == "cpu" and torch.backends.mkldnn.is_available() and "AMD" in layout.processor()
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and "AMD" in provenance.processor()
 
 
 def use_onednn(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What a report says about one benchmark."""
+"""The part of a report on one benchmark."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from study.analysis.languages import (
     trial_label,
     unseen_languages,
 )
-from study.analysis.leaderboard import Result, ranked, trials_table
+from study.analysis.leaderboard import trials_table
 from study.analysis.published import published_tables
-from study.analysis.study import Group, Study
+from study.analysis.study import Group, Study, ranked
 from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence
 from study.pages import charts
 from study.pages.chart_style import Spec
 from study.results.layout import EXAMPLES
+from study.results.trial_result import BenchmarkResult, TrialResult
 from tasks.metrics import language_bias
 
 METRICS = ("map", "ndcg@10", "mrr")
 MOST_TRIALS = 100
-"""Of which heat maps and learning curves are shown, the best by the objective: they take most of the page's size."""
+"""Heat maps and learning curves take most of the page's size: they are shown for this many of the best trials."""
 _CHARACTERS = 300
-"""How much of a retrieved passage is shown, so that the page stays small."""
+"""Length to which retrieved passages are cut, to keep the page small."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class BenchmarkContent:
     language_bias: tuple[Table, ...]
     """One per metric."""
     heat: Table | None
-    """Of the best trial."""
+    """Scores of the best trial by query and passage language."""
     heat_maps: dict[str, Any] | None
     published: tuple[Table, ...]
     published_languages: tuple[Table, ...]
     charts: dict[str, list[Spec]]
-    """By section; `alpha/map` and the like where there is one for each metric."""
+    """By section, or `section/metric` where there is one for each metric."""
     unseen: tuple[str, ...]
     languages: dict[str, str]
     """Code -> name, with a mark where unseen."""
@@ -67,23 +68,23 @@ class BenchmarkContent:
     """Trials, each with its `label` and its `queries`."""
 
     def charts_by_metric(self, section: str) -> dict[str, list[Spec]]:
-        """Return the charts of a section that has some for each metric."""
-        found = {key.partition("/"): specs for key, specs in self.charts.items()}
-        return {metric: specs for (name, _, metric), specs in found.items() if name == section}
+        """Return the charts of a section by metric."""
+        parts = {key.partition("/"): specs for key, specs in self.charts.items()}
+        return {metric: specs for (name, _, metric), specs in parts.items() if name == section}
 
 
 def read_benchmark(
     study: Study, name: str, groups: Sequence[Group], comparisons: Sequence[Comparison]
 ) -> BenchmarkContent:
-    """Compute what a report says about one benchmark.
+    """Compute the part of a report on one benchmark.
 
     Args:
-        study: whose trials.
-        name: of the benchmark.
-        groups: those that stand for their kind, all measured on the benchmark.
-        comparisons: on the benchmark.
+        study: the study.
+        name: the benchmark.
+        groups: the group of each backbone and sampling, all measured on the benchmark.
+        comparisons: comparisons on the benchmark.
     """
-    results = [result for result in study.results if name in result["benchmarks"]]
+    results = [result for result in study.results if name in result.benchmarks]
     unseen = unseen_languages(results, name)
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
     figure = leading_figures({name: comparisons}).get(name)
@@ -92,7 +93,7 @@ def read_benchmark(
     heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
     return BenchmarkContent(
         name=name,
-        facts=_benchmark_facts(best[0]["benchmarks"][name]),
+        facts=_benchmark_facts(best[0].benchmarks[name]),
         leaderboard=trials_table(results, study.objective, name),
         verdicts=tuple(
             Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric)) for one in led if figure
@@ -111,41 +112,41 @@ def read_benchmark(
     )
 
 
-def _benchmark_facts(measured: dict[str, Any]) -> dict[str, str]:
+def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:
     return {
-        "queries": f"{sum(measured['queries'].values()):,}",
-        "passages": f"{sum(measured['passages'].values()):,}",
-        "query languages": str(len(measured["queries"])),
-        **measured["details"],
-        "revision": str(measured["revision"])[:12],
+        "queries": f"{sum(measured.queries.values()):,}",
+        "passages": f"{sum(measured.passages.values()):,}",
+        "query languages": str(len(measured.queries)),
+        **measured.details,
+        "revision": measured.revision[:12],
     }
 
 
 def _charts(
-    results: Sequence[Result],
+    results: Sequence[TrialResult],
     groups: Sequence[Group],
     comparisons: Sequence[Comparison],
     name: str,
     languages: Mapping[str, str],
 ) -> dict[str, list[Spec]]:
-    by_section = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
-    by_section |= {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
+    by_key = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
+    by_key |= {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
     tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in METRICS}
     return {
-        **{key: made for key, made in by_section.items() if made},
-        **{f"tradeoff/{metric}": [made] for metric, made in tradeoff.items() if made},
+        **{key: specs for key, specs in by_key.items() if specs},
+        **{f"tradeoff/{metric}": [spec] for metric, spec in tradeoff.items() if spec},
         "forest": charts.forest_charts(comparisons),
     }
 
 
 def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:
-    """Yield what the first trial of each group retrieved, cut to what a page can hold."""
+    """Yield what the first trial of each group retrieved, with passages cut short."""
     firsts = ranked((group.results[0] for group in groups), study.objective)
     for first in firsts:
-        queries = (study.attachment(first["number"], EXAMPLES) or {}).get(benchmark, [])
+        queries = (study.attachment(first.number, EXAMPLES) or {}).get(benchmark, [])
         if queries:
             cut = [query | {"retrieved": [_cut(passage) for passage in query["retrieved"]]} for query in queries]
-            yield {"number": first["number"], "label": trial_label(first), "queries": cut}
+            yield {"number": first.number, "label": trial_label(first), "queries": cut}
 
 
 def _cut(passage: dict[str, Any]) -> dict[str, Any]:

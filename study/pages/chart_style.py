@@ -1,6 +1,6 @@
-"""How all charts of the report look: colours are the page's CSS variables, so that they follow light and dark.
+"""The look of the report's charts: colours are the page's CSS variables, which follow light and dark mode.
 
-The page has the legends, too.
+Legends are on the page, not in the charts.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 import altair as alt
 
-from study.analysis.leaderboard import KINDS
+from study.analysis.study import SAMPLINGS
 from tasks.schema import Setting
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
-KIND_COLOR = alt.Scale(domain=KINDS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
-KIND_SHAPE = alt.Scale(domain=KINDS, range=["square", "triangle-up", "circle", "cross"])
-"""Shape as well as colour, for those who see no difference between the colours."""
+SAMPLING_COLOR = alt.Scale(domain=SAMPLINGS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
+SAMPLING_SHAPE = alt.Scale(domain=SAMPLINGS, range=["square", "triangle-up", "circle", "cross"])
+"""Shapes as well as colours, for readers who cannot tell the colours apart."""
 SETTING_COLOR = {
     Setting.MONOLINGUAL: "var(--mono)",
     Setting.CROSSLINGUAL: "var(--cross)",
@@ -50,17 +50,17 @@ def data(rows: Sequence[Row]) -> alt.InlineData:
 
 
 def tooltip(*names: str) -> list[alt.Tooltip]:
-    """Return what a pointer shows: values as they are in the data."""
+    """Return a tooltip with these values as they are in the data."""
     return [alt.Tooltip(f"{name}:N") for name in names]
 
 
 def rounded(value: float) -> float:
-    """Return a figure with as many digits as a chart can show: the page stays small."""
+    """Return a value with as many digits as a chart can show, which keeps the page small."""
     return float(f"{value:.5g}")
 
 
 def spec(chart: alt.Chart | alt.LayerChart, title: str, height: int = 240) -> Spec:
     """Return a chart as wide as its place on the page."""
-    drawn = chart.properties(title=title, width="container", height=height)
-    made: Spec = drawn.to_dict(context={"pre_transform": False})
-    return made | {"config": _CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}
+    sized = chart.properties(title=title, width="container", height=height)
+    drawn: Spec = sized.to_dict(context={"pre_transform": False})
+    return drawn | {"config": _CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

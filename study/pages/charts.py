@@ -1,4 +1,4 @@
-"""The report's charts, as Vega-Lite by Altair: one a panel, beside each other where there is room."""
+"""The report's charts as Vega-Lite specifications, one per panel."""
 
 from __future__ import annotations
 
@@ -6,34 +6,38 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from study.analysis import formats
 from study.analysis.comparison import Comparison
-from study.analysis.leaderboard import Result, metric_name, number, sampling_of
-from study.analysis.study import Group, differing
+from study.analysis.formats import metric_name
+from study.analysis.study import Group, differing, sampling_of
 from study.analysis.verdict import LEVEL
+from study.config import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
+from study.results.trial_result import TrialResult
 from tasks.metrics import Metric, metric
 from tasks.schema import Setting
 
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
-def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list[Spec]:
-    """Return, per backbone and setting, a metric against alpha: a point a trial.
+def alpha_charts(results: Sequence[TrialResult], benchmark: str, metric: str) -> list[Spec]:
+    """Return, per backbone and setting, a metric against alpha, one point per trial.
 
-    Lines go through the means over seeds of trials that are alike in everything but alpha and seed.
+    Lines connect means over seeds of trials that differ only in alpha and seed; trials whose alpha has a schedule are
+    left out.
     """
     charts = []
     for backbone, trials in _by_backbone(results).items():
-        fixed = [one for one in trials if one["config"]["steps"] and not isinstance(one["config"]["alpha"], dict)]
-        alike = differing([one["config"] for one in fixed])
+        fixed = [trial for trial in trials if trial.config.steps and not isinstance(trial.config.alpha, Schedule)]
+        alike = differing([trial.config for trial in fixed])
         for setting in Setting:
             rows = [
-                _named(one)
-                | {"alpha": one["config"]["alpha"], "settings": settings, "setting": setting}
+                _identity(trial)
+                | {"alpha": trial.config.alpha, "settings": settings, "setting": setting}
                 | {"value": style.rounded(value)}
-                for one, settings in zip(fixed, alike, strict=True)
-                if (value := one["metrics"].get(f"{benchmark}/{setting}/{metric}")) is not None
+                for trial, settings in zip(fixed, alike, strict=True)
+                if (value := trial.metrics.get(f"{benchmark}/{setting}/{metric}")) is not None
             ]
             base = alt.Chart(style.data(rows)).encode(
                 x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
@@ -50,37 +54,37 @@ def alpha_charts(results: Sequence[Result], benchmark: str, metric: str) -> list
 
 
 def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
-    """Return, per pair, the differences on all metrics between 0 and 1, with their 95 % intervals."""
+    """Return, per pair, the differences in all metrics between 0 and 1, with their 95 % intervals."""
     charts = []
-    for one in comparisons:
+    for comparison in comparisons:
         rows = [
             {
-                "figure": f"{figure.setting} {metric_name(figure.metric)}",
+                "score": f"{figure.setting} {metric_name(figure.metric)}",
                 "difference": style.rounded(found.value),
                 "low": style.rounded(found.low),
                 "high": style.rounded(found.high),
                 "p": style.rounded(found.p),
                 "difference is": f"{'beyond' if found.p < LEVEL else 'within'} noise",
             }
-            for figure, found in one.overall.items()
+            for figure, found in comparison.overall.items()
             if metric(figure.metric).bounds == (0, 1)
         ]
         scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
         base = alt.Chart(style.data(rows)).encode(
-            y=alt.Y("figure:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
+            y=alt.Y("score:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
             color=alt.Color("difference is:N", scale=scale, legend=None),
-            tooltip=style.tooltip("figure", "difference", "low", "high", "p"),
+            tooltip=style.tooltip("score", "difference", "low", "high", "p"),
         )
-        x = alt.X("low:Q", title=f"{one.pair.group.label} minus {one.pair.baseline.label}")
+        x = alt.X("low:Q", title=f"{comparison.pair.group.label} minus {comparison.pair.baseline.label}")
         interval = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
         point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
         zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
-        charts.append(style.spec(zero + interval + point, one.pair.group.backbone, height=24 * len(rows)))
+        charts.append(style.spec(zero + interval + point, comparison.pair.group.backbone, height=24 * len(rows)))
     return charts
 
 
 def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
-    """Return, per backbone, each query language's value of a metric for each group; `names` are the languages'."""
+    """Return, per backbone, a metric by query language, one point per group; `names` maps codes to names."""
     charts = []
     for backbone in dict.fromkeys(group.backbone for group in groups):
         rows = [
@@ -100,8 +104,8 @@ def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, 
             .encode(
                 x=alt.X(f"{bias.title}:Q", title=bias.title, scale=alt.Scale(zero=True)),
                 y=alt.Y("language:N", axis=alt.Axis(title=None, grid=True, ticks=False, domain=False)),
-                color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
-                shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
+                color=alt.Color("batches:N", scale=style.SAMPLING_COLOR, legend=None),
+                shape=alt.Shape("batches:N", scale=style.SAMPLING_SHAPE, legend=None),
                 tooltip=style.tooltip("language", "trials", bias.title),
             )
         )
@@ -109,19 +113,19 @@ def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, 
     return charts
 
 
-def tradeoff_chart(results: Sequence[Result], benchmark: str, metric: str) -> Spec | None:
+def tradeoff_chart(results: Sequence[TrialResult], benchmark: str, metric: str) -> Spec | None:
     """Return monolingual against multilingual quality, and the trials that no other beats on both (Pareto)."""
     keys = [f"{benchmark}/{setting}/{metric}" for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL)]
     rows = [
         {
-            "monolingual": style.rounded(result["metrics"][keys[0]]),
-            "multilingual": style.rounded(result["metrics"][keys[1]]),
-            "batches": sampling_of(result),
-            "backbone": result["config"]["backbone"],
-            **_named(result),
+            "monolingual": style.rounded(result.metrics[keys[0]]),
+            "multilingual": style.rounded(result.metrics[keys[1]]),
+            "batches": sampling_of(result.config),
+            "backbone": result.config.backbone,
+            **_identity(result),
         }
         for result in results
-        if all(key in result["metrics"] for key in keys)
+        if all(key in result.metrics for key in keys)
     ]
     if not rows:
         return None
@@ -135,8 +139,8 @@ def tradeoff_chart(results: Sequence[Result], benchmark: str, metric: str) -> Sp
         .encode(
             x=x,
             y=y,
-            color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
-            shape=alt.Shape("batches:N", scale=style.KIND_SHAPE, legend=None),
+            color=alt.Color("batches:N", scale=style.SAMPLING_COLOR, legend=None),
+            shape=alt.Shape("batches:N", scale=style.SAMPLING_SHAPE, legend=None),
             tooltip=style.tooltip("trial", "backbone", "alpha", "seed", "monolingual", "multilingual"),
         )
     )
@@ -157,16 +161,18 @@ def pareto(rows: Sequence[Row]) -> list[Row]:
     return front
 
 
-def learning_charts(results: Sequence[Result], histories: Mapping[int, Sequence[Row]], objective: str) -> list[Spec]:
-    """Return, per backbone, loss and objective over the steps; `histories` are each trial's reports in order."""
+def learning_charts(
+    results: Sequence[TrialResult], histories: Mapping[int, Sequence[Row]], objective: str
+) -> list[Spec]:
+    """Return, per backbone, loss and objective over the steps; `histories` maps trial numbers to reports in order."""
     charts = []
     for backbone, trials in _by_backbone(results).items():
         for measure in ("loss", objective):
             rows = [
-                {"step": report["step"], "value": style.rounded(report[measure]), "batches": sampling_of(result)}
-                | _named(result)
+                {"step": report["step"], "value": style.rounded(report[measure]), "batches": sampling_of(result.config)}
+                | _identity(result)
                 for result in trials
-                for report in histories.get(result["number"], ())
+                for report in histories.get(result.number, ())
                 if measure in report
             ]
             chart = (
@@ -175,7 +181,7 @@ def learning_charts(results: Sequence[Result], histories: Mapping[int, Sequence[
                 .encode(
                     x=alt.X("step:Q", title="step"),
                     y=alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False)),
-                    color=alt.Color("batches:N", scale=style.KIND_COLOR, legend=None),
+                    color=alt.Color("batches:N", scale=style.SAMPLING_COLOR, legend=None),
                     detail="trial:N",
                     tooltip=style.tooltip("trial", "alpha", "seed", "step", "value"),
                 )
@@ -184,11 +190,10 @@ def learning_charts(results: Sequence[Result], histories: Mapping[int, Sequence[
     return charts
 
 
-def _by_backbone(results: Sequence[Result]) -> dict[str, list[Result]]:
-    names = dict.fromkeys(result["config"]["backbone"] for result in results)
-    return {name: [result for result in results if result["config"]["backbone"] == name] for name in sorted(names)}
+def _by_backbone(results: Sequence[TrialResult]) -> dict[str, list[TrialResult]]:
+    names = dict.fromkeys(result.config.backbone for result in results)
+    return {name: [result for result in results if result.config.backbone == name] for name in sorted(names)}
 
 
-def _named(result: Result) -> Row:
-    config = result["config"]
-    return {"trial": result["number"], "alpha": number(config["alpha"]), "seed": config["seed"]}
+def _identity(result: TrialResult) -> Row:
+    return {"trial": result.number, "alpha": formats.setting(result.config.alpha), "seed": result.config.seed}

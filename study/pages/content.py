@@ -1,27 +1,30 @@
-"""What a report says, computed once from result files, and shown by `page` as HTML and as Markdown."""
+"""The content of a report, computed once from a study's results; `page` shows it as HTML and as Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from study.analysis.comparison import compare
+from study.analysis.formats import NOTHING
 from study.analysis.languages import trial_label
-from study.analysis.leaderboard import KINDS, Result, ranked, sampling_of
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
-from study.analysis.study import Study, StudyError, groups_of, representatives
-from study.analysis.tables import Cell, Table, words
+from study.analysis.study import SAMPLINGS, Study, groups_of, ranked, representatives, sampling_of
+from study.analysis.tables import Table, setting_cell, text_cells
+from study.config import TrialConfig
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.pages.chart_style import Spec
+from study.results.layout import StudyError
+from study.results.trial_result import BackboneRecord, TrialResult
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
-"""Of a storage's URL."""
+"""The password in a storage's URL."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class Content:
     objective: str
     benchmarks: tuple[BenchmarkContent, ...]
     learning: list[Spec]
-    kinds: tuple[str, ...]
-    """Of batches, such as X-Y."""
+    samplings: tuple[str, ...]
+    """Ways to sample batches that the study has, such as X-Y."""
     shared: str
-    """The settings that all trials have alike, as YAML."""
+    """The settings that all trials share, as YAML."""
     settings: Table
     """The settings in which trials differ."""
     search_space: str
@@ -50,39 +53,38 @@ class Content:
 
 def read_content(study: Study) -> Content:
     """Compute a report."""
-    results, description = study.results, study.description
-    histories = {result["number"]: result["training"].get("history", ()) for result in results}
+    results = study.results
+    histories = {result.number: result.training.history for result in results}
     best = ranked(results, study.objective)
     return Content(
         name=study.name,
         facts=_facts(study),
-        objective=study.objective,
+        objective=study.objective.metric,
         benchmarks=tuple(_benchmarks(study)),
-        learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective),
-        kinds=tuple(sorted({sampling_of(result) for result in results})),
+        learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
+        samplings=tuple(sorted({sampling_of(result.config) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results),
-        search_space=_PASSWORD.sub(r"\1:***@", _yaml(description["search_space"])),
+        search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),
         origins=(
-            _origins("Backbones", results, "backbone"),
-            _origins("Versions", results, "versions"),
-            _origins("Hardware", results, "hardware"),
+            _origins("Backbones", {result.number: _backbone(result.backbone) for result in results}),
+            _origins("Versions", {result.number: result.versions for result in results}),
+            _origins("Hardware", {result.number: result.hardware for result in results}),
         ),
-        trials={result["number"]: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
+        trials={result.number: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
         source=source(),
     )
 
 
 def _facts(study: Study) -> dict[str, str]:
-    configs = [result["config"] for result in study.results]
-    seeds = {config["seed"] for config in configs}
-    trained = {la for result in study.results for la in result.get("training_languages", ())}
+    configs = [result.config for result in study.results]
+    languages = {language for result in study.results for language in result.training_languages}
     return {
         "trials": str(len(configs)),
-        "backbones": str(len({config["backbone"] for config in configs})),
-        "seeds": str(len(seeds)),
-        "training languages": str(len(trained)) if trained else "–",
-        "started": str(study.description.get("started", "–"))[:10],
+        "backbones": str(len({config.backbone for config in configs})),
+        "seeds": str(len({config.seed for config in configs})),
+        "training languages": str(len(languages)) if languages else NOTHING,
+        "started": study.record.started[:10] or NOTHING,
     }
 
 
@@ -90,48 +92,60 @@ def _benchmarks(study: Study) -> Iterator[BenchmarkContent]:
     try:
         pairs = choose_pairs(study)
     except StudyError:
-        pairs = []  # nothing but zero-shot trials, say: the rest of the report stands
+        pairs = []  # zero-shot trials alone, for example; the rest of the report is still useful
     found = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
     best = representatives(groups_of(study.results), study.objective)
-    standing = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], KINDS.index(item[0][1])))]
+    ordered = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], SAMPLINGS.index(item[0][1])))]
     for benchmark, comparisons in found.items():
-        groups = [group for group in standing if all(benchmark in result["benchmarks"] for result in group.results)]
+        groups = [group for group in ordered if all(benchmark in result.benchmarks for result in group.results)]
         yield read_benchmark(study, benchmark, groups, comparisons)
 
 
-def _shared(results: Sequence[Result]) -> dict[str, Any]:
-    """Return the top-level settings that are the same in all trials."""
-    first = results[0]["config"]
-    return {key: value for key, value in first.items() if all(r["config"].get(key) == value for r in results)}
+def _shared(results: Sequence[TrialResult]) -> dict[str, Any]:
+    """Return the top-level settings that are the same in all trials, as plain data."""
+    first = results[0].config
+    names = {name for name in TrialConfig.model_fields if all(_same(r.config, first, name) for r in results)}
+    return first.model_dump(mode="json", include=names)
 
 
-def _settings(results: Sequence[Result]) -> Table:
-    """Return the settings in which trials differ: a row a trial."""
+def _same(config: TrialConfig, other: TrialConfig, name: str) -> bool:
+    return bool(getattr(config, name) == getattr(other, name))
+
+
+def _settings(results: Sequence[TrialResult]) -> Table:
+    """Return the settings in which trials differ, one row per trial."""
     shared = _shared(results)
-    keys = [key for key in results[0]["config"] if key not in shared]
-    rows = [
-        (
-            Cell(str(result["number"]), result["number"]),
-            *words(*(_yaml(result["config"].get(key)).removesuffix("...\n").strip() for key in keys)),
-        )
-        for result in results
-    ]
-    return Table("Settings in which trials differ", ("trial", *keys), tuple(rows), frozenset(keys))
+    names = [name for name in TrialConfig.model_fields if name not in shared]
+    rows = []
+    for result in results:
+        settings = result.config.model_dump(mode="json")
+        texts = (_yaml(settings[name]).removesuffix("...\n").strip() for name in names)
+        rows.append((setting_cell(result.number), *text_cells(*texts)))
+    return Table("Settings in which trials differ", ("trial", *names), tuple(rows), frozenset(names))
 
 
 def _yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
-def _origins(title: str, results: Sequence[Result], key: str) -> Table:
-    """Return what the trials were made with: a row a thing, with the trials where they differ."""
+def _backbone(record: BackboneRecord) -> dict[str, str | int]:
+    facts = record.model_dump(exclude_none=True, exclude={"assumed"})
+    return facts | ({"assumed": "; ".join(record.assumed)} if record.assumed else {})
+
+
+def _origins(title: str, facts: Mapping[int, Mapping[str, str | int]]) -> Table:
+    """Return facts about trials, one row per name and value, with the numbers of the trials that have it.
+
+    Args:
+        title: the table's.
+        facts: trial number -> name -> value.
+    """
     rows: dict[tuple[str, str], list[int]] = {}
-    for result in results:
-        for name, value in result.get(key, {}).items():
-            shown = "; ".join(value) if isinstance(value, list) else str(value)
-            rows.setdefault((name, shown), []).append(result["number"])
+    for number, values in facts.items():
+        for name, value in values.items():
+            rows.setdefault((name, str(value)), []).append(number)
     cells = [
-        words(name, value, "all" if len(held) == len(results) else ", ".join(map(str, held)))
-        for (name, value), held in sorted(rows.items())
+        text_cells(name, value, "all" if len(numbers) == len(facts) else ", ".join(map(str, numbers)))
+        for (name, value), numbers in sorted(rows.items())
     ]
     return Table(title, ("name", "value", "trials"), tuple(cells), frozenset({"name", "value", "trials"}))

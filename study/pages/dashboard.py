@@ -1,7 +1,4 @@
-"""The dashboard's pages as one WSGI application: ours, the report, and optuna-dashboard under its own addresses.
-
-A study as its Optuna record stands at this moment, for the dashboard's own page. Only reads.
-"""
+"""The dashboard as one WSGI application: its own page, the report, and optuna-dashboard's pages. It only reads."""
 
 from __future__ import annotations
 
@@ -9,22 +6,26 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import optuna
 import optuna_dashboard
+import pydantic
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.analysis.leaderboard import sampling_of, setting_cell
-from study.analysis.study import StudyError, read_study
-from study.analysis.tables import Cell, Table, figure, words
+from study.analysis.formats import NOTHING, fixed
+from study.analysis.study import read_study, sampling_of
+from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
+from study.config import Schedule, TrialConfig
 from study.pages import page
 from study.pages.content import read_content
 from study.results import files, layout
+from study.results.layout import StudyError
+from study.results.trial_result import parse_config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -35,12 +36,12 @@ _ANSWERS_S = 0.5
 
 
 class View(NamedTuple):
-    """A way to look at the study."""
+    """A link on the dashboard's page."""
 
     name: str
     about: str
     address: str | None
-    """None where there is nothing to go to yet."""
+    """None if the view is not available."""
 
 
 class Site:
@@ -52,12 +53,12 @@ class Site:
         """Serve the study in `folder`.
 
         Args:
-            folder: the study's.
+            folder: the study's folder.
             study: its Optuna study.
-            record: the storage that the Optuna study is in.
-            tensorboard: the port that TensorBoard listens on, where it runs.
-            open_to_all: whether to answer under any name; else only under this machine's own, so that no page of
-                another site can make a browser read the study under a name that it points here.
+            record: the storage of the Optuna study.
+            tensorboard: the port of TensorBoard; None if it does not run.
+            open_to_all: whether to accept any host name. Otherwise only this machine's own are accepted, which keeps
+                other sites from reading the study through a name that they let resolve to this machine.
         """
         self._folder = folder
         self._study = study
@@ -70,42 +71,48 @@ class Site:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            return _answer(start_response, "405 Method Not Allowed", "This dashboard only reads.")
+            return _answer(start_response, "405 Method Not Allowed", "This dashboard is read-only.")
         host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
         if not self._open_to_all and host not in _LOOPBACK:
-            return _answer(start_response, "403 Forbidden", "This dashboard answers under this machine's name only.")
+            return _answer(
+                start_response, "403 Forbidden", "This dashboard answers only under this machine's own name."
+            )
         path = environ["PATH_INFO"]
         if path == "/":
             return _answer(start_response, "200 OK", self._page(host))
         if path == "/live":
-            return _answer(start_response, "200 OK", page.render("html", live=read_live(self._study)))
+            return _answer(start_response, "200 OK", page.render("live.html", live=read_live(self._study)))
         if path == "/report":
             return _answer(start_response, "200 OK", self._report())
         answer: Iterable[bytes] = self._optuna(environ, start_response)
         return answer
 
     def _page(self, host: str) -> str:
-        scripts = (page.beside("tables.js"), page.beside("js"))
+        scripts = (page.beside("tables.js"), page.beside("live.js"))
         live, views = read_live(self._study), self._views(host)
         return page.render("dashboard.html", scripts, name=self._study.study_name, live=live, views=views)
 
     def _views(self, host: str) -> list[View]:
-        optuna_page = f"/dashboard/studies/{self._study._study_id}"  # noqa: SLF001 - the page's address, else unknown
+        optuna_page = f"/dashboard/studies/{self._study._study_id}"  # noqa: SLF001 - the only way to its page
         board = f"http://{host}:{self._tensorboard}/" if self._tensorboard else None
         ray = self._ray()
         return [
-            View("Report", "statistics, languages, examples; of the trials done so far", "/report"),
+            View("Report", "statistics, languages and examples, for the trials finished so far", "/report"),
             View("History", "objective, importances, intermediate values, Pareto front", optuna_page),
             View("Parameters", "slices, contours and ranks", f"{optuna_page}/analytics"),
             View("Trial table", "every value of every trial, as CSV too", f"{optuna_page}/trialTable"),
-            View("TensorBoard", "scalars over steps" if board else "only where the study's folder is", board),
-            View("HParams", "settings beside final figures", board and f"{board}#hparams"),
+            View(
+                "TensorBoard",
+                "scalars over steps" if board else "available only on the machine with the study's folder",
+                board,
+            ),
+            View("HParams", "settings and final scores", board and f"{board}#hparams"),
             View("Ray", "cluster, actors, logs" if ray else "not running now", ray),
         ]
 
     def _ray(self) -> str | None:
-        """Return the address of Ray's dashboard, while it answers."""
-        where = files.read_json(files.join(self._folder, layout.STUDY)).get("ray_dashboard")
+        """Return the address of Ray's dashboard; None unless it accepts connections."""
+        where = layout.read_study(self._folder).ray_dashboard
         if not where:
             return None
         host, _, port = where.rpartition(":")
@@ -116,13 +123,13 @@ class Site:
         return f"http://{where}/"
 
     def _report(self) -> str:
-        """Return the report, made anew when another trial has finished; one at a time."""
+        """Return the report, written again after another trial has finished; only one thread writes at a time."""
         with self._writing:
             try:
                 study = read_study(self._folder)
             except StudyError as error:
                 return page.render("message.html", name=self._study.study_name, message=str(error))
-            numbers = tuple(result["number"] for result in study.results)
+            numbers = tuple(result.number for result in study.results)
             if numbers not in self._reports:
                 self._reports = {numbers: page.html(read_content(study))}
             return self._reports[numbers]
@@ -136,8 +143,8 @@ def _answer(start_response: StartResponse, status: str, text: str) -> Iterable[b
     return [body]
 
 
-_WAITS_S = 30
-"""For a study that is writing its SQLite file."""
+_SQLITE_TIMEOUT_S = 30
+"""How long to wait while a study writes to its SQLite file."""
 _STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
@@ -148,27 +155,25 @@ _STATES = {
 
 
 class Live(NamedTuple):
-    """What changes while a study runs."""
+    """The part of the page that changes while a study runs."""
 
     facts: dict[str, str]
     trials: Table
 
 
 def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
-    """Open the record of the study in `folder`; a SQLite file of its own in a way that cannot write to it.
+    """Open the Optuna storage of the study in `folder`, read-only if it is a SQLite file in that folder.
 
     Raises:
-        StudyError: there is no study, or its record cannot be read.
-        RecordError: nothing says where the record of a study in a bucket is.
+        StudyError: there is no study, or its `study.json` cannot be read.
+        StudyError: its Optuna storage cannot be read.
+        RecordError: the study is in a bucket, and nothing says where its Optuna storage is.
     """
-    description = files.join(folder, layout.STUDY)
-    if not files.exists(description):
-        raise StudyError(f"there is no study in {folder}: it has no {layout.STUDY}; give the folder study.run named")
-    chosen = files.read_json(description)["search_space"].get("storage")
+    chosen = layout.read_study(folder).search_space.get("storage")
     url = layout.record_url(folder, chosen)
     if not chosen and files.is_local(folder):
         url = f"sqlite:///file:{quote(folder)}/{layout.RECORD}?mode=ro&uri=true"
-    options = {"connect_args": {"timeout": _WAITS_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    options = {"connect_args": {"timeout": _SQLITE_TIMEOUT_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         record = RDBStorage(url, engine_kwargs=options)
@@ -181,7 +186,7 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
 
 
 def read_live(study: optuna.Study) -> Live:
-    """Return a study's trials as they stand."""
+    """Return the current state of a study's trials."""
     trials = study.get_trials(deepcopy=False)
     metrics = study.metric_names or [f"objective {place}" for place in range(len(study.directions))]
     count = Counter(_STATES[trial.state] for trial in trials)
@@ -191,45 +196,51 @@ def read_live(study: optuna.Study) -> Live:
     }
     best = _best(study, trials)
     if best is not None:
-        facts[f"best {metrics[0].replace('/', ' ')}"] = f"{best:.3f}"
+        facts[f"best {metrics[0].replace('/', ' ')}"] = fixed(best)
     names = ("trial", "state", "backbone", "batches", "alpha", "temperature", "seed", "step")
     headings = (*names, *(metric.replace("/", " ") for metric in metrics), "minutes", "note")
     rows = tuple(_row(trial, len(metrics)) for trial in trials)
-    return Live(facts, Table("Trials, as they are on record", headings, rows, frozenset(_LEFT)))
+    return Live(facts, Table("Trials in the Optuna record", headings, rows, frozenset(_LEFT)))
 
 
 _LEFT = ("state", "backbone", "batches", "note")
 
 
 def _best(study: optuna.Study, trials: list[FrozenTrial]) -> float | None:
-    """Return the best first objective of the trials that are done."""
-    held = [trial.values[0] for trial in trials if trial.state == TrialState.COMPLETE]
-    pick = max if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else min
-    return pick(held, default=None)
+    """Return the best value of the first objective among completed trials."""
+    values = [trial.values[0] for trial in trials if trial.state == TrialState.COMPLETE]
+    best = max if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else min
+    return best(values, default=None)
 
 
 def _row(trial: FrozenTrial, objectives: int) -> tuple[Cell, ...]:
-    config: dict[str, Any] = trial.user_attrs.get("trial", {})
+    config = _config(trial)
     reached = trial.intermediate_values
     step = max(reached, default=0)
     values: list[float | None] = list(trial.values or []) or ([reached[step]] if reached else [])
     values += [None] * (objectives - len(values))
-    described = words(config["backbone"], sampling_of({"config": config})) if config else words("–", "–")
-    settings = (
-        setting_cell(config[name]) if name in config else Cell("–") for name in ("alpha", "temperature", "seed")
-    )
+    settings: tuple[str | float | Schedule, ...] = (NOTHING,) * 5
+    if config:
+        settings = (config.backbone, sampling_of(config), config.alpha, config.temperature, config.seed)
     return (
-        Cell(str(trial.number), float(trial.number)),
-        *words(_STATES[trial.state]),
-        *described,
-        *settings,
-        Cell(f"{step}/{config.get('steps', '–')}", float(step)),
-        *(figure(value) for value in values),
-        figure(_minutes(trial), 1),
-        *words(str(trial.user_attrs.get("error") or "")),
+        setting_cell(trial.number),
+        *text_cells(_STATES[trial.state]),
+        *map(setting_cell, settings),
+        Cell(f"{step}/{config.steps if config else NOTHING}", float(step)),
+        *(number_cell(value) for value in values),
+        number_cell(_minutes(trial), 1),
+        *text_cells(str(trial.user_attrs.get("error") or "")),
     )
+
+
+def _config(trial: FrozenTrial) -> TrialConfig | None:
+    """Return a trial's configuration; None if it was rejected, or if this version cannot read it."""
+    try:
+        return parse_config(trial.user_attrs["trial"])
+    except (KeyError, pydantic.ValidationError):
+        return None
 
 
 def _minutes(trial: FrozenTrial) -> float | None:
-    """Return how long an ended trial took."""
+    """Return how long a trial took; None if it has not ended."""
     return trial.duration.total_seconds() / 60 if trial.duration else None

@@ -1,19 +1,21 @@
-"""The model card of an exported trial, from its result alone: what it is, how to use it, what it scores, its data."""
+"""The model card of an exported trial, written from its result alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import yaml
 
-from study.analysis.leaderboard import Result, decimals, number, sampling_of
-from study.analysis.tables import Cell, Table, escape_markdown, figure, paragraphs, words
+from study.analysis import formats
+from study.analysis.formats import decimals
+from study.analysis.study import sampling_of
+from study.analysis.tables import Cell, Table, benchmark_line, escape_markdown, number_cell, paragraphs, text_cells
 from study.config import BUILTIN
+from study.results.trial_result import Scores, TrialResult
 from tasks.schema import Setting
 
 _HIDDEN = {"validation", "benchmarks", "resources", "corpora"}
-"""Settings with a place of their own in the card, or of no concern to its reader."""
+"""Settings that the card shows elsewhere, or that its reader does not need."""
 _TRAINED = """\
 A multilingual dense retriever: {backbone}, fine-tuned for {steps} steps on {sampling} batches, alpha {alpha}, \
 temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
@@ -29,21 +31,20 @@ scores = model.similarity(queries, passages)
 _PROMPTS = """\
 Scores are cosines; pooling: {pooling}. Prompts: {query_prefix!r} before a query, {passage_prefix!r} before a passage. \
 In training queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
-at the longer of the two. If the loader reports missing `pooler` weights: nothing uses them."""
+at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
 _LICENCE = """\
 The weights derive from the backbone and from these corpora, and the licences of all of them apply; \
-`tasks/corpora/<name>.py` of the project states each corpus's."""
+`tasks/corpora/<name>.py` in the project states the licence of each corpus."""
 
 
-def model_card(result: Result, name: str) -> str:
-    """Return the card of a trial.
+def model_card(result: TrialResult, name: str) -> str:
+    """Return the card of a trial's model.
 
     Args:
-        result: what the trial's `result.json` holds.
-        name: of the model.
+        result: the trial's result.
+        name: the model's name.
     """
-    config = result["config"]
-    prompts = _PROMPTS.format(**{**config, **result["backbone"]})
+    prompts = _PROMPTS.format(**{**dict(result.config), **dict(result.backbone)})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
         *("## Use", _CODE, prompts),
@@ -54,12 +55,12 @@ def model_card(result: Result, name: str) -> str:
     return paragraphs(parts)
 
 
-def _front_matter(result: Result) -> str:
-    backbone: str = result["config"]["backbone"]
+def _front_matter(result: TrialResult) -> str:
+    backbone = result.config.backbone
     fields = {
         "library_name": "sentence-transformers",
         "pipeline_tag": "sentence-similarity",
-        "language": sorted({language for held in result["benchmarks"].values() for language in held["queries"]}),
+        "language": sorted({language for measured in result.benchmarks.values() for language in measured.queries}),
         "tags": ["sentence-transformers", "feature-extraction", "dense-retrieval", "multilingual"],
     }
     is_hub_id = backbone.count("/") == 1 and not backbone.startswith((BUILTIN, ".", "/", "~"))
@@ -67,60 +68,57 @@ def _front_matter(result: Result) -> str:
     return f"---\n{text}---"
 
 
-def _about(result: Result) -> str:
-    config, backbone = result["config"], escape_markdown(result["config"]["backbone"])
-    if not result["training"]["best_step"]:
+def _about(result: TrialResult) -> str:
+    config, backbone = result.config, escape_markdown(result.config.backbone)
+    if not result.training.best_step:
         return f"A multilingual dense retriever: {backbone} as it is, without training."
     return _TRAINED.format(
         backbone=backbone,
-        steps=result["training"]["best_step"],
-        sampling=sampling_of(result),
-        alpha=_shown(config["alpha"]),
+        steps=result.training.best_step,
+        sampling=sampling_of(config),
+        alpha=formats.setting(config.alpha),
         temperature=_temperature(result),
     )
 
 
-def _temperature(result: Result) -> str:
-    """Return the temperature as it was set or, where it was learned, from where to where."""
-    config, training = result["config"], result["training"]
-    start = _shown(config["temperature"])
-    if config["temperature_learning_rate"] is None:
+def _temperature(result: TrialResult) -> str:
+    """Return the temperature that was set and, if it was learned, the one at the best step."""
+    start, training = formats.setting(result.config.temperature), result.training
+    if result.config.temperature_learning_rate is None:
         return start
-    end = next(entry["temperature_now"] for entry in training["history"] if entry["step"] == training["best_step"])
-    return f"{start}, learned to {number(end)}"
+    end = next(entry["temperature_now"] for entry in training.history if entry["step"] == training.best_step)
+    return f"{start}, learned to {formats.setting(end)}"
 
 
-def _measured(result: Result) -> list[str]:
+def _measured(result: TrialResult) -> list[str]:
     parts = ["## Results", "Selected on a development set; these benchmarks were only reported."]
-    for name, held in sorted(result["benchmarks"].items()):
-        queries, passages = (sum(held[side].values()) for side in ("queries", "passages"))
-        details = "".join(f", {key} {value}" for key, value in held["details"].items())
-        about = f"{queries:,} queries, {passages:,} passages, data revision {held['revision']}{details}."
-        tables = (_overall(held["metrics"], name), _by_language(held["by_language"], result["training_languages"]))
-        parts += [f"### {escape_markdown(name)}", escape_markdown(about), *(table.markdown() for table in tables)]
+    for name, measured in sorted(result.benchmarks.items()):
+        tables = (_overall(measured.metrics, name), _by_language(measured.by_language, result.training_languages))
+        about = escape_markdown(benchmark_line(name, measured))
+        parts += [f"### {escape_markdown(name)}", about, *(table.markdown() for table in tables)]
     return parts
 
 
-def _overall(metrics: Mapping[str, float], benchmark: str) -> Table:
+def _overall(metrics: Scores, benchmark: str) -> Table:
     """Return a table with a row for each setting and a column for each metric."""
-    figures = {tuple(key.removeprefix(f"{benchmark}/").split("/")): value for key, value in metrics.items()}
-    names = list(dict.fromkeys(name for _, name in figures))
+    values = {tuple(key.removeprefix(f"{benchmark}/").split("/")): value for key, value in metrics.items()}
+    names = list(dict.fromkeys(name for _, name in values))
     rows = [
-        (Cell(setting), *(figure(figures.get((setting, name)), decimals(name)) for name in names))
+        (Cell(setting), *(number_cell(values.get((setting, name)), decimals(name)) for name in names))
         for setting in Setting
-        if any(setting == held for held, _ in figures)
+        if any(setting == measured for measured, _ in values)
     ]
     return Table("All languages", ("setting", *names), tuple(rows), frozenset({"setting"}))
 
 
-def _by_language(scores: Mapping[str, Mapping[str, Mapping[str, float]]], trained: Collection[str]) -> Table:
+def _by_language(scores: Mapping[str, Mapping[str, Scores]], trained: Collection[str]) -> Table:
     """Return a table with a row for each query language and a column for each setting's first metric."""
-    leading = {setting: next(iter(next(iter(held.values())))) for setting, held in scores.items() if held}
-    languages = sorted({language for held in scores.values() for language in held})
+    leading = {setting: next(iter(next(iter(by.values())))) for setting, by in scores.items() if by}
+    languages = sorted({language for by in scores.values() for language in by})
     rows = [
         (
             Cell(language if language in trained or not trained else f"{language} (unseen in training)"),
-            *(figure(scores[s].get(language, {}).get(name), decimals(name)) for s, name in leading.items()),
+            *(number_cell(scores[s].get(language, {}).get(name), decimals(name)) for s, name in leading.items()),
         )
         for language in languages
     ]
@@ -128,31 +126,26 @@ def _by_language(scores: Mapping[str, Mapping[str, Mapping[str, float]]], traine
     return Table("By language of the query", headings, tuple(rows), frozenset({"language"}))
 
 
-def _data(result: Result) -> list[str]:
-    if not result["config"]["steps"]:
+def _data(result: TrialResult) -> list[str]:
+    if not result.config.steps:
         return []
     corpora = [
-        f"{held['name']}, {held['rows']:,} rows, revision {held['revision']}"
-        + "".join(f", {key} {value}" for key, value in corpus["options"].items())
-        for corpus, held in zip(result["config"]["corpora"], result["corpora"], strict=True)
+        f"{record.name}, {record.rows:,} rows, revision {record.revision}"
+        + "".join(f", {key} {value}" for key, value in corpus.options.items())
+        for corpus, record in zip(result.config.corpora, result.corpora, strict=True)
     ]
-    languages = f"Languages: {', '.join(result['training_languages'])}."
+    languages = f"Languages: {', '.join(result.training_languages)}."
     lines = "\n".join(f"- {escape_markdown(corpus)}" for corpus in corpora)
     return ["## Data and licence", lines, languages, _LICENCE]
 
 
-def _settings(result: Result) -> Table:
-    shown = {key: _shown(value) for key, value in result["config"].items() if key not in _HIDDEN and value is not None}
-    shown |= {"steps taken": str(result["training"]["step"]), "best step": str(result["training"]["best_step"])}
-    shown |= {key: str(value) for key, value in (result["versions"] | result["hardware"]).items()}
+def _settings(result: TrialResult) -> Table:
+    values = {name: value for name, value in result.config if name not in _HIDDEN and value is not None}
+    values |= {"steps taken": result.training.step, "best step": result.training.best_step}
+    values |= {**result.versions, **result.hardware}
     return Table(
         "As trained",
         ("setting", "value"),
-        tuple(words(*pair) for pair in shown.items()),
+        tuple(text_cells(name, formats.setting(value)) for name, value in values.items()),
         frozenset({"setting", "value"}),
     )
-
-
-def _shown(value: Any) -> str:
-    is_schedule = isinstance(value, dict) and "start" in value
-    return number(value) if is_schedule or type(value) is float else str(value)

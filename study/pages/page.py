@@ -1,7 +1,7 @@
-"""The report as one HTML file that needs nothing else, and as Markdown with the same tables.
+"""The report as one self-contained HTML file, and as Markdown with the same tables.
 
-The page forbids itself the network, and every script but its own, by a content security policy: what a data set's
-text may hold is escaped, and would not run if it were not.
+All text is escaped. A content security policy also forbids the network and every script but the page's own, so that a
+script in a data set's text would not run even if it were not escaped.
 """
 
 from __future__ import annotations
@@ -17,19 +17,37 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from study.analysis.leaderboard import metric_name
+from study.analysis.formats import metric_name
+from study.analysis.study import read_study
 from study.analysis.tables import escape_markdown, paragraphs
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent
-from study.pages.content import Content
+from study.pages.content import Content, read_content
+from study.results import files
 
+REPORT = "report"
 VEGA_LITE = "6.4"
-"""As Altair 6 writes it."""
+"""The version that Altair 6 writes."""
 _DRAW = """
 window.drawChart = (element, spec) => vegaEmbed(element, spec, {
   mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: { theme: "custom" },
 });
 """
-"""`ast`: expressions are interpreted, because the content security policy forbids to compile them."""
+"""`ast`: Vega interprets expressions, because the content security policy forbids compiling them."""
+
+
+def write_report(folder: str) -> tuple[str, str]:
+    """Write a study's report into its folder as HTML and as Markdown; return both paths.
+
+    Raises:
+        StudyError: there is no study, or its record cannot be read.
+        StudyError: no trial of it was measured.
+    """
+    study = read_study(folder)
+    content = read_content(study)
+    paths = files.join(study.folder, f"{REPORT}.html"), files.join(study.folder, f"{REPORT}.md")
+    for path, text in zip(paths, (html(content), markdown(content)), strict=True):
+        files.write_text(path, text)
+    return paths
 
 
 def html(content: Content) -> str:
@@ -39,22 +57,22 @@ def html(content: Content) -> str:
 
 
 def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
-    """Return a page of ours, in which all text is escaped and no scripts run but these."""
+    """Return a page from a template; all text is escaped, and only these scripts run."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("study.pages"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
-    assert all("</script" not in one.lower() for one in scripts), "would end the script before its end"
+    assert all("</script" not in script.lower() for script in scripts), "it would end the script element"
     return environment.get_template(template).render(
         hashes=Markup(" ".join(map(_hash, scripts))),  # noqa: S704 - base64
-        scripts=[Markup(one) for one in scripts],  # noqa: S704 - ours
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
         css=Markup(beside("report.css")),  # noqa: S704 - ours
         **values,
     )
 
 
 def beside(name: str) -> str:
-    """Return a file that stands beside the templates."""
+    """Return the content of a file in the templates' folder."""
     return resources.files("study.pages").joinpath("templates", name).read_text(encoding="utf-8")
 
 
@@ -70,7 +88,7 @@ def markdown(content: Content) -> str:
 
 
 def _code(text: str) -> str:
-    """Return text as indented code, which nothing in it can end."""
+    """Return text as an indented code block, which no text can close."""
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
@@ -88,11 +106,11 @@ def _benchmark(content: BenchmarkContent) -> list[str]:
 
 @cache
 def _library() -> str:
-    """Return Vega, Vega-Lite and what draws with them as one script; the package brings it, not the network."""
+    """Return Vega, Vega-Lite and the code that draws with them as one script, from the installed package."""
     bundle: str = vl_convert.javascript_bundle(_DRAW, vl_version=VEGA_LITE)
     return bundle
 
 
 def _hash(text: str) -> str:
-    """Return a script's name in a content security policy."""
+    """Return the source expression of a script for a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

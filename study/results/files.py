@@ -1,8 +1,12 @@
-"""Files of a study, on this machine or on shared storage (S3, GCS, NFS): written whole or not at all."""
+"""Read and write files on this machine or on shared storage (S3, GCS, NFS).
+
+A file is written under another name, forced to disk and then renamed: after a crash it is the old one or the new one.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +17,13 @@ from pyarrow import fs
 
 
 def absolute(folder: str) -> str:
-    """Return a URI as it is, and a local path made absolute: workers do not share the driver's working directory."""
+    """Return a URI unchanged and a local path as an absolute one, since workers have another working directory."""
     folder = folder.removeprefix("file://")
     return str(Path(folder).expanduser().resolve()) if is_local(folder) else folder.rstrip("/")
 
 
 def is_local(folder: str) -> bool:
-    """Return whether a folder is a path: on this machine, or mounted here as NFS is."""
+    """Return whether a folder is a path on this machine (NFS mounts included), not a URI."""
     return "://" not in folder
 
 
@@ -29,7 +33,7 @@ def join(folder: str, *parts: str) -> str:
 
 
 def exists(path: str) -> bool:
-    """Return whether a file or folder is there."""
+    """Return whether a file or folder exists."""
     filesystem, inner = fs.FileSystem.from_uri(path)
     return bool(filesystem.get_file_info(inner).type != fs.FileType.NotFound)
 
@@ -41,14 +45,14 @@ def modified(path: str) -> float:
 
 
 def folders(path: str) -> list[str]:
-    """Return the names of the folders in `path`, sorted; none where it does not exist."""
+    """Return the names of the folders in `path`, sorted; none if it does not exist."""
     filesystem, inner = fs.FileSystem.from_uri(path)
     found = filesystem.get_file_info(fs.FileSelector(inner, allow_not_found=True))
     return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a folder with all that is in it, if it is there."""
+    """Remove a file, or a folder with its content; do nothing if there is none."""
     filesystem, inner = fs.FileSystem.from_uri(path)
     kind = filesystem.get_file_info(inner).type
     if kind == fs.FileType.Directory:
@@ -57,11 +61,16 @@ def remove(path: str) -> None:
         filesystem.delete_file(inner)
 
 
-def read_json(path: str) -> Any:
-    """Return the value of a JSON file."""
+def read_bytes(path: str) -> bytes:
+    """Return what a file holds."""
     filesystem, inner = fs.FileSystem.from_uri(path)
     with filesystem.open_input_stream(inner) as stream:
-        return json.loads(stream.read())
+        return bytes(stream.read())
+
+
+def read_json(path: str) -> Any:
+    """Return the value of a JSON file."""
+    return json.loads(read_bytes(path))
 
 
 def write_json(path: str, value: object) -> None:
@@ -87,11 +96,26 @@ def write_table(path: str, table: pa.Table) -> None:
 
 def _write(path: str, write: Callable[[fs.FileSystem, str], None]) -> None:
     filesystem, inner = fs.FileSystem.from_uri(path)
-    filesystem.create_dir(inner.rpartition("/")[0], recursive=True)
+    folder = inner.rpartition("/")[0]
+    filesystem.create_dir(folder, recursive=True)
     write(filesystem, inner + ".partial")
+    local = isinstance(filesystem, fs.LocalFileSystem)
+    if local:
+        _sync(inner + ".partial")  # else the rename may reach the disk before the content does
     filesystem.move(inner + ".partial", inner)
+    if local:
+        _sync(folder)
 
 
 def _write_bytes(filesystem: fs.FileSystem, inner: str, content: bytes) -> None:
     with filesystem.open_output_stream(inner) as stream:
         stream.write(content)
+
+
+def _sync(path: str) -> None:
+    """Force a file's content, or a folder's list of files, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

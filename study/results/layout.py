@@ -1,10 +1,10 @@
-"""What a study leaves behind: the layout of its folder, and how to read it back. Starts without torch or Ray.
+"""The layout of a study's folder, and its records read back. Starts without torch or Ray.
 
-<study>/study.json               the search space as resolved, versions, hardware
+<study>/study.json               the search space, its objectives, versions, hardware (`study_record.StudyRecord`)
 <study>/optuna.db                every trial: parameters, states, values
-<study>/pareto.json              of several objectives: the trials that no other dominates
-<study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair
-<study>/trials/0003/positions/   per-query positions, one Parquet file a benchmark
+<study>/pareto.json              for several objectives: the trials that no other dominates
+<study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair (`trial_result.TrialResult`)
+<study>/trials/0003/positions/   positions of relevant passages by query, one Parquet file per benchmark
 <study>/trials/0003/examples.json  what was retrieved for some queries of each language
 <study>/trials/0003/step-...     the checkpoints that are kept
 <study>/tensorboard/             scalars and HParams
@@ -13,40 +13,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import platform
-from importlib import metadata
-from pathlib import Path
-from typing import Any
+
+import pydantic
 
 from study.results import files
+from study.results.study_record import StudyRecord, parse_study
+from study.results.trial_result import FailedTrial, TrialResult, parse_result
 from tasks.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 STUDY = "study.json"
 RECORD = "optuna.db"
 RECORD_ELSEWHERE = "STUDY_RECORD"
-"""The variable that names the record of studies whose folders cannot hold it."""
+"""Environment variable with the URL of the Optuna storage, for studies in a bucket."""
 RESULT = "result.json"
 PROGRESS = "progress.json"
-"""In a checkpoint: where the training stood, its history included."""
+"""In a checkpoint: how far training was, with its history (`trial_result.TrainingProgress`)."""
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 _STEP = "step-"
-PACKAGES = ("torch", "transformers", "ray", "optuna", "faiss-cpu", "datasets", "tokenizers", "numpy", "babel")
 
 
 class RecordError(UserError):
-    """There is nowhere to keep the record of a study's trials."""
+    """There is no place for the Optuna storage of a study."""
+
+
+class StudyError(UserError):
+    """A study that cannot be read, compared or reported."""
 
 
 def record_url(study_folder: str, chosen: str | None) -> str:
     """Return the URL of a study's Optuna storage.
 
-    It is the one chosen in the search space, else SQLite in the study's folder; where that is in a bucket, the one that
-    STUDY_RECORD names.
+    It is the one chosen in the search space, else SQLite in the study's folder; for a folder in a bucket, the one that
+    the environment variable STUDY_RECORD names.
 
     Raises:
-        RecordError: none is chosen, and the folder is on storage that SQLite cannot write to.
+        RecordError: none is chosen, and SQLite cannot write to the storage of the folder.
     """
     if chosen:
         return chosen
@@ -54,9 +60,9 @@ def record_url(study_folder: str, chosen: str | None) -> str:
         return f"sqlite:///{study_folder}/{RECORD}"
     if not os.environ.get(RECORD_ELSEWHERE):
         raise RecordError(
-            f"{study_folder} cannot hold the record of the trials: SQLite needs a file system; set {RECORD_ELSEWHERE}, "
-            "or `storage:` in the search space, to a database, postgresql://user@host/studies, or to a file on this "
-            "machine, sqlite:////home/me/studies.db"
+            f"{study_folder} cannot hold the record of the trials, as SQLite needs a file system: set "
+            f"{RECORD_ELSEWHERE}, or `storage:` in the search space, to a database (postgresql://user@host/studies) or "
+            "to a file on this machine (sqlite:////home/me/studies.db)"
         )
     return os.environ[RECORD_ELSEWHERE]
 
@@ -72,58 +78,83 @@ def positions_file(folder: str, benchmark: str) -> str:
 
 
 def checkpoint_name(folder: str, step: int) -> str:
-    """Return the name of a new checkpoint of a trial; one of the same step that could not be read keeps its own."""
+    """Return a new name for a trial's checkpoint; an unreadable one of the same step keeps its own."""
     name = f"{_STEP}{step:08d}"
     earlier = len(checkpoints(folder, step))
     return f"{name}.{earlier}" if earlier else name
 
 
 def checkpoints(folder: str, step: int | None = None) -> list[str]:
-    """Return the names of a trial's checkpoints, or of those of one step, newest first."""
+    """Return the names of a trial's checkpoints, of all steps or of one, newest first."""
     prefix = _STEP if step is None else f"{_STEP}{step:08d}"
     return sorted((name for name in files.folders(folder) if name.startswith(prefix)), reverse=True)
 
 
-def history(folder: str, result: dict[str, Any]) -> list[dict[str, float]]:
-    """Return every report of a trial that has its result; if it failed, those up to its newest whole checkpoint."""
-    if "training" in result:
-        return list(result["training"]["history"])
+def history(folder: str, result: TrialResult | FailedTrial) -> list[dict[str, int | float]]:
+    """Return every report of a trial that ended; if it failed, those up to its newest checkpoint that can be read."""
+    if isinstance(result, TrialResult):
+        return list(result.training.history)
     for name in checkpoints(folder):
         try:
             return list(files.read_json(files.join(folder, name, PROGRESS))["history"])
-        except (
-            ValueError,
-            KeyError,
-            FileNotFoundError,
-        ):  # damaged; `study.runtime.checkpoints` skips it too
+        except (ValueError, KeyError, FileNotFoundError):  # damaged; `study.runtime.checkpoints` skips it too
             continue
     return []
 
 
-def finished(study_folder: str) -> list[dict[str, Any]]:
-    """Return the result of every trial that was evaluated, by number."""
-    numbers = [int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()]
-    paths = [files.join(trial_folder(study_folder, number), RESULT) for number in numbers]
-    held = [files.read_json(path) for path in paths if files.exists(path)]
-    return [result for result in held if "failed" not in result]
+def read_result(folder: str) -> TrialResult | FailedTrial | None:
+    """Return a trial's result; None if it has none, or one that cannot be read, which is logged as a warning."""
+    path = files.join(folder, RESULT)
+    if not files.exists(path):
+        return None
+    try:
+        return parse_result(files.read_bytes(path))
+    except pydantic.ValidationError as error:
+        logger.warning("warning: %s is left out: %s", path, damage(error))
+        return None
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that decide a result: Python's and the packages'."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+def write_result(folder: str, result: TrialResult | FailedTrial) -> None:
+    """Write a trial's result."""
+    files.write_json(files.join(folder, RESULT), result.model_dump(mode="json"))
 
 
-def hardware() -> dict[str, str | int]:
-    """Return what this machine is."""
-    return {"processor": processor(), "cores": os.cpu_count() or 1}
+def finished(study_folder: str) -> list[TrialResult]:
+    """Return the results of all trials that were measured, by number."""
+    numbers = sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit())
+    results = (read_result(trial_folder(study_folder, number)) for number in numbers)
+    return [result for result in results if isinstance(result, TrialResult)]
 
 
-def processor() -> str:
-    """Return the processor's name, such as `AMD EPYC`."""
-    cpu_info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in _lines(cpu_info) if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+def write_study(study_folder: str, record: StudyRecord) -> None:
+    """Write a study's record."""
+    files.write_json(files.join(study_folder, STUDY), record.model_dump(mode="json"))
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8").splitlines() if path.is_file() else []
+def read_study(study_folder: str) -> StudyRecord:
+    """Return a study's record.
+
+    Raises:
+        StudyError: the folder has none, or one that cannot be read.
+    """
+    path = files.join(study_folder, STUDY)
+    if not files.exists(path):
+        raise StudyError(
+            f"there is no study in {study_folder}, as it has no {STUDY}: give the folder that study.run printed"
+        )
+    try:
+        return parse_study(files.read_bytes(path))
+    except pydantic.ValidationError as error:
+        raise StudyError(
+            f"{path} cannot be read ({damage(error)}): restore it, or resume the study with its search space, which "
+            "writes it again: python -m study.run SPACE --resume --name NAME"
+        ) from None
+
+
+def damage(error: pydantic.ValidationError) -> str:
+    """Return what is wrong with a stored record, in a few words."""
+    problem = error.errors(include_url=False)[0]
+    if problem["type"] == "json_invalid":
+        return "it is not whole JSON"
+    key = ".".join(str(part) for part in problem["loc"] if part not in {"TrialResult", "FailedTrial"})
+    return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from study.config import CentringConfig
 from study.distributed import sum_over_ranks
+from study.results.trial_result import BenchmarkResult
 from study.retrieval.centring import LanguageMeans, View, centred, evenly_spaced
 from study.retrieval.encode import Encoding, TextEncoder
 from study.retrieval.evaluation_checkpoint import Partial
@@ -55,9 +56,9 @@ class Evaluation:
     examples: list[Example]
     """The passages retrieved for some queries."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return everything that has no file of its own, ready for JSON."""
-        return {name: value for name, value in vars(self).items() if name not in {"positions", "examples"}}
+    def result(self) -> BenchmarkResult:
+        """Return everything that has no file of its own."""
+        return BenchmarkResult(**{name: getattr(self, name) for name in BenchmarkResult.model_fields})
 
 
 class Centring(NamedTuple):

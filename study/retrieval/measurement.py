@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,7 +15,8 @@ from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve
 from study.model.windows import Windows
-from study.results import layout
+from study.results import provenance
+from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Outputs, evaluate_views
@@ -81,23 +81,22 @@ def means(encoder: Encoder, config: TrialConfig, centring: CentringConfig) -> La
 
 def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: Path | None = None, progress: Progress | None = None
-) -> dict[str, Any]:
-    """Load a trial's backbone, evaluate it without a training step, and return the result, ready for JSON."""
+) -> Measurement:
+    """Load a trial's backbone and evaluate it without a training step."""
     encoder = load_encoder(config, device)
-    return describe(
-        config, device, measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
-    )
+    evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
+    return measurement(config, device, evaluations)
 
 
-def describe(config: TrialConfig, device: torch.device, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
-    """Return what every result says about its figures: what was measured, how, with which versions and hardware."""
+def measurement(config: TrialConfig, device: torch.device, evaluations: Iterable[Evaluation]) -> Measurement:
+    """Return what was measured, how, with which versions and on which hardware."""
     evaluations = list(evaluations)
     precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
-    return {
-        "config": config.model_dump(mode="json"),
-        "backbone": resolve(config).describe() | {"precision": precision},
-        "metrics": {key: value for evaluation in evaluations for key, value in evaluation.metrics.items()},
-        "benchmarks": {evaluation.benchmark: evaluation.describe() for evaluation in evaluations},
-        "versions": layout.versions(),
-        "hardware": layout.hardware() | {"device": device.type, "workers": distributed.world_size()},
-    }
+    return Measurement(
+        config=config,
+        backbone=BackboneRecord(**resolve(config).describe(), precision=precision),
+        metrics={key: value for evaluation in evaluations for key, value in evaluation.metrics.items()},
+        benchmarks={evaluation.benchmark: evaluation.result() for evaluation in evaluations},
+        versions=provenance.versions(),
+        hardware=provenance.hardware() | {"device": device.type, "workers": distributed.world_size()},
+    )

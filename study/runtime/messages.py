@@ -20,7 +20,7 @@ from study.runtime.ray_internals import TUNE_KEYS
 IMPROVED_AT_STEP = "improved_at_step"
 """Ray Train ranks checkpoints by this key of a report: its step if its score is the best so far, else 0."""
 _NUMBER, _TRIAL, _RECORDED_STEP = "number", "trial", "recorded_step"
-RESUMABLE = "resumable"
+_RESUMABLE = "resumable"
 """Key of `Failure.resumable`, also in the result file of a failed trial."""
 _STEP, _TRAINING_ENDED, _FINAL, _FAILED = "step", "training_ended", "final", "failed"
 _OWN_KEYS = {_STEP, _TRAINING_ENDED, _FINAL, _FAILED, IMPROVED_AT_STEP}
@@ -95,13 +95,13 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what Ray Tune reports."""
-        return {_FAILED: self.reason, RESUMABLE: self.resumable}
+        return {_FAILED: self.reason, _RESUMABLE: self.resumable}
 
 
 def read_report(result: Mapping[str, Any]) -> TrainingReport | FinalReport | Failure:
     """Return the message in one of Tune's results, without what Tune adds to it."""
     if _FAILED in result:
-        return Failure(str(result[_FAILED]), bool(result[RESUMABLE]))
+        return Failure(str(result[_FAILED]), bool(result[_RESUMABLE]))
     metrics = {
         key: value
         for key, value in result.items()

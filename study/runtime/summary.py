@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from study import report
 from study.analysis import leaderboard
 from study.analysis.leaderboard import samplings_table, trials_table
+from study.pages import page
 from study.results import files, layout
 from study.space.study_config import StudyConfig
 
@@ -23,12 +23,12 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
     """Print the study's answer, and what became of trials without a result; return the code for the shell."""
     held = layout.finished(folder)
     console.print(f"\n{len(held)} of {config.search.trials} trials evaluated{_others(trials)} in {seconds:.0f} s\n")
-    objective = config.objectives[0].metric
+    objective = config.objectives[0]
     if len(config.objectives) > 1:
         console.print(leaderboard.front_table(held, config.objectives))
         console.print()
-        files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_json(held, config.objectives))
-    for benchmark in sorted({name for result in held for name in result["benchmarks"]}):
+        files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(held, config.objectives))
+    for benchmark in sorted({name for result in held for name in result.benchmarks}):
         console.print(trials_table(held, objective, benchmark))
         console.print()
         console.print(samplings_table(held, objective, benchmark))
@@ -40,8 +40,8 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
                 f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}", soft_wrap=True, markup=False
             )
     if held:
-        page, _ = report.write(folder)
-        console.print(f"report: {page}", soft_wrap=True)
+        html, _ = page.write_report(folder)
+        console.print(f"report: {html}", soft_wrap=True)
     console.print(f"everything lies in {folder}", soft_wrap=True)
     return exit_code(config, trials)
 

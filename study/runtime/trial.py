@@ -16,6 +16,7 @@ from ray.util.queue import Queue
 
 from study.config import ResourcesConfig, TrialConfig
 from study.results import files, layout
+from study.results.trial_result import FailedTrial, Measurement, TrialResult
 from study.runtime import messages, ray_internals
 from study.runtime.messages import Assignment, EncodingProgress, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
@@ -40,26 +41,27 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     """
     assignment = Assignment.from_dict(config)
     folder = layout.trial_folder(study_folder, assignment.number)
-    result_file = files.join(folder, layout.RESULT)
-    if files.exists(result_file) and files.read_json(result_file).get(messages.RESUMABLE):
-        files.remove(result_file)
-    ended_before = files.exists(result_file)  # after the study was killed: workers outlive it for a while
-    if not ended_before:
+    result = layout.read_result(folder)
+    if isinstance(result, FailedTrial) and result.resumable:
+        files.remove(files.join(folder, layout.RESULT))
+        result = None
+    if result:  # after the study was killed: workers outlive it for a while
+        history, completed = layout.history(folder, result), isinstance(result, TrialResult)
+        for report in messages.unrecorded(history, assignment.recorded_step, training_ended=completed):
+            tune.report(report.to_dict())
+    else:
         _forget_broken_snapshot(folder)
         ray_internals.release(folder)
         _trainer(assignment, study_folder).fit()
-    result = files.read_json(result_file)
-    if ended_before:
-        history, completed = layout.history(folder, result), "failed" not in result
-        for report in messages.unrecorded(history, assignment.recorded_step, training_ended=completed):
-            tune.report(report.to_dict())
+        result = layout.read_result(folder)
+        assert result, f"the workers of trial {assignment.number} wrote no {layout.RESULT}"
     tune.report(_last_report(result).to_dict())
 
 
-def _last_report(result: dict[str, Any]) -> FinalReport | Failure:
-    if "failed" in result:
-        return Failure(result["failed"], result[messages.RESUMABLE])
-    return FinalReport(result["training"]["step"], result["metrics"])
+def _last_report(result: TrialResult | FailedTrial) -> FinalReport | Failure:
+    if isinstance(result, FailedTrial):
+        return Failure(result.failed, result.resumable)
+    return FinalReport(result.training.step, result.metrics)
 
 
 def _forget_broken_snapshot(folder: str) -> None:
@@ -81,7 +83,7 @@ def _forget_broken_snapshot(folder: str) -> None:
 
 def measure_on_workers(
     config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None], scratch: str
-) -> dict[str, Any]:
+) -> Measurement:
     """Evaluate a backbone on the workers of a trial without training steps; `study.evaluate --workers` uses this.
 
     Args:
@@ -101,7 +103,7 @@ def measure_on_workers(
     with ThreadPoolExecutor(max_workers=1) as background:
         background.submit(_forward, queue, progress)
         try:
-            result: dict[str, Any] = trainer.fit().return_value
+            result: Measurement = trainer.fit().return_value
         finally:
             queue.put(None)
         return result
@@ -114,7 +116,7 @@ def _forward(queue: Queue, progress: Callable[[str, int, int], None]) -> None:
         progress(*message)
 
 
-def _measure(config: TrialConfig, runs: Path | None, queue: Queue) -> dict[str, Any]:
+def _measure(config: TrialConfig, runs: Path | None, queue: Queue) -> Measurement:
     from study.runtime.worker import measure_worker  # noqa: PLC0415
 
     return measure_worker(config, runs, queue)

@@ -7,9 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import ray.train
 import ray.train.torch
@@ -21,8 +19,9 @@ from study.config import VALIDATION, TrialConfig, value_at
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
+from study.results.trial_result import Clock, CorpusRecord, FailedTrial, Measurement, TrainingProgress, TrialResult
 from study.retrieval.evaluation import Evaluation, evaluate
-from study.retrieval.measurement import describe, encoding, load, measure, measure_backbone
+from study.retrieval.measurement import encoding, load, measure, measure_backbone, measurement
 from study.retrieval.question_loss import question_loss
 from study.runtime import checkpoints
 from study.runtime.data_checks import check_metrics, validation_metrics
@@ -46,7 +45,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     """
     config = assignment.trial
     use_cpus(config.resources.cpus_per_worker)
-    if files.exists(files.join(folder, layout.RESULT)):
+    if layout.read_result(folder):
         return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()
     try:
@@ -63,11 +62,11 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         _fail(assignment, folder, Failure(reason, resumable=isinstance(error, TaskError)))
         raise
     else:
-        _write(assignment, folder, result, evaluations)
+        _write(folder, result, evaluations)
         _keep_best(folder, result)
 
 
-def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dict[str, Any], list[Evaluation]]:
+def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[TrialResult, list[Evaluation]]:
     config = assignment.trial
     encoder = load_encoder(config, device)
     development = load(config.validation.benchmark)
@@ -84,21 +83,22 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[dic
         progress = training.progress
         checkpoints.restore_best(training, folder)
     else:
-        progress = checkpoint.Progress(best_step=0, best_metrics=_validate(encoder, development, config))
+        progress = TrainingProgress(best_step=0, best_metrics=_validate(encoder, development, config))
     evaluations = measure(encoder, config, reported)
     clock["measured"] = time.time()
-    result = describe(config, device, evaluations)
-    result["metrics"] = progress.best_metrics | result["metrics"]
-    about = {
-        "training": asdict(progress),
-        "clock": clock,
-        "training_languages": sorted({language for corpus in corpora for language in corpus.languages}),
-        "corpora": [{"name": c.name, "revision": c.revision, "rows": len(c)} for c in corpora],
-    }
-    return about | result, evaluations
+    measured = measurement(config, device, evaluations)
+    result = TrialResult(
+        **dict(measured) | {"metrics": {**progress.best_metrics, **measured.metrics}},
+        number=assignment.number,
+        training=progress,
+        clock=Clock(**clock),
+        training_languages=tuple(sorted({language for corpus in corpora for language in corpus.languages})),
+        corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
+    )
+    return result, evaluations
 
 
-def measure_worker(config: TrialConfig, runs: Path | None, queue: Queue) -> dict[str, Any]:
+def measure_worker(config: TrialConfig, runs: Path | None, queue: Queue) -> Measurement:
     """Evaluate a backbone without training on this rank; every rank returns the same.
 
     Args:
@@ -161,11 +161,13 @@ def _report_with_checkpoint(training: Training, metrics: dict[str, float], folde
 
 def _fail(assignment: Assignment, folder: str, failure: Failure) -> None:
     """Write why the trial cannot be finished."""
-    trial = {"number": assignment.number, "config": assignment.trial.model_dump(mode="json")}
-    files.write_json(files.join(folder, layout.RESULT), trial | failure.to_dict())
+    failed = FailedTrial(
+        number=assignment.number, config=assignment.trial, failed=failure.reason, resumable=failure.resumable
+    )
+    layout.write_result(folder, failed)
 
 
-def _write(assignment: Assignment, folder: str, result: dict[str, Any], evaluations: Sequence[Evaluation]) -> None:
+def _write(folder: str, result: TrialResult, evaluations: Sequence[Evaluation]) -> None:
     """Write the trial's files, the result last, so that its presence means that all others are there."""
     if distributed.rank() != 0:
         return
@@ -173,17 +175,17 @@ def _write(assignment: Assignment, folder: str, result: dict[str, Any], evaluati
         files.write_table(layout.positions_file(folder, evaluation.benchmark), evaluation.positions)
     examples = {evaluation.benchmark: evaluation.examples for evaluation in evaluations}
     files.write_json(files.join(folder, layout.EXAMPLES), examples)
-    files.write_json(files.join(folder, layout.RESULT), {"number": assignment.number} | result)
+    layout.write_result(folder, result)
 
 
-def _keep_best(folder: str, result: dict[str, Any]) -> None:
+def _keep_best(folder: str, result: TrialResult) -> None:
     """Remove what only further training would need: all but the best checkpoint, and its optimizer moments.
 
     With Adam these are five sixths of a trial's files at two checkpoints, and a study has many trials.
     """
     if distributed.rank() != 0:
         return
-    best = layout.checkpoints(folder, result["training"]["best_step"])[:1]
+    best = layout.checkpoints(folder, result.training.best_step)[:1]
     for name in layout.checkpoints(folder):
         path = files.join(folder, name)
         files.remove(files.join(path, checkpoint.OPTIMIZER) if name in best else path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import pydantic
@@ -15,6 +15,7 @@ from tasks.plugins import TaskError, check_benchmark, check_corpus, nearest
 from tasks.schema import Setting
 
 LOSS = "loss"
+DEFAULT_OBJECTIVE = f"{VALIDATION}/multilingual/map"
 
 
 class Objective(Frozen):
@@ -112,11 +113,16 @@ def objectives(raw: Any, where: str) -> tuple[Objective, ...]:
     return read
 
 
-def _objective(raw: Any, where: str) -> Objective:
+def with_direction(raw: Any) -> Any:
+    """Return an objective as a file has it, with the direction in which its metric improves unless it states one."""
     given = {"metric": raw} if isinstance(raw, str) else raw
-    if isinstance(given, dict) and isinstance(given.get("metric"), str):
-        given = {"direction": better(given["metric"]), **given}
-    objective = checked(Objective, given, where)
+    if isinstance(given, Mapping) and isinstance(given.get("metric"), str):
+        return {"direction": better(given["metric"]), **given}
+    return given
+
+
+def _objective(raw: Any, where: str) -> Objective:
+    objective = checked(Objective, with_direction(raw), where)
     source, _, name = objective.metric.partition(SEPARATOR)
     if source != VALIDATION:
         raise SpaceError(

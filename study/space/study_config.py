@@ -17,7 +17,7 @@ from pydantic import Field
 from study.config import LARGEST_SEED, Frozen, TrialConfig
 from study.space import fields, selection
 from study.space.fields import Values
-from study.space.selection import NoStopping, Objective, Stopping, check_references
+from study.space.selection import DEFAULT_OBJECTIVE, NoStopping, Objective, Stopping, check_references
 from study.space.spaces import Branch, Space, draw, grid, read_points, read_space
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.plugins import nearest
@@ -118,7 +118,7 @@ class _SearchKeys(Frozen):
 class _Keys(Frozen):
     trial: Mapping[str, Any] = Field(default_factory=dict)
     search: _SearchKeys
-    objective: Any = "validation/multilingual/map"
+    objective: Any = DEFAULT_OBJECTIVE
     scheduler: Any = "none"
     concurrent: int | None = Field(default=None, ge=1)
     storage: str | None = None

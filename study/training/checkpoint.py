@@ -7,7 +7,7 @@ needed to go on bit for bit: batches, learning rate and dropout are functions of
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from study.model.encoder import Encoder
 from study.results.layout import PROGRESS
+from study.results.trial_result import TrainingProgress
 
 WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
@@ -28,33 +29,14 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be read: cut short, or of another model."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands."""
-
-    step: int = 0
-    """Optimizer steps taken."""
-    best_step: int | None = None
-    best_score: float | None = None
-    """Of the validation metric, higher is better."""
-    best_metrics: dict[str, float] = field(default_factory=dict)
-    """All validation metrics at `best_step`."""
-    history: tuple[dict[str, float], ...] = ()
-    """Every report so far, by step: loss, learning rate, and the validation metrics where there was a validation."""
-    log_temperature: float | None = None
-    """Learned so far; None where the temperature is a setting."""
-    seconds: float = 0.0
-    """Spent training so far, over all attempts."""
-
-
-def save(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, progress: TrainingProgress) -> None:
     """Write a checkpoint into an existing folder; the file of the progress last, so that its presence means whole."""
     save_file(_contiguous(_trained(encoder)), folder / WEIGHTS)
     save_file(_contiguous(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
     (folder / PROGRESS).write_text(json.dumps(asdict(progress)), "utf-8")
 
 
-def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) -> Progress:
+def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) -> TrainingProgress:
     """Load a checkpoint into an encoder and its optimizer.
 
     Raises:
@@ -70,7 +52,7 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
     return progress
 
 
-def restore_weights(folder: Path, encoder: Encoder) -> Progress:
+def restore_weights(folder: Path, encoder: Encoder) -> TrainingProgress:
     """Load a checkpoint's weights alone, as for evaluation or export.
 
     Raises:
@@ -84,14 +66,14 @@ def restore_weights(folder: Path, encoder: Encoder) -> Progress:
     return progress
 
 
-def read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+def read(folder: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
     """Return where a run stood and its weights.
 
     Raises:
         CheckpointError: a file is missing or cut short.
     """
     try:
-        return Progress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
+        return TrainingProgress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
 

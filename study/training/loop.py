@@ -12,8 +12,8 @@ import torch
 from study.config import TrialConfig
 from study.distributed import sum_over_ranks, world_size
 from study.model.encoder import Encoder
+from study.results.trial_result import TrainingProgress
 from study.training.batch import BatchMaker
-from study.training.checkpoint import Progress
 from study.training.sampler import HybridSampler
 from study.training.schedules import Temperature, learning_rate_at
 from study.training.step import Stepper, make_optimizer, prepare
@@ -45,7 +45,7 @@ class Training:
         prepare(encoder.transformer, config)
         self.temperature = Temperature(config, encoder.device)
         self.optimizer = make_optimizer(encoder, self.temperature, config)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self._batches = BatchMaker(corpora, HybridSampler(corpora, config), encoder, config)
         self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 

@@ -8,7 +8,7 @@ from study.results import layout
 
 if __name__ == "__main__":
     studies = sys.argv[1:]
-    first, *others = [[trial["metrics"] for trial in layout.finished(folder)] for folder in studies]
+    first, *others = [[trial.metrics for trial in layout.finished(folder)] for folder in studies]
     assert first, "no trial has ended"
     for folder, other in zip(studies[1:], others, strict=True):
         assert len(other) == len(first), f"{folder} has {len(other)} trials, {studies[0]} {len(first)}"

@@ -20,8 +20,8 @@ def record(folder: str, held: Study) -> optuna.Study:
     name = folder.rpartition("/")[2]
     study = optuna.create_study(storage=f"sqlite:///{folder}/{layout.RECORD}", study_name=name, direction="maximize")
     for result in held.results:
-        study.add_trial(trial(TrialState.COMPLETE, result["config"], result["metrics"][OBJECTIVE]))
-    study.add_trial(trial(TrialState.RUNNING, held.results[0]["config"], 0.125))
+        study.add_trial(trial(TrialState.COMPLETE, result.config.model_dump(mode="json"), result.metrics[OBJECTIVE]))
+    study.add_trial(trial(TrialState.RUNNING, held.results[0].config.model_dump(mode="json"), 0.125))
     return study
 
 

@@ -99,7 +99,7 @@ def checkpoint_of(folder: Path, trial: int) -> Path:
 def told(folder: Path) -> list[tuple[Any, ...]]:
     """Return all that two runs of one study must agree on: what is on record, and every result's figures."""
     study = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{folder}/optuna.db")
-    found = {result["number"]: result for result in layout.finished(str(folder))}
+    found = {result.number: result for result in layout.finished(str(folder))}
     return [
         (
             trial.number,
@@ -107,7 +107,7 @@ def told(folder: Path) -> list[tuple[Any, ...]]:
             trial.params,
             trial.values,
             trial.intermediate_values,
-            *(found.get(trial.number, {}).get(key) for key in ("config", "metrics", "benchmarks")),
+            *(getattr(found.get(trial.number), name, None) for name in ("config", "metrics", "benchmarks")),
         )
         for trial in study.trials
     ]

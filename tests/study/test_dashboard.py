@@ -21,9 +21,10 @@ from selenium.webdriver.support.expected_conditions import text_to_be_present_in
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.exc import OperationalError
 
-from study.analysis.study import Study, StudyError
+from study.analysis.study import Study
 from study.pages.dashboard import Site, open_study, read_live
 from study.results import files, layout
+from study.results.layout import StudyError
 from tests.study.live_study import copy_of, record, trial
 
 ATTACK = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -61,7 +62,7 @@ def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiti
     reader, _ = open_study(folder)
     assert len(reader.get_trials()) == 13
     writer.tell(12, 0.75)
-    writer.add_trial(trial(TrialState.FAIL, synthetic_study.results[0]["config"], 0.1, "diverged"))
+    writer.add_trial(trial(TrialState.FAIL, synthetic_study.results[0].config.model_dump(mode="json"), 0.1, "diverged"))
     live = read_live(reader)
     assert [row[1].text for row in live.trials.rows[12:]] == ["done", "failed"]
     assert live.trials.rows[13][-1].text == "diverged"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,14 +18,17 @@ from study.export import main
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
+from study.results.trial_result import CorpusRecord, TrainingProgress
 from study.training import checkpoint
 from study.training.schedules import Temperature
 from study.training.step import make_optimizer
 from tests.hub_server import HubServer
+from tests.study.trial_results import trial_result
 
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
 CONFIG = TrialConfig(steps=20, max_passage_tokens=64)
+CORPORA = (CorpusRecord(name="factbook", revision="0123456789ab", rows=9),)
 APP = door(main)
 
 
@@ -40,28 +42,18 @@ def trained(seed: int) -> Encoder:
     return encoder
 
 
-def write_trial(study: str, number: int, score: float) -> Tensor:
+def write_trial(study: str, number: int, score: float, objective: str = OBJECTIVE) -> Tensor:
     """Write a trial whose best step is 10 of 20, and return its model's embeddings of the queries."""
     folder = layout.trial_folder(study, number)
-    result: dict[str, Any] = {
-        "number": number,
-        "config": CONFIG.model_dump(mode="json"),
-        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
-        "training": {"step": 20, "best_step": 10},
-        "training_languages": ["th", "zh"],
-        "corpora": [{"name": "factbook", "revision": "0123456789ab", "rows": 9}],
-        "metrics": {OBJECTIVE: score},
-        "benchmarks": {},
-        "versions": layout.versions(),
-        "hardware": layout.hardware(),
-    }
-    files.write_json(files.join(folder, layout.RESULT), result)
+    result = trial_result(number, {objective: score}, **CONFIG.model_dump())
+    training = TrainingProgress(step=20, best_step=10)
+    layout.write_result(folder, result.model_copy(update={"training": training, "corpora": CORPORA}))
     for step in (10, 20):
         encoder = trained(seed=100 * number + step)
         held = Path(folder, f"step-{step:08d}")
         held.mkdir()
         optimizer = make_optimizer(encoder, Temperature(CONFIG, encoder.device), CONFIG)
-        checkpoint.save(held, encoder, optimizer, checkpoint.Progress(step=step))
+        checkpoint.save(held, encoder, optimizer, TrainingProgress(step=step))
     best = trained(seed=100 * number + 10).eval()
     with torch.no_grad():
         return best.embed(best.tokenize(QUERIES, "query"))
@@ -112,7 +104,7 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: P
     (tmp_path / "there").mkdir()
     for arguments, message in (
         ([str(tmp_path)], "there is no study in"),
-        ([study, "--trial", "7"], "trial 7 of .* has no result: there are 0"),
+        ([study, "--trial", "7"], "trial 7 of .* has no result: trials with one are 0"),
         ([study, "--output", "there"], "there exists: choose another --output"),
     ):
         outcome = export(*arguments)

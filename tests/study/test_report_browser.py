@@ -12,8 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from study import report
 from study.analysis.study import Study
+from study.pages.page import write_report
 from study.results import files, layout
 
 ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -33,7 +33,7 @@ def address(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) ->
         result = files.read_json(files.join(trial, layout.RESULT))
         result["config"]["backbone"] += ATTACK * (number >= 6)
         files.write_json(files.join(trial, layout.RESULT), result)
-    html, _ = report.write(str(folder))
+    html, _ = write_report(str(folder))
     return Path(html).as_uri()
 
 
@@ -91,7 +91,7 @@ def test_the_heat_map_shows_another_trial_and_the_difference_of_two(
 ) -> None:
     choose(opened, "trial", "3")
     shown = heat(opened)
-    measured = [result["benchmarks"]["xquad_r"]["by_pair"]["ar-de"]["map"] for result in synthetic_study.results]
+    measured = [result.benchmarks["xquad_r"].by_pair["ar-de"]["map"] for result in synthetic_study.results]
     pair = measured[3]
     assert len(shown) == 121
     assert shown[1] == f"{pair:.2f}".removeprefix("0")

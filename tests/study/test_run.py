@@ -29,26 +29,26 @@ def test_a_study_ends_well_and_says_nothing_but_its_own_lines(studies: Studies) 
 def test_the_same_seed_gives_the_same_metrics_to_the_last_digit(studies: Studies) -> None:
     folder, _ = studies
     one, two = (layout.finished(str(folder / name)) for name in ("one", "two"))
-    assert [result["config"] for result in one] == [result["config"] for result in two]
+    assert [result.config for result in one] == [result.config for result in two]
     for first, second in zip(one, two, strict=True):
-        assert first["metrics"] == second["metrics"]
-        assert first["benchmarks"] == second["benchmarks"]
+        assert first.metrics == second.metrics
+        assert first.benchmarks == second.benchmarks
 
 
 def test_every_trial_holds_all_settings_and_its_positions_give_the_same_metrics_again(studies: Studies) -> None:
     folder, _ = studies
     for result in layout.finished(str(folder / "one")):
-        metrics = result["metrics"]
+        metrics = result.metrics
         for setting in Setting:
             for metric in ("map", "ndcg@10", "mrr", "recall@1", "recall@10", "recall@100"):
                 assert 0 < metrics[f"factbook/{setting}/{metric}"] <= 1
         assert metrics["factbook/multilingual/rank_distance"] > 0
-        file = layout.positions_file(layout.trial_folder(str(folder / "one"), result["number"]), "factbook")
+        file = layout.positions_file(layout.trial_folder(str(folder / "one"), result.number), "factbook")
         again = metrics_of(files.read_table(file), "factbook", tuple(Setting), ("map", "mrr"))
         assert {key: metrics[key] for key in again.metrics} == again.metrics
-        held = result["benchmarks"]["factbook"]
-        assert len(held["by_pair"]) == len(LANGUAGES) * (len(LANGUAGES) - 1)
-        assert held["queries"].keys() == set(LANGUAGES)
+        measured = result.benchmarks["factbook"]
+        assert len(measured.by_pair) == len(LANGUAGES) * (len(LANGUAGES) - 1)
+        assert measured.queries.keys() == set(LANGUAGES)
 
 
 def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(studies: Studies) -> None:
@@ -56,17 +56,17 @@ def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(studies: St
     study = optuna.load_study(study_name="one", storage=f"sqlite:///{folder}/one/optuna.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
     for trial, result in zip(study.trials, layout.finished(str(folder / "one")), strict=True):
-        assert trial.value == result["metrics"]["validation/multilingual/map"]
-        assert result["metrics"].items() <= trial.user_attrs.items()
+        assert trial.value == result.metrics["validation/multilingual/map"]
+        assert result.metrics.items() <= trial.user_attrs.items()
         assert set(trial.intermediate_values) == {2, 4}
 
 
 def test_a_trial_that_ended_keeps_the_weights_it_was_evaluated_with_and_no_more(studies: Studies) -> None:
     folder, _ = studies
     for result in layout.finished(str(folder / "one")):
-        trial = Path(layout.trial_folder(str(folder / "one"), result["number"]))
+        trial = Path(layout.trial_folder(str(folder / "one"), result.number))
         (kept,) = trial.glob("step-*")
-        assert kept.name == f"step-{result['training']['best_step']:08d}"
+        assert kept.name == f"step-{result.training.best_step:08d}"
         assert sorted(file.name for file in kept.iterdir() if not file.name.startswith(".")) == [
             "encoder.safetensors",
             "progress.json",

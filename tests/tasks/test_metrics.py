@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.analysis.leaderboard import decimals, metric_name
+from study.analysis.formats import decimals, metric_name
 from study.space.selection import check_metric
 from tasks import metrics
 from tasks.plugins import TaskError

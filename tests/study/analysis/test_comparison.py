@@ -9,8 +9,9 @@ import pytest
 
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.pairs import choose_pairs
-from study.analysis.study import Study, StudyError, read_study
+from study.analysis.study import Study, read_study
 from study.results import files, layout
+from study.results.layout import StudyError
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, UNSEEN
 
@@ -95,6 +96,6 @@ def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, 
 def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"has no study\.json"):
         read_study(str(tmp_path))
-    files.write_json(str(tmp_path / layout.STUDY), {})
+    files.write_json(str(tmp_path / layout.STUDY), {"name": "empty", "search_space": {}})
     with pytest.raises(StudyError, match="no finished trial"):
         read_study(str(tmp_path))

@@ -6,14 +6,14 @@ from typing import Any
 
 from study.analysis.study import Group, groups_of, representatives
 from study.config import TrialConfig
+from study.results.trial_result import TrialResult
+from tests.study.trial_results import objective, trial_result
 
 OBJECTIVE = "validation/multilingual/map"
 
 
-def trial(number: int, score: float = 0.5, **config: Any) -> dict[str, Any]:
-    """Return what is read of a trial's result."""
-    settings = TrialConfig.model_validate(config).model_dump(mode="json")
-    return {"number": number, "config": settings, "metrics": {OBJECTIVE: score}}
+def trial(number: int, score: float = 0.5, metric: str = OBJECTIVE, **config: Any) -> TrialResult:
+    return trial_result(number, {metric: score}, **config)
 
 
 def numbers(groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
@@ -42,7 +42,7 @@ def test_most_seeds_come_before_the_best_score_and_the_best_mean_before_others()
         *(trial(0, 0.9, alpha=0.1), trial(1, 0.5, alpha=0.2), trial(2, 0.7, alpha=0.2, seed=1)),
         *(trial(3, 0.8, alpha=0.3), trial(4, 0.3, alpha=0.3, seed=1), trial(5, 0.1, alpha=1)),
     ]
-    standing = representatives(groups_of(results), OBJECTIVE)
+    standing = representatives(groups_of(results), objective(OBJECTIVE))
     backbone = TrialConfig().backbone
     assert {key: group.numbers for key, group in standing.items()} == {
         (backbone, "hybrid"): (1, 2),
@@ -51,11 +51,10 @@ def test_most_seeds_come_before_the_best_score_and_the_best_mean_before_others()
 
 
 def test_where_less_is_better_the_lowest_stands_for_its_kind() -> None:
-    results = [trial(0, 0.5, alpha=0.2), trial(1, 0.2, alpha=0.4)]
-    for result in results:
-        result["metrics"] = {"validation/multilingual/rank_distance": result["metrics"][OBJECTIVE]}
-    (group,) = representatives(groups_of(results), "validation/multilingual/rank_distance").values()
-    assert group.numbers == (1,)
+    for metric in ("validation/multilingual/rank_distance", "validation/loss"):
+        results = [trial(0, 0.5, metric, alpha=0.2), trial(1, 0.2, metric, alpha=0.4)]
+        (group,) = representatives(groups_of(results), objective(metric)).values()
+        assert group.numbers == (1,)
 
 
 def test_the_mean_is_over_seeds_and_missing_where_a_trial_has_no_figure() -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from study.analysis.leaderboard import metric_name, ranked, sampling_of, samplings_table, trials_table
-from study.config import TrialConfig
+import pytest
 
-OBJECTIVE = "validation/multilingual/map"
+from study.analysis.formats import metric_name
+from study.analysis.leaderboard import samplings_table, trials_table
+from study.analysis.study import ranked, sampling_of
+from study.results.trial_result import TrialResult
+from study.space.selection import Objective
+from tests.study.trial_results import objective, trial_result
+
+OBJECTIVE = objective("validation/multilingual/map")
 
 
-def trial(number: int, score: float | None, **config: Any) -> dict[str, Any]:
-    settings = TrialConfig.model_validate(config).model_dump(mode="json")
+def trial(number: int, score: float | None, **config: Any) -> TrialResult:
     metrics = {"factbook/monolingual/map": 0.8, "factbook/multilingual/rank_distance": 12.345}
-    return {"number": number, "config": settings, "metrics": metrics | ({OBJECTIVE: score} if score else {})}
+    return trial_result(number, metrics | ({OBJECTIVE.metric: score} if score else {}), **config)
 
 
 TRIALS = [
@@ -23,21 +28,24 @@ TRIALS = [
 
 
 def test_the_best_comes_first_and_a_trial_without_the_objective_nowhere() -> None:
-    assert [result["number"] for result in ranked(TRIALS, OBJECTIVE)] == [2, 3, 1, 0, 5]
+    assert [result.number for result in ranked(TRIALS, OBJECTIVE)] == [2, 3, 1, 0, 5]
 
 
-def test_where_less_is_better_the_smallest_comes_first() -> None:
-    results = [{"number": i, "metrics": {"validation/multilingual/rank_distance": v}} for i, v in enumerate((3.0, 1.0))]
-    assert [result["number"] for result in ranked(results, "validation/multilingual/rank_distance")] == [1, 0]
+@pytest.mark.parametrize("metric", ["validation/multilingual/rank_distance", "validation/loss"])
+def test_where_less_is_better_the_smallest_comes_first(metric: str) -> None:
+    results = [trial_result(number, {metric: value}) for number, value in enumerate((3.0, 1.0))]
+    assert [result.number for result in ranked(results, objective(metric))] == [1, 0]
 
 
-def test_the_smallest_validation_loss_comes_first() -> None:
-    results = [{"number": i, "metrics": {"validation/loss": v}} for i, v in enumerate((3.0, 1.0))]
-    assert [result["number"] for result in ranked(results, "validation/loss")] == [1, 0]
+def test_a_direction_that_the_user_chose_is_followed() -> None:
+    results = [trial_result(number, {OBJECTIVE.metric: value}) for number, value in enumerate((0.3, 0.1))]
+    lowest_first = Objective(metric=OBJECTIVE.metric, direction="minimize")
+    assert [result.number for result in ranked(results, lowest_first)] == [1, 0]
 
 
 def test_a_trial_without_steps_is_zero_shot_whatever_its_alpha() -> None:
-    assert [sampling_of(result) for result in TRIALS] == ["X-Y", "hybrid", "X-X-mono", "hybrid", "hybrid", "zero-shot"]
+    samplings = [sampling_of(result.config) for result in TRIALS]
+    assert samplings == ["X-Y", "hybrid", "X-X-mono", "hybrid", "hybrid", "zero-shot"]
 
 
 def test_every_ranked_trial_is_a_row_the_best_in_bold() -> None:

@@ -6,24 +6,16 @@ from typing import Any
 
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study
-from study.config import TrialConfig
+from study.results.study_record import StudyRecord
+from tests.study.trial_results import objective, trial_result
 
-OBJECTIVE = "validation/multilingual/map"
-SPACE = {"search": {"sampler": "random", "trials": 9, "space": {"alpha": {"type": "float", "low": 0, "high": 1}}}}
+OBJECTIVE = objective("validation/multilingual/map")
 
 
 def study_of(*trials: tuple[float, dict[str, Any]]) -> Study:
     """Return a study of trials given by objective and settings."""
-    results = tuple(
-        {
-            "number": number,
-            "config": TrialConfig.model_validate(config).model_dump(mode="json"),
-            "metrics": {OBJECTIVE: score},
-            "benchmarks": {},
-        }
-        for number, (score, config) in enumerate(trials)
-    )
-    return Study("/nowhere/small", {"search_space": SPACE, "name": "small"}, results)
+    results = (trial_result(n, {OBJECTIVE.metric: score}, **config) for n, (score, config) in enumerate(trials))
+    return Study("/nowhere/small", StudyRecord(name="small", search_space={}, objectives=(OBJECTIVE,)), tuple(results))
 
 
 def chosen(study: Study, *baselines: str) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -8,20 +8,19 @@ import numpy as np
 import optuna
 import pytest
 
-from study.analysis.leaderboard import MARK, front, front_json, front_table
+from study.analysis.leaderboard import MARK, front, front_data, front_table
+from study.results.trial_result import TrialResult
 from study.space.selection import Objective
+from tests.study.trial_results import trial_result
 
 MAP = Objective(metric="validation/multilingual/map", direction="maximize")
 MONO = Objective(metric="validation/monolingual/map", direction="maximize")
 DISTANCE = Objective(metric="validation/multilingual/rank_distance", direction="minimize")
 
 
-def results(values: Any, objectives: list[Objective]) -> list[dict[str, Any]]:
-    config = {"backbone": "builtin/xlmr-tiny", "alpha": 0.5, "temperature": 0.05, "steps": 10}
-    return [
-        {"number": n, "config": config, "metrics": dict(zip((o.metric for o in objectives), row, strict=True))}
-        for n, row in enumerate(values)
-    ]
+def results(values: Any, objectives: list[Objective]) -> list[TrialResult]:
+    metrics = [objective.metric for objective in objectives]
+    return [trial_result(number, dict(zip(metrics, row, strict=True))) for number, row in enumerate(values)]
 
 
 @pytest.mark.parametrize("objectives", [[MAP, DISTANCE], [MONO, MAP, DISTANCE], [MAP]])
@@ -34,7 +33,7 @@ def test_the_front_is_optunas(objectives: list[Objective]) -> None:
     wanted = {trial.number for trial in study.best_trials}
     if len(objectives) == 1:  # Optuna gives one best trial then, and we all that are equal
         wanted = set(np.flatnonzero(values[:, 0] == values.max()).tolist())
-    assert {result["number"] for result in front(results(values, objectives), objectives)} == wanted
+    assert {result.number for result in front(results(values, objectives), objectives)} == wanted
 
 
 def test_the_table_marks_the_front_and_shows_it_first_best_first() -> None:
@@ -46,8 +45,7 @@ def test_the_table_marks_the_front_and_shows_it_first_best_first() -> None:
 
 
 def test_a_trial_without_one_of_the_objectives_is_on_no_front() -> None:
-    held = results([(0.1, 90.0), (0.5, 100.0)], [MAP, DISTANCE])
-    del held[1]["metrics"][DISTANCE.metric]
-    assert front_json(held, [MAP, DISTANCE])["front"] == [
+    whole = results([(0.1, 90.0)], [MAP, DISTANCE])
+    assert front_data([*whole, trial_result(1, {MAP.metric: 0.5})], [MAP, DISTANCE])["front"] == [
         {"number": 0, "values": {MAP.metric: 0.1, DISTANCE.metric: 90.0}}
     ]

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from study.analysis.tables import NOTHING, Cell, Table, escape_markdown, figure
+from study.analysis.formats import NOTHING
+from study.analysis.tables import Cell, Table, escape_markdown, number_cell
 
 TABLE = Table(
     "ผล | ของการศึกษา",
     ("ชื่อ", "mAP"),
-    ((Cell("a|b <script>"), figure(0.51234)), (Cell("نموذج", strong=True), figure(None))),
+    ((Cell("a|b <script>"), number_cell(0.51234)), (Cell("نموذج", strong=True), number_cell(None))),
     frozenset({"ชื่อ"}),
 )
 
@@ -37,11 +38,11 @@ def test_a_terminal_shows_text_as_it_is_brackets_included() -> None:
 
 
 def test_cells_sort_by_their_value_else_by_their_text_and_nothing_has_no_key() -> None:
-    assert [cell.key for cell in (figure(-0.12345, 2), Cell("語"), figure(None))] == [-0.12345, "語", ""]
+    assert [cell.key for cell in (number_cell(-0.12345, 2), Cell("語"), number_cell(None))] == [-0.12345, "語", ""]
 
 
 def test_a_negative_figure_has_a_minus_sign() -> None:
-    assert figure(-0.5, 1).text == "−0.5"
+    assert number_cell(-0.5, 1).text == "−0.5"
 
 
 @given(st.text())

@@ -11,14 +11,14 @@ from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Method
 from study.analysis.study import Group
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
-from study.config import TrialConfig
 from tasks.schema import Setting
+from tests.study.trial_results import trial_result
 
 MAP, DISTANCE = Figure(Setting.MULTILINGUAL, "map"), Figure(Setting.MULTILINGUAL, "rank_distance")
 
 
 def group(**config: Any) -> Group:
-    return Group(({"number": 3, "config": TrialConfig.model_validate(config).model_dump(mode="json"), "metrics": {}},))
+    return Group((trial_result(3, **config),))
 
 
 def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:

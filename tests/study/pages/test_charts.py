@@ -13,6 +13,7 @@ from study.analysis.study import Study, groups_of
 from study.pages import charts
 from tasks.metrics import language_bias
 from tests.study.synthetic_study import OBJECTIVE
+from tests.study.trial_results import changed
 
 
 def rows_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,20 +35,18 @@ def test_alpha_charts_have_a_point_for_every_trial_and_setting(synthetic_study: 
         (number, setting) for number in range(12) for setting in ("monolingual", "crosslingual", "multilingual")
     }
     first = next(row for row in points if (row["trial"], row["setting"]) == (0, "multilingual"))
-    measured = synthetic_study.results[0]["metrics"]["xquad_r/multilingual/map"]
+    measured = synthetic_study.results[0].metrics["xquad_r/multilingual/map"]
     assert first["value"] == pytest.approx(measured, rel=1e-4)
 
 
 def test_lines_join_only_trials_that_are_alike_in_all_but_alpha_and_seed(synthetic_study: Study) -> None:
-    warmer = [
-        r | {"config": r["config"] | {"temperature": 0.1 if r["number"] % 2 else 0.05}} for r in synthetic_study.results
-    ]
+    warmer = [changed(r, temperature=0.1 if r.number % 2 else 0.05) for r in synthetic_study.results]
     rows = rows_of(charts.alpha_charts(warmer, "xquad_r", "map")[0])
     assert {(row["trial"] % 2, row["settings"]) for row in rows} == {(0, "temperature 0.05"), (1, "temperature 0.1")}
 
 
 def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:
-    untrained = [result | {"config": result["config"] | {"steps": 0}} for result in synthetic_study.results]
+    untrained = [changed(result, steps=0) for result in synthetic_study.results]
     assert charts.alpha_charts(untrained, "xquad_r", "map") == []
 
 
@@ -56,13 +55,13 @@ def test_forest_charts_hold_every_difference_of_a_share(synthetic_study: Study) 
     drawn = charts.forest_charts(comparisons)
     assert len(drawn) == 4
     held = [row for row in rows_of(drawn[0]) if "difference" in row]
-    assert len({row["figure"] for row in held}) == 10
+    assert len({row["score"] for row in held}) == 10
     assert all(row["low"] <= row["difference"] <= row["high"] for row in held)
 
 
 def test_language_bias_charts_hold_every_language_of_every_group(synthetic_study: Study) -> None:
     groups = groups_of(synthetic_study.results)
-    names = {language: language.upper() for language in synthetic_study.results[0]["benchmarks"]["xquad_r"]["queries"]}
+    names = {language: language.upper() for language in synthetic_study.results[0].benchmarks["xquad_r"].queries}
     for bias in language_bias():
         drawn = charts.language_bias_charts(bias, groups, "xquad_r", names)
         assert [len(rows_of(chart)) for chart in drawn] == [33, 33]
@@ -70,7 +69,7 @@ def test_language_bias_charts_hold_every_language_of_every_group(synthetic_study
 
 
 def test_learning_charts_are_loss_and_objective_per_backbone(synthetic_study: Study) -> None:
-    histories = {result["number"]: result["training"]["history"] for result in synthetic_study.results}
+    histories = {result.number: result.training.history for result in synthetic_study.results}
     drawn = charts.learning_charts(synthetic_study.results, histories, OBJECTIVE)
     assert [len(rows_of(chart)) for chart in drawn] == [60, 30, 60, 30]
     assert charts.learning_charts(synthetic_study.results, {}, OBJECTIVE) == []

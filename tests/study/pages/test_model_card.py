@@ -9,32 +9,33 @@ import yaml
 
 from study.config import TrialConfig
 from study.pages.model_card import model_card
-from study.results import layout
+from study.results import provenance
+from study.results.trial_result import BackboneRecord, CorpusRecord, TrainingProgress, TrialResult
 from study.retrieval.evaluation import evaluate
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import parallel_benchmark
 
 
-def result(**settings: Any) -> dict[str, Any]:
+def result(**settings: Any) -> TrialResult:
     """Return a result as a trial leaves it, measured on a small benchmark in Arabic, Thai and Chinese."""
     config = TrialConfig.model_validate({"steps": 100, "backbone": "FacebookAI/xlm-roberta-base"} | settings)
     evaluation = evaluate(HashingEncoder(), parallel_benchmark())
-    return {
-        "number": 3,
-        "config": config.model_dump(mode="json"),
-        "backbone": {"pooling": "mean", "query_prefix": "Query: ", "passage_prefix": "Passage: "},
-        "training": {
-            "step": 100,
-            "best_step": 80 if config.steps else 0,
-            "history": [{"step": step, "temperature_now": step / 2000} for step in (40, 80, 100)],
-        },
-        "training_languages": ["ar", "zh"] if config.steps else [],
-        "corpora": [{"name": corpus.name, "revision": "0123456789ab", "rows": 9} for corpus in config.corpora],
-        "metrics": evaluation.metrics,
-        "benchmarks": {"parallel": evaluation.describe()},
-        "versions": layout.versions(),
-        "hardware": layout.hardware(),
-    }
+    return TrialResult(
+        number=3,
+        config=config,
+        backbone=BackboneRecord(pooling="mean", query_prefix="Query: ", passage_prefix="Passage: ", precision="fp32"),
+        training=TrainingProgress(
+            step=100,
+            best_step=80 if config.steps else 0,
+            history=tuple({"step": step, "temperature_now": step / 2000} for step in (40, 80, 100)),
+        ),
+        training_languages=("ar", "zh") if config.steps else (),
+        corpora=tuple(CorpusRecord(name=corpus.name, revision="0123456789ab", rows=9) for corpus in config.corpora),
+        metrics=evaluation.metrics,
+        benchmarks={"parallel": evaluation.result()},
+        versions=provenance.versions(),
+        hardware=provenance.hardware(),
+    )
 
 
 def table_rows(card: str) -> dict[str, list[str]]:
@@ -57,21 +58,20 @@ def test_a_backbone_that_is_not_on_a_hub_is_not_named_as_one(backbone: str) -> N
 
 
 def test_every_setting_s_and_language_s_figures_are_in_it_and_unseen_languages_are_marked() -> None:
-    held = result()
-    card = model_card(held, "x")
-    rows = table_rows(card)
-    measured = held["benchmarks"]["parallel"]
+    trial = result()
+    rows = table_rows(model_card(trial, "x"))
+    measured = trial.benchmarks["parallel"]
     for setting in ("monolingual", "crosslingual", "multilingual"):
-        assert f"{measured['metrics'][f'parallel/{setting}/map']:.3f}" in rows[setting]
+        assert f"{measured.metrics[f'parallel/{setting}/map']:.3f}" in rows[setting]
         for language in ("ar", "zh"):
-            assert f"{measured['by_language'][setting][language]['map']:.3f}" in rows[language]
-    assert f"{measured['by_language']['multilingual']['th']['map']:.3f}" in rows["th (unseen in training)"]
+            assert f"{measured.by_language[setting][language]['map']:.3f}" in rows[language]
+    assert f"{measured.by_language['multilingual']['th']['map']:.3f}" in rows["th (unseen in training)"]
 
 
 def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     corpora = [{"name": "mmarco", "languages": ["ar", "zh"]}, {"name": "parallel_jsonl", "path": "t.jsonl"}]
-    held = result(corpora=corpora, alpha={"start": 0.2, "end": 0.8}, temperature=0.03)
-    card = model_card(held, "x").replace("\\", "")
+    trial = result(corpora=corpora, alpha={"start": 0.2, "end": 0.8}, temperature=0.03)
+    card = model_card(trial, "x").replace("\\", "")
     assert "alpha 0.2→0.8, temperature 0.03" in card
     learned = model_card(result(temperature=0.03, temperature_learning_rate=1e-3), "x")
     assert "temperature 0.03, learned to 0.04 " in learned
@@ -82,7 +82,7 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     assert "the licences of all of them apply" in card
     assert "'Query: ' before a query, 'Passage: ' before a passage" in card
     rows = table_rows(card)
-    assert rows["torch"] == [held["versions"]["torch"]]
+    assert rows["torch"] == [trial.versions["torch"]]
     assert rows["learning_rate"] == ["3e-05"]
     assert rows["best step"] == ["80"]
 

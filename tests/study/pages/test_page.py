@@ -137,7 +137,7 @@ def test_without_examples_and_history_the_page_stands_without_them(synthetic_stu
 
 
 def test_a_study_of_one_trial_has_a_report(synthetic_study: Study) -> None:
-    alone = Study(synthetic_study.folder, synthetic_study.description, synthetic_study.results[:1])
+    alone = Study(synthetic_study.folder, synthetic_study.record, synthetic_study.results[:1])
     html = page.html(read_content(alone))
     assert "sentence-transformers" not in html
     assert "Hybrid batches against" not in html

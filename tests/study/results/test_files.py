@@ -92,7 +92,7 @@ def test_the_dashboard_opens_the_record_that_a_study_in_a_bucket_chose(
     url = f"sqlite:///{tmp_path}/elsewhere.db"
     Record(study_of("random"), url, "first")
     bucket(tmp_path, monkeypatch)
-    files.write_json("s3://bucket/first/study.json", {"search_space": {"storage": url}})
+    files.write_json("s3://bucket/first/study.json", {"name": "toy", "search_space": {"storage": url}})
     assert open_study("s3://bucket/first")[0].study_name == "first"
 
 

@@ -94,7 +94,7 @@ def test_embeddings_as_they_are_are_measured_beside_as_if_alone() -> None:
     benchmark = parallel_benchmark()
     as_is, centred = views(benchmark, BOTH)
     alone = evaluate(HashingEncoder(), benchmark)
-    assert as_is.describe() == alone.describe()
+    assert as_is.result() == alone.result()
     assert as_is.positions.equals(alone.positions)
     assert as_is.examples == alone.examples
     assert not centred.positions.equals(as_is.positions)
@@ -134,7 +134,7 @@ def test_several_processes_all_give_the_result_of_one(run_in_group: RunInGroup, 
     arguments = (parallel_benchmark(), BOTH, CentringConfig(sides="passages", texts=9))
     for shared in run_in_group(world_size, views, *arguments):
         for result, alone in zip(shared, expected, strict=True):
-            assert result.describe() == alone.describe()
+            assert result.result() == alone.result()
             assert result.positions.equals(alone.positions)
             assert result.examples == alone.examples
 

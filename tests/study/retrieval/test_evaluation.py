@@ -11,6 +11,7 @@ from statistics import fmean
 import ir_measures
 import pytest
 
+from study.results.trial_result import BenchmarkResult
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.question_loss import question_loss
@@ -88,7 +89,7 @@ def evaluated(benchmark: Benchmark, token_budget: int, block_size: int) -> Evalu
 
 
 def same(result: Evaluation, expected: Evaluation) -> bool:
-    return result.describe() == expected.describe() and result.positions.equals(expected.positions)
+    return result.result() == expected.result() and result.positions.equals(expected.positions)
 
 
 @pytest.mark.parametrize(("token_budget", "block_size"), [(1, 1), (100, 7), (16_384, 45)])
@@ -158,9 +159,9 @@ def test_figures_can_be_computed_again_from_the_positions_alone() -> None:
     assert (scores.metrics, scores.by_language, scores.by_pair) == (result.metrics, result.by_language, result.by_pair)
 
 
-def test_a_description_is_plain_json() -> None:
-    description = evaluate(HashingEncoder(), parallel_benchmark()).describe()
-    assert json.loads(json.dumps(description, allow_nan=False)) == description
+def test_a_result_is_plain_json_and_is_read_back_as_it_was() -> None:
+    result = evaluate(HashingEncoder(), parallel_benchmark()).result()
+    assert BenchmarkResult.model_validate_json(json.dumps(result.model_dump(mode="json"), allow_nan=False)) == result
 
 
 def test_an_unknown_metric_is_refused_before_anything_is_encoded() -> None:

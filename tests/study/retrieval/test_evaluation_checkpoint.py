@@ -63,7 +63,7 @@ def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_p
         outputs=Outputs(partial=tmp_path),
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert result.describe() == expected.describe()
+    assert result.result() == expected.result()
     assert result.positions.equals(expected.positions)
     assert result.examples == expected.examples
     assert seen[-1][0] == seen[-1][1]
@@ -81,7 +81,7 @@ def test_other_queries_start_anew(tmp_path: Path) -> None:
     benchmark = parallel_benchmark()
     thai = replace(benchmark, queries={"th": benchmark.queries["th"]})
     expected = evaluate(HashingEncoder(), thai, BLOCKS)
-    assert evaluate(HashingEncoder(), thai, BLOCKS, outputs=Outputs(partial=tmp_path)).describe() == expected.describe()
+    assert evaluate(HashingEncoder(), thai, BLOCKS, outputs=Outputs(partial=tmp_path)).result() == expected.result()
 
 
 def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
@@ -89,10 +89,8 @@ def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
     expected = evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS)
-    assert (
-        evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path)).describe()
-        == expected.describe()
-    )
+    again = evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path))
+    assert again.result() == expected.result()
 
 
 def cut_short_at_different_places(folder: Path) -> tuple[Evaluation, int]:
@@ -107,7 +105,7 @@ def test_each_process_goes_on_from_its_own_place(run_in_group: RunInGroup, tmp_p
     expected = evaluate(HashingEncoder(), parallel_benchmark())
     first, second = run_in_group(2, cut_short_at_different_places, tmp_path)
     for result, _ in (first, second):
-        assert result.describe() == expected.describe()
+        assert result.result() == expected.result()
         assert result.positions.equals(expected.positions)
         assert result.examples == expected.examples
     assert second[1] < first[1]

@@ -16,7 +16,7 @@ def test_two_benchmarks_of_one_name_are_measured_side_by_side_under_their_labels
     config = TrialConfig.model_validate({"steps": 0, "benchmarks": [first, second | {"label": "chinese"}]})
     told = set()
     result = measure_backbone(config, torch.device("cpu"), progress=lambda name, *_: told.add(name))
-    assert {key.partition("/")[0] for key in result["metrics"]} == {"held_out", "chinese"} == told
-    languages = {key: sorted(measured["queries"]) for key, measured in result["benchmarks"].items()}
+    assert {key.partition("/")[0] for key in result.metrics} == {"held_out", "chinese"} == told
+    languages = {key: sorted(measured.queries) for key, measured in result.benchmarks.items()}
     assert languages == {"held_out": ["ar", "th"], "chinese": ["th", "zh"]}
-    assert [benchmark["label"] for benchmark in result["config"]["benchmarks"]] == [None, "chinese"]
+    assert [benchmark.label for benchmark in result.config.benchmarks] == [None, "chinese"]

@@ -11,7 +11,9 @@ import pytest
 import ray.train
 import torch
 
+from study.config import TrialConfig
 from study.results import layout
+from study.results.trial_result import FailedTrial
 from study.runtime import checkpoints, trial
 from study.training import checkpoint
 from study.training.loop import Training
@@ -138,5 +140,5 @@ def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
     for step in damaged:
         file = tmp_path / f"step-{step:08d}" / layout.PROGRESS
         file.write_bytes(file.read_bytes()[:20])
-    history = layout.history(str(tmp_path), {"failed": "its data went away"})
+    history = layout.history(str(tmp_path), FailedTrial(number=0, config=TrialConfig(), failed="its data went away"))
     assert [report["step"] for report in history if "validation/loss" in report] == told

@@ -13,6 +13,7 @@ from study.analysis import leaderboard
 from study.results import files
 from study.runtime import summary
 from study.space.study_config import parse
+from tests.study.trial_results import trial_result
 
 ENDED, PRUNED, FAILED, RUNNING = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
 
@@ -66,16 +67,11 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
 ) -> None:
     objective = ["validation/monolingual/map", "validation/multilingual/rank_distance"]
     held = [
-        {
-            "number": number,
-            "config": {"backbone": "builtin/xlmr-tiny", "alpha": 0.5, "temperature": 0.1, "steps": 4, "seed": 0},
-            "metrics": dict(zip(objective, values, strict=True)),
-            "benchmarks": {},
-        }
+        trial_result(number, dict(zip(objective, values, strict=True)))
         for number, values in enumerate([(0.5, 90.0), (0.6, 95.0), (0.4, 92.0)])
     ]
     monkeypatch.setattr("study.results.layout.finished", lambda _: held)
-    monkeypatch.setattr("study.report.write", lambda folder: (f"{folder}/report.html", ""))
+    monkeypatch.setattr("study.pages.page.write_report", lambda folder: (f"{folder}/report.html", ""))
     text = shown(tmp_path, (ENDED, ENDED, ENDED), objective=objective)
     assert [line.split()[:2] for line in text.splitlines() if "xlmr-tiny" in line] == [
         ["●", "1"],

@@ -1,0 +1,147 @@
+"""A trial's `result.json` as typed records: written by its workers, read by everything that comes after.
+
+Writing is strict and reading is lenient. A record is built from known fields alone; reading ignores keys that this
+version does not know, in the configuration too, so that results written by a later version open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from study.config import Frozen, TrialConfig
+
+FORMAT_VERSION = 1
+"""Version of `result.json` and `study.json`; files without one were written before there was any."""
+Scores = Mapping[str, float]
+"""Metric -> value."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """How far a trial has trained; also what its checkpoints keep."""
+
+    step: int = 0
+    """Optimizer steps taken."""
+    best_step: int | None = None
+    best_score: float | None = None
+    """Best value of the validation metric, negated where lower is better."""
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    """All validation metrics at `best_step`."""
+    history: tuple[dict[str, int | float], ...] = ()
+    """Every report so far, by step: loss, learning rate, and the validation metrics where there was a validation."""
+    log_temperature: float | None = None
+    """Learned so far; None where the temperature is a setting."""
+    seconds: float = 0.0
+    """Seconds spent training so far, over all attempts."""
+
+
+class BackboneRecord(Frozen):
+    """How the encoder was run, with everything that the configuration leaves to the model resolved."""
+
+    pooling: str
+    query_prefix: str
+    passage_prefix: str
+    max_query_tokens: int | None = None
+    """The trial's limit or the model's own, whichever is smaller; None in results without it. Likewise for passages."""
+    max_passage_tokens: int | None = None
+    assumed: tuple[str, ...] = ()
+    """What the model's files do not state and the study assumed, one line each."""
+    precision: str
+    """`bf16` or `fp32`."""
+
+
+class BenchmarkResult(Frozen):
+    """Scores on one benchmark, macro-averaged over languages or pairs, and by language and pair."""
+
+    benchmark: str
+    revision: str
+    """Revision of the data."""
+    details: Mapping[str, str]
+    """Protocol switches, such as LAReQA's `context`."""
+    metrics: Scores
+    """`benchmark/setting/metric` -> value; see `tasks.scoring.Scores`, also for the next two."""
+    by_language: Mapping[str, Mapping[str, Scores]]
+    """Setting -> query language -> scores."""
+    by_pair: Mapping[str, Scores]
+    """`query language-passage language` -> scores in the cross-lingual setting."""
+    queries: Mapping[str, int]
+    """Query language -> number of queries measured."""
+    passages: Mapping[str, int]
+    """Language -> number of passages searched."""
+
+
+class CorpusRecord(Frozen):
+    """A corpus as it was trained on."""
+
+    name: str
+    revision: str
+    rows: int
+
+
+class Clock(Frozen):
+    """Unix times at which phases of a trial began or ended; the time between two trials' clocks is overhead."""
+
+    training: float | None = None
+    """When training began; None for a trial without training steps."""
+    measured: float | None = None
+    """When the final evaluation was done."""
+
+
+class Measurement(Frozen):
+    """An encoder measured on benchmarks: what `study.evaluate` writes, and part of every trial's result."""
+
+    format_version: int = FORMAT_VERSION
+    config: TrialConfig
+    backbone: BackboneRecord
+    metrics: Scores
+    """Macro averages by full key: those of all benchmarks and, for a trial, `validation/...` at its best step."""
+    benchmarks: Mapping[str, BenchmarkResult]
+    versions: Mapping[str, str] = {}
+    """Package -> version."""
+    hardware: Mapping[str, str | int] = {}
+
+
+class TrialResult(Measurement):
+    """A trial that was trained and measured."""
+
+    number: int
+    training: TrainingProgress
+    clock: Clock = Clock()
+    training_languages: tuple[str, ...] = ()
+    corpora: tuple[CorpusRecord, ...] = ()
+
+
+class FailedTrial(Frozen):
+    """A trial that cannot be finished as things are: it diverged, its settings do not work, or its data is missing."""
+
+    format_version: int = FORMAT_VERSION
+    number: int
+    config: TrialConfig
+    failed: str
+    """The reason, in one sentence."""
+    resumable: bool = False
+    """Whether the reason can be removed, so that a resumed study runs the trial again."""
+
+
+_STORED: TypeAdapter[TrialResult | FailedTrial] = TypeAdapter(TrialResult | FailedTrial)
+
+
+def parse_result(text: str | bytes) -> TrialResult | FailedTrial:
+    """Return the result that a `result.json` holds, ignoring unknown keys.
+
+    Raises:
+        pydantic.ValidationError: the text is not JSON, or lacks what every result has.
+    """
+    return _STORED.validate_json(text, extra="ignore")
+
+
+def parse_config(stored: Mapping[str, object]) -> TrialConfig:
+    """Return the configuration that a study stored of a trial, ignoring unknown keys.
+
+    Raises:
+        pydantic.ValidationError: it holds a value that this version refuses.
+    """
+    return TrialConfig.model_validate(stored, extra="ignore")
