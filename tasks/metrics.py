@@ -35,8 +35,14 @@ class Lists(NamedTuple):
     """1-based positions, or `NOT_RETRIEVED`."""
     grades_QR: Integers
     """1 or more."""
-    own_QR: npt.NDArray[np.bool_]
-    """Whether the passage is in the language of the query."""
+    language_QR: Integers
+    """A number for the language of each passage."""
+    query_language_Q: Integers
+    """A number for the language of each query."""
+
+    def in_query_language(self) -> npt.NDArray[np.bool_]:
+        """Return, shape (Q, R), whether each passage is in the language of its query."""
+        return np.asarray(self.language_QR == self.query_language_Q[:, None])
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Metric:
 
     def __call__(self, lists: Lists) -> Values:
         """Return the metric's value for each list."""
-        assert lists.positions_QR.shape == lists.grades_QR.shape == lists.own_QR.shape, lists
+        assert lists.positions_QR.shape == lists.grades_QR.shape == lists.language_QR.shape, lists
         assert np.array_equal(lists.positions_QR > 0, lists.grades_QR > 0), "a relevant passage has position and grade"
         assert (lists.positions_QR > 0).any(axis=1).all(), "a list without relevant passages has no metrics"
         values_Q = self.function(lists)
@@ -139,11 +145,63 @@ def language_preference(lists: Lists) -> Values:
     better. NaN where the retrieved relevant passages are all in the query's language, or none is.
     """
     relevant_QR = _retrieved(lists)
-    first_Q = _places(lists).argmin(axis=1)
-    first_is_own_Q = np.take_along_axis(lists.own_QR, first_Q[:, None], axis=1)[:, 0]
-    own_Q = (lists.own_QR & relevant_QR).any(axis=1)
-    other_Q = (~lists.own_QR & relevant_QR).any(axis=1)
+    own_QR, first_Q = lists.in_query_language(), _places(lists).argmin(axis=1)
+    first_is_own_Q = np.take_along_axis(own_QR, first_Q[:, None], axis=1)[:, 0]
+    own_Q = (own_QR & relevant_QR).any(axis=1)
+    other_Q = (~own_QR & relevant_QR).any(axis=1)
     return np.where(own_Q & other_Q, first_is_own_Q.astype(np.float64), np.nan)
+
+
+def worst_position(lists: Lists) -> Values:
+    """Return the largest position of the retrieved relevant passages; NaN where there is only one.
+
+    It is how far a reader has to go to have seen every version of the answer. Lower is better; at best it is the
+    number of versions.
+    """
+    retrieved_QR = _retrieved(lists)
+    return np.where(retrieved_QR.sum(axis=1) > 1, np.where(retrieved_QR, lists.positions_QR, 0).max(axis=1), np.nan)
+
+
+def complete(lists: Lists, k: int) -> Values:
+    """Return 1 where all relevant passages are within the first k positions, else 0; NaN where there is only one."""
+    within_Q = (np.where(lists.positions_QR > 0, _places(lists), 0).max(axis=1) <= k).astype(np.float64)
+    return np.where(_relevant(lists) > 1, within_Q, np.nan)
+
+
+def peer(lists: Lists, k: int) -> Values:
+    """Return the probability of equal expected rank, PEER@k (arXiv 2405.00978): 1 where languages are treated alike.
+
+    It is the p-value of the Kruskal-Wallis test that relevant passages of all languages rank alike, averaged over
+    grades. Positions below k tie at k + 1. A grade counts where several languages have passages of it, and one of them
+    several: with one passage per language the statistic is the same whatever the ranking, so that the value is NaN
+    for benchmarks of parallel passages, such as XQuAD-R.
+    """
+    position_QR = np.minimum(lists.positions_QR, k + 1)
+    grade_QR = np.where(_retrieved(lists), lists.grades_QR, 0)
+    values = []
+    for positions, grades, languages in zip(position_QR, grade_QR, lists.language_QR, strict=True):
+        tests = [_kruskal_wallis(positions[grades == g], languages[grades == g]) for g in np.unique(grades[grades > 0])]
+        known = [p for p in tests if not np.isnan(p)]
+        values.append(sum(known) / len(known) if known else np.nan)
+    return np.array(values, dtype=np.float64)
+
+
+def _kruskal_wallis(values: Integers, groups: Integers) -> float:
+    """Return the p-value of the test, corrected for ties; NaN where there is one group, or no group of several."""
+    from scipy.special import chdtrc  # noqa: PLC0415 - takes long to import, and few benchmarks measure PEER
+
+    _, group_N, size_G = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(size_G) < 2 or size_G.max() < 2:
+        return float("nan")
+    # The rank of equal values is the mean of the ranks that they share.
+    _, value_N, count_V = np.unique(values, return_inverse=True, return_counts=True)
+    rank_N = (np.cumsum(count_V) - (count_V - 1) / 2)[value_N]
+    mean = rank_N.mean()
+    total = ((rank_N - mean) ** 2).sum()
+    if not total:
+        return 1.0
+    between = (size_G * (np.bincount(group_N, rank_N) / size_G - mean) ** 2).sum()
+    return float(chdtrc(len(size_G) - 1, (len(values) - 1) * between / total))
 
 
 METRICS = {
@@ -173,6 +231,34 @@ METRICS = {
             higher_is_better=False,
             settings=(Setting.MULTILINGUAL,),
             automatic=("language_preference",),
+        ),
+        Metric(
+            "worst_position",
+            "worst position",
+            worst_position,
+            description="position of the last of the answers to one question in different languages; lower is better",
+            higher_is_better=False,
+            decimals=1,
+            bounds=(2, np.inf),
+            settings=(Setting.MULTILINGUAL,),
+            automatic=("worst_position",),
+        ),
+        Metric(
+            "complete",
+            "complete",
+            complete,
+            description="share of questions whose answers in all languages are among the first k; higher is better",
+            cutoff="required",
+            settings=(Setting.MULTILINGUAL,),
+            automatic=("complete@100",),
+        ),
+        Metric(
+            "peer",
+            "PEER",
+            peer,
+            description="p-value of the hypothesis that answers of all languages rank alike; higher is better",
+            cutoff="required",
+            settings=(Setting.MULTILINGUAL,),
         ),
     )
 }

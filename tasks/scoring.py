@@ -177,11 +177,12 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
     list_T, first_Q = _groups(held, names)
     order = np.argsort(list_T, kind="stable")
     entry = (list_T[order], slots(list_T[order]))
-    positions_QR, grades_QR, own_QR = np.zeros((3, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
+    positions_QR, grades_QR, language_QR = np.zeros((3, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
     positions_QR[entry] = held[position].to_numpy()[order]
     grades_QR[entry] = held["grade"].to_numpy()[order]
-    own_QR[entry] = pc.equal(*_languages(held)).to_numpy()[order]
-    lists = Lists(positions_QR, grades_QR, own_QR.astype(np.bool_))
+    query_language_T, language_T = _language_numbers(held)
+    language_QR[entry] = language_T[order]
+    lists = Lists(positions_QR, grades_QR, language_QR, query_language_T[first_Q])
     named = {name: held[name].take(pa.array(first_Q)) for name in names}
     return pa.table(named | {name: metric(name)(lists) for name in metrics})
 
@@ -189,6 +190,14 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
 def _languages(positions: pa.Table) -> list[pa.ChunkedArray]:
     """Return the languages of each row's query and passage."""
     return [positions[name].cast(pa.string()) for name in ("query_language", "passage_language")]
+
+
+def _language_numbers(positions: pa.Table) -> tuple[Rows, Rows]:
+    """Return numbers for the languages of each row's query and passage; equal numbers are equal languages."""
+    languages = _languages(positions)
+    both = pa.chunked_array([chunk for column in languages for chunk in column.chunks], pa.string())
+    numbers = both.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers[: positions.num_rows], numbers[positions.num_rows :]
 
 
 def _groups(table: pa.Table, names: Sequence[str]) -> tuple[Rows, Rows]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import fmean
 
 import ir_measures
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,9 +38,9 @@ def lists(positions: object, grades: object = None, own: object = None) -> metri
     """Grades are 1 and every passage is in another language unless given."""
     positions_QR = np.array(positions, dtype=np.int64)
     grades_QR = (positions_QR > 0).astype(np.int64) if grades is None else np.array(grades, dtype=np.int64)
-    return metrics.Lists(
-        positions_QR, grades_QR, np.zeros_like(positions_QR, np.bool_) if own is None else np.array(own)
-    )
+    own_QR = np.zeros(positions_QR.shape, np.bool_) if own is None else np.array(own)
+    languages_QR = np.where(own_QR, 0, 1 + np.arange(positions_QR.shape[1]))
+    return metrics.Lists(positions_QR, grades_QR, languages_QR, np.zeros(len(positions_QR), np.int64))
 
 
 def ranked(scores: Integers, grades: Integers) -> metrics.Lists:
@@ -133,17 +135,52 @@ def test_language_preference_asks_whether_the_first_answer_is_in_the_querys_lang
 @given(data=scored())
 def test_language_preference_equals_a_walk_down_random_rankings(data: tuple[Integers, Integers]) -> None:
     ranking = ranked(*data)
-    own_QR = np.random.default_rng(0).random(ranking.positions_QR.shape) < 0.5
+    ranking = ranking._replace(language_QR=np.random.default_rng(0).integers(0, 2, ranking.positions_QR.shape))
+    own_QR = ranking.in_query_language()
     expected = []
     for positions, own in zip(ranking.positions_QR.tolist(), own_QR.tolist(), strict=True):
         walk = [is_own for position, is_own in sorted(zip(positions, own, strict=True)) if position]
         expected.append(float(walk[0]) if len(set(walk)) == 2 else np.nan)
-    np.testing.assert_array_equal(metrics.metric("language_preference")(ranking._replace(own_QR=own_QR)), expected)
+    np.testing.assert_array_equal(metrics.metric("language_preference")(ranking), expected)
+
+
+@given(data=scored(), k=st.integers(1, 50))
+def test_worst_position_and_complete_are_the_last_of_several_answers(data: tuple[Integers, Integers], k: int) -> None:
+    ranking = ranked(*data)
+    last = [max(row) if sum(place > 0 for place in row) > 1 else np.nan for row in ranking.positions_QR.tolist()]
+    np.testing.assert_array_equal(metrics.metric("worst_position")(ranking), last)
+    within = [np.nan if np.isnan(place) else float(place <= k) for place in last]
+    np.testing.assert_array_equal(metrics.metric(f"complete@{k}")(ranking), within)
+
+
+@given(data=scored(), k=st.integers(1, 50), seed=st.integers(0, 99))
+def test_peer_is_scipys_kruskal_wallis_averaged_over_grades(data: tuple[Integers, Integers], k: int, seed: int) -> None:
+    ranking = ranked(*data)
+    language_QR = np.random.default_rng(seed).integers(0, 3, ranking.positions_QR.shape)
+    expected = []
+    for positions, grades, languages in zip(
+        ranking.positions_QR.tolist(), ranking.grades_QR.tolist(), language_QR.tolist(), strict=True
+    ):
+        p_values = []
+        for grade in set(grades) - {0}:
+            rows = [(min(p, k + 1), la) for p, g, la in zip(positions, grades, languages, strict=True) if g == grade]
+            groups = [[p for p, la in rows if la == language] for language in {la for _, la in rows}]
+            if len(groups) > 1 and max(map(len, groups)) > 1:
+                alike = len({p for p, _ in rows}) == 1
+                p_values.append(1.0 if alike else scipy.stats.kruskal(*groups).pvalue)
+        expected.append(fmean(p_values) if p_values else np.nan)
+    values = metrics.metric(f"peer@{k}")(ranking._replace(language_QR=language_QR))
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+
+
+def test_peer_is_not_defined_with_one_answer_per_language() -> None:
+    assert np.isnan(metrics.metric("peer@10")(lists([[1, 2, 9], [40, 50, 60]]))).all()
 
 
 def test_only_metrics_of_language_bias_are_better_when_lower() -> None:
     lower = [name for name in metrics.METRICS if not metrics.higher_is_better(name)]
-    assert lower == [bias.name for bias in metrics.language_bias()] == ["rank_distance", "language_preference"]
+    assert lower == ["rank_distance", "language_preference", "worst_position"]
+    assert {*lower, "complete@100"} == {bias.name for bias in metrics.language_bias()}
 
 
 def test_a_value_outside_the_bounds_of_its_metric_is_our_own_mistake() -> None:
@@ -160,7 +197,7 @@ def test_a_value_outside_the_bounds_of_its_metric_is_our_own_mistake() -> None:
         ("ndcg@0", "unknown metric 'ndcg@0': did you mean 'ndcg@10'?"),
         ("recall", "metric 'recall' needs a cut-off: write 'recall@10'"),
         ("accuracy@5", "metric 'accuracy@5' takes no cut-off: write 'accuracy'"),
-        ("ความแม่น", "unknown metric 'ความแม่น': allowed: accuracy, language_preference, map, map@1"),
+        ("ความแม่น", "unknown metric 'ความแม่น': allowed: accuracy, complete@1, complete@10"),
     ],
 )
 def test_an_unknown_name_is_refused_with_what_to_write_instead(name: str, message: str) -> None:
@@ -189,3 +226,15 @@ def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TaskError, match="metric 'hit' needs a cut-off: write 'hit@10'"):
         check_metric("monolingual/hit")
     assert (metric_name("hit@5"), decimals("hit@5")) == ("Hit@5", 2)
+
+
+def test_passages_that_are_not_retrieved_leave_a_question_incomplete_and_have_no_position() -> None:
+    ranking = lists([[3, metrics.NOT_RETRIEVED, 8], [metrics.NOT_RETRIEVED, 5, 0]], own=[[True, False, False]] * 2)
+    nan = pytest.approx(np.nan, nan_ok=True)
+    expected = {
+        "worst_position": [8, nan],
+        "complete@100": [0, 0],
+        "language_preference": [1, nan],
+        "peer@9": [nan, nan],
+    }
+    assert {name: metrics.metric(name)(ranking).tolist() for name in expected} == expected

@@ -57,6 +57,8 @@ def test_multilingual_counts_the_relevant_passages_of_all_pools_and_adds_languag
         "b/multilingual/map": pytest.approx((map_th + map_zh) / 2),
         "b/multilingual/rank_distance": pytest.approx(((8 + 3) / 2 + 3) / 2),
         "b/multilingual/language_preference": 1.0,
+        "b/multilingual/worst_position": pytest.approx(((9 + 6) / 2 + 5) / 2),
+        "b/multilingual/complete@100": 1.0,
     }
 
 

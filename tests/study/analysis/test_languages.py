@@ -46,7 +46,7 @@ def test_the_heat_table_has_every_pair(synthetic_study: Study) -> None:
 
 def test_language_bias_stands_by_language_and_group(synthetic_study: Study) -> None:
     groups = groups_of(synthetic_study.results)
-    table, preference = language_bias_tables(groups, "xquad_r", frozenset(UNSEEN))
+    table, preference, *_ = language_bias_tables(groups, "xquad_r", frozenset(UNSEEN))
     assert preference.title.startswith("Language preference by query language: share of questions")
     assert [row[0].text for row in table.rows][-2:] == ["Vietnamese (vi)†", "Chinese (zh)"]
     means = [

@@ -60,6 +60,8 @@ def test_every_figure_equals_trec_eval_on_all_scores() -> None:
         multilingual = dict(result.by_language["multilingual"][language])
         assert multilingual.pop("rank_distance") > 0
         assert 0 < multilingual.pop("language_preference") <= 1
+        assert multilingual.pop("worst_position") > 0
+        assert 0 < multilingual.pop("complete@100") <= 1
         assert multilingual == close(expected)
     pairs = [(a, b) for a, b in product(benchmark.languages, repeat=2) if a != b]
     assert set(result.by_pair) == {f"{a}-{b}" for a, b in pairs}
