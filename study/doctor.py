@@ -1,4 +1,4 @@
-"""`python -m study.doctor [SPACE]`: is this machine or cluster fit for a study? One line a check, with the mend."""
+"""Check a machine or cluster before a study, one line per check, with the fix: `python -m study.doctor [SPACE]`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from study.space.study_config import StudyConfig
 
 
 def main(
-    space: Annotated[str, typer.Argument(help="The study to come: its backbones, and what its trials occupy.")] = (
+    space: Annotated[str, typer.Argument(help="The search space that will run: its backbones and resources.")] = (
         cli.DEFAULT_SPACE
     ),
     under: Annotated[
@@ -30,27 +30,27 @@ def main(
     console = cli.console()
     with cli.refusals():
         config = study_config.load(space)
-        found = examine(config, files.absolute(under), console)
-    if not all(found):
+        passed = examine(config, files.absolute(under), console)
+    if not all(passed):
         sys.exit(1)
 
 
 def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
-    """Run every check, printing each as it ends; return which are good.
+    """Run every check and print its outcome; return which passed.
 
     Args:
-        config: the study to come.
+        config: the study to prepare for.
         root: the studies' storage.
-        console: where the lines go.
+        console: where to print.
     """
     from study.health import findings, node  # noqa: PLC0415
     from study.health.all_reduce import all_reduce, place_for_a_trial  # noqa: PLC0415
-    from study.runtime import cluster  # noqa: PLC0415 - torch and Ray take seconds: only once the input is good
+    from study.runtime import cluster  # noqa: PLC0415 - imports torch and Ray, which take seconds
 
-    good = []
+    passed = []
 
-    def tell(finding: Finding) -> None:
-        good.append(finding.good)
+    def report(finding: Finding) -> None:
+        passed.append(finding.good)
         console.print(_line(finding), soft_wrap=True)
 
     cluster.start()
@@ -59,29 +59,29 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     need = config.examples[0].resources
     try:
         with place_for_a_trial(need, console.print):
-            found = node.look(models, folder)
+            nodes = node.look(models, folder)
             for finding in (
-                findings.versions(found),
-                findings.gpus(found),
-                findings.storage(found, root),
-                findings.hub(found, models),
-                findings.clock(found),
-                findings.disk(found),
+                findings.versions(nodes),
+                findings.gpus(nodes),
+                findings.storage(nodes, root),
+                findings.hub(nodes, models),
+                findings.clock(nodes),
+                findings.disk(nodes),
             ):
-                tell(finding)
-            if not findings.storage(found, root).good:
-                tell(Finding("all-reduce", False, "not tried: Ray Train needs the storage", "mend the storage first"))
+                report(finding)
+            if not findings.storage(nodes, root).good:
+                report(Finding("all-reduce", False, "skipped: Ray Train needs the storage", "fix the storage first"))
             else:
-                tell(all_reduce(need, folder))
+                report(all_reduce(need, folder))
     finally:
         files.remove(folder)
-    return good
+    return passed
 
 
 def _line(finding: Finding) -> Text:
-    mark = ("good  ", "green") if finding.good else ("mend  ", "bold red")
-    mend = (f"; {finding.mend}", "yellow") if finding.mend else ""
-    return Text.assemble(mark, f"{finding.check:<12}{finding.says}", mend)
+    mark = ("good  ", "green") if finding.good else ("fix   ", "bold red")
+    fix = (f"; {finding.fix}", "yellow") if finding.fix else ""
+    return Text.assemble(mark, f"{finding.check:<12}{finding.says}", fix)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _run(plan: Plan, console: Console) -> int:
     interruption = Interruption()
     interruption.heed()
     try:
-        with lock.held(folder):
+        with lock.exclusive(folder):
             _describe(config, folder)
             with cluster.running():
                 _describe(config, folder, ray_dashboard=cluster.dashboard())

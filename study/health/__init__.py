@@ -1,1 +1,1 @@
-"""What `study.doctor` looks at, before money is spent."""
+"""Checks that `study.doctor` makes."""

@@ -1,14 +1,11 @@
-"""A trial's workers on every node, formed and placed as a study's are, that add up numbers between them.
-
-Nodes that an autoscaling cluster starts only when asked: brought up, so that they are looked at too.
-"""
+"""Checks that workers on all nodes can add up numbers; an autoscaling cluster is asked for nodes first."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 import ray.train
@@ -26,44 +23,51 @@ from study.runtime.resources import Node
 from study.runtime.trial import scaling
 
 VALUES = 2**20
-"""Numbers a worker contributes: 4 MiB."""
+"""Numbers that each worker contributes: 4 MiB."""
+
+
+class Total(NamedTuple):
+    """The outcome of an all-reduce; it crosses Ray."""
+
+    nodes: int
+    """Nodes that took part."""
+    wrong: int
+    """Workers that got a wrong sum."""
 
 
 def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
-    """Let workers that each hold what a worker of `resources` holds add up numbers.
+    """Add up numbers over workers that take what a trial's workers take.
 
-    On GPUs there are as many as fit; on CPUs one a node, and at least as many as a trial has.
+    With GPUs there are as many workers as fit; on CPUs one per node, and at least as many as a trial has.
 
     Args:
-        resources: what the trials of the study occupy.
+        resources: what a trial of the study takes.
         folder: a folder of the studies' storage, for Ray Train's own files.
     """
     slots = [node.workers(resources) for node in cluster.supply().nodes]
     wanted = sum(slots) if resources.gpus_per_worker else max(resources.workers, sum(slot > 0 for slot in slots))
     workers = min(wanted, sum(slots), _free(resources))
-    a_worker = f"{resources.cpus_per_worker} CPU, {resources.gpus_per_worker:g} GPU"
+    size = f"{resources.cpus_per_worker} CPU, {resources.gpus_per_worker:g} GPU"
     if workers < resources.workers:
-        mend = "wait for what runs now, or add nodes"
-        return Finding(
-            "all-reduce", False, f"{workers} of a trial's {resources.workers} x ({a_worker}) have a place", mend
-        )
+        says = f"only {workers} of a trial's {resources.workers} x ({size}) fit now"
+        return Finding("all-reduce", False, says, "wait for what runs now, or add nodes")
     config = torch_config(resources)
     try:
-        measured = _trainer(workers, resources, config, folder).fit().return_value
+        total: Total = _trainer(workers, resources, config, folder).fit().return_value
     except ray.train.TrainingFailedError as error:
         first = str(error).strip().splitlines()[-1]
-        mend = "nodes must reach each other on every port; for GPUs see the worker's log with NCCL_DEBUG=INFO"
-        return Finding("all-reduce", False, f"{workers} x ({a_worker}) by {config.backend} failed: {first}", mend)
-    where = f"{workers} x ({a_worker}) on {measured['nodes']} of {len(slots)} nodes by {config.backend}"
-    if measured["wrong"]:
+        fix = "nodes must reach each other on every port; for GPUs see the worker's log with NCCL_DEBUG=INFO"
+        return Finding("all-reduce", False, f"{workers} x ({size}) with {config.backend} failed: {first}", fix)
+    where = f"{workers} x ({size}) on {total.nodes} of {len(slots)} nodes with {config.backend}"
+    if total.wrong:
         return Finding("all-reduce", False, f"{where} got a wrong sum", "update the driver and NCCL of the nodes")
     return Finding("all-reduce", True, f"{where}: the sum is right on every worker")
 
 
 def _free(resources: ResourcesConfig) -> int:
-    """Return for how many workers there is room at most beside what runs now."""
-    held = ray.available_resources()
-    return Node(held.get("CPU", 0), held.get("GPU", 0)).workers(resources)
+    """Return how many workers fit at most beside what runs now."""
+    free = ray.available_resources()
+    return Node(free.get("CPU", 0), free.get("GPU", 0)).workers(resources)
 
 
 def _trainer(workers: int, resources: ResourcesConfig, config: Any, folder: str) -> TorchTrainer:
@@ -80,40 +84,40 @@ def _trainer(workers: int, resources: ResourcesConfig, config: Any, folder: str)
     )
 
 
-def _add_up() -> dict[str, int]:
-    """Return how many workers got a wrong sum, and how many nodes took part."""
+def _add_up() -> Total:
+    """Add up numbers over all workers; runs in each of them."""
     world = dist.get_world_size()
     total = torch.full((VALUES,), float(dist.get_rank() + 1), device=ray.train.torch.get_device())
     dist.all_reduce(total)
     wrong = bool((total != world * (world + 1) / 2).any())
-    seen: list[Any] = [None] * world
-    dist.all_gather_object(seen, (ray.get_runtime_context().get_node_id(), wrong))
-    return {"nodes": len({node for node, _ in seen}), "wrong": sum(failed for _, failed in seen)}
+    workers: list[Any] = [None] * world
+    dist.all_gather_object(workers, (ray.get_runtime_context().get_node_id(), wrong))
+    return Total(nodes=len({node for node, _ in workers}), wrong=sum(is_wrong for _, is_wrong in workers))
 
 
 _PATIENCE_S = 900
-"""A cloud machine is up in two minutes, and has installed torch in ten."""
-_ASKS_EVERY_S = 1
+"""A cloud machine starts in two minutes and installs torch in ten."""
+_POLL_S = 1
 
 
 @contextmanager
-def place_for_a_trial(need: ResourcesConfig, tell: Callable[[str], None]) -> Iterator[None]:
-    """Hold the nodes of one trial while the block runs, where the cluster has none yet and may grow.
+def place_for_a_trial(need: ResourcesConfig, log: Callable[[str], None]) -> Iterator[None]:
+    """Keep the nodes of one trial running within the context, if the cluster has none yet and can grow.
 
     Args:
         need: what the trial takes.
-        tell: called with what is waited for.
+        log: called with a line that says what is waited for.
     """
-    there = cluster.supply()
-    if there.trials_now(need) or not there.trials_at_once(need):
+    present = cluster.supply()
+    if present.trials_now(need) or not present.trials_at_once(need):
         yield
         return
-    tell(f"{there}: asking for the nodes of one trial, which takes minutes")
+    log(f"{present}: asking for the nodes of one trial, which takes minutes")
     request_resources(bundles=[need.per_worker] * need.workers)
     try:
         deadline = time.monotonic() + _PATIENCE_S
         while not cluster.supply().trials_now(need) and time.monotonic() < deadline:
-            time.sleep(_ASKS_EVERY_S)  # nothing tells of a node that came
+            time.sleep(_POLL_S)  # Ray does not notify of new nodes
         yield
     finally:
         request_resources(bundles=[])

@@ -1,4 +1,4 @@
-"""From what nodes say to one line a check, with the mend. Plain functions of plain data."""
+"""Turns the nodes' answers into one finding per check, with the fix."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from study.health.node import Node
 
 FREE_BYTES = 10 * 10**9
-"""XLM-R large is 2.2 GB, its checkpoint with AdamW's moments 6.7 GB on its way to the storage."""
+"""XLM-R large takes 2.2 GB, and its checkpoint with AdamW's moments 6.7 GB until it is in the storage."""
 FULL = 0.95
-"""From here on Ray refuses to store objects."""
+"""Ray stores no more objects on a disk as full as this."""
 CLOCK_S = 5.0
-"""Signed requests to object storage fail at minutes; logs and file times of nodes are compared long before that."""
+"""Signed requests to object storage fail at minutes, but logs and file times of nodes are compared."""
 
 
 class Finding(NamedTuple):
@@ -22,17 +22,17 @@ class Finding(NamedTuple):
     check: str
     good: bool
     says: str
-    mend: str = ""
-    """What to do; empty where all is well."""
+    fix: str = ""
+    """What to do; empty if the check passed."""
 
 
 def versions(nodes: Sequence[Node]) -> Finding:
     """Compare every node's versions with what most nodes have."""
     odd = []
     for package in nodes[0].versions:
-        held = {node.name: node.versions.get(package, "none") for node in nodes}
-        usual = Counter(held.values()).most_common(1)[0][0]
-        odd += [f"{name} has {package} {found}, others {usual}" for name, found in held.items() if found != usual]
+        installed = {node.name: node.versions.get(package, "none") for node in nodes}
+        usual = Counter(installed.values()).most_common(1)[0][0]
+        odd += [f"{name} has {package} {own}, others {usual}" for name, own in installed.items() if own != usual]
     if odd:
         return Finding(
             "versions", False, "; ".join(odd), "run `ray up` again, or `make node` on that node: both install the pins"
@@ -59,24 +59,22 @@ def gpus(nodes: Sequence[Node]) -> Finding:
 
 
 def storage(nodes: Sequence[Node], where: str) -> Finding:
-    """Say which nodes cannot share files through the storage."""
+    """Report the nodes that cannot share files through the storage."""
     odd = [f"{node.name} {node.storage_error}" for node in nodes if node.storage_error]
     if odd:
-        mend = (
-            "name one that every node reaches with --storage or STUDY_STORAGE: a bucket, or a folder all of them mount"
-        )
-        return Finding("storage", False, "; ".join(odd), mend)
+        fix = "name storage that every node reaches with --storage or STUDY_STORAGE: a bucket, or a shared folder"
+        return Finding("storage", False, "; ".join(odd), fix)
     return Finding("storage", True, f"{where} is read and written by {_number(nodes, 'node')}")
 
 
 def hub(nodes: Sequence[Node], models: Sequence[str]) -> Finding:
-    """Say which nodes can get which model neither from the hub nor from their cache."""
+    """Report the nodes that have a model neither from the hub nor in their cache."""
     odd = [f"{node.name} has no {' or '.join(node.absent_models)}" for node in nodes if node.absent_models]
     if odd:
-        mend = "give it a network to the hub or HF_ENDPOINT, or copy HF_HOME from a machine that has them"
-        return Finding("hub", False, "; ".join(odd) + ", in its cache or on the hub", mend)
+        fix = "connect it to the hub or to HF_ENDPOINT, or copy HF_HOME from a machine that has the models"
+        return Finding("hub", False, "; ".join(odd) + ", in its cache or on the hub", fix)
     says = (
-        f"{', '.join(models)} can be had by {_number(nodes, 'node')}"
+        f"{', '.join(models)} can be loaded by {_number(nodes, 'node')}"
         if models
         else "not needed: backbones are built in"
     )
@@ -84,7 +82,7 @@ def hub(nodes: Sequence[Node], models: Sequence[str]) -> Finding:
 
 
 def clock(nodes: Sequence[Node]) -> Finding:
-    """Say which clocks are off."""
+    """Report the nodes whose clocks are wrong."""
     odd = [f"{node.name} is {node.clock_off_s:+.0f} s off" for node in nodes if abs(node.clock_off_s) > CLOCK_S]
     if odd:
         return Finding("clock", False, "; ".join(odd), "turn time synchronisation on there: `timedatectl set-ntp true`")
@@ -92,12 +90,12 @@ def clock(nodes: Sequence[Node]) -> Finding:
 
 
 def disk(nodes: Sequence[Node]) -> Finding:
-    """Say which disks are too full for Ray or for a model."""
+    """Report the nodes whose disks are too full for Ray or for a model."""
     odd = [f"{node.name} has {node.free_bytes / 1e9:.0f} GB free" for node in nodes if node.free_bytes < FREE_BYTES]
-    odd += [f"{node.name}: /tmp is {node.full:.0%} full" for node in nodes if node.full >= FULL]
+    odd += [f"{node.name}: the disk of Ray's files is {node.full:.0%} full" for node in nodes if node.full >= FULL]
     if odd:
         return Finding(
-            "disk", False, "; ".join(odd), "make room there, or set STUDY_CACHE and HF_HOME to a larger disk"
+            "disk", False, "; ".join(odd), "free space there, or set STUDY_CACHE and HF_HOME to a larger disk"
         )
     return Finding("disk", True, f"at least {min(node.free_bytes for node in nodes) / 1e9:.0f} GB free on every node")
 

@@ -1,7 +1,4 @@
-"""What a node says about itself. Without Ray: the same on a laptop and on each node of a cluster.
-
-Asks every node of the running cluster, each by an actor of its own.
-"""
+"""Examines the nodes of the running cluster, each by an actor on it."""
 
 from __future__ import annotations
 
@@ -31,30 +28,30 @@ _SECONDS = 10
 
 @dataclass(frozen=True)
 class Node:
-    """One node as it was found."""
+    """The state of one node."""
 
     name: str
-    """Its host name and address."""
+    """Host name and address."""
     versions: dict[str, str]
-    """Python's, the packages', and this project's: a hash over its source files, since nodes hold no git history."""
+    """Versions of Python, of packages, and of this project: a hash of its sources, as nodes have no git history."""
     ray_gpus: float
     """GPUs that Ray hands out on this node."""
     driver_gpus: int
     """GPUs that the NVIDIA driver shows."""
     free_bytes: int
-    """Space left where models and data are cached."""
+    """Free space where models and data are cached."""
     full: float
-    """Part of the disk of Ray's own files that is taken, 0 to 1."""
+    """Used fraction of the disk with Ray's own files, 0 to 1."""
     absent_models: tuple[str, ...] = ()
-    """Models asked for that can be had neither from the hub nor from this node's cache."""
+    """Models that are neither on the hub nor in this node's cache."""
     clock_off_s: float = 0.0
-    """Seconds its clock is ahead of the asking node's, beyond what the asking took."""
+    """Seconds by which its clock is ahead of the clock of the node that asks, beyond the time of the call."""
     storage_error: str = ""
-    """Why it cannot share files through the studies' storage."""
+    """Why it cannot share files through the studies' storage; empty if it can."""
 
 
 def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
-    """Look at the node this process runs on.
+    """Examine the node that this process runs on.
 
     Args:
         address: the node's address in the cluster.
@@ -85,7 +82,7 @@ def project_version() -> str:
 
 
 def share(folder: str, mine: str, others: str) -> str:
-    """Read what another node wrote into `folder` of the storage and write next to it; return what went wrong, if so."""
+    """Read another node's file in `folder` of the storage and write one; return what went wrong, or an empty text."""
     try:
         if not files.exists(files.join(folder, others)):
             return f"does not see what another node wrote to {folder}"
@@ -136,11 +133,11 @@ class _Examiner:
 
 
 def look(models: tuple[str, ...], folder: str) -> list[Node]:
-    """Return what each live node says.
+    """Examine every live node.
 
     Args:
         models: hub models that a study needs.
-        folder: a new folder of the studies' storage, which every node is to write to.
+        folder: a new folder in the studies' storage, into which every node writes.
     """
     failure = ""
     try:
@@ -149,16 +146,18 @@ def look(models: tuple[str, ...], folder: str) -> list[Node]:
         failure = f"cannot use {folder}: {error}"
     alive = [node for node in ray.nodes() if node["Alive"]]
     examiners = [_examiner(node["NodeID"]) for node in alive]
-    looking = [
+    answers = [
         examiner.examine.remote(node["NodeManagerAddress"], node["Resources"].get("GPU", 0), models)
         for examiner, node in zip(examiners, alive, strict=True)
     ]
-    found = ray.get(looking)
-    failures = ray.get([one.share.remote(folder, node["NodeID"]) for one, node in zip(examiners, alive, strict=True)])
+    nodes = ray.get(answers)
+    failures = ray.get(
+        [examiner.share.remote(folder, node["NodeID"]) for examiner, node in zip(examiners, alive, strict=True)]
+    )
     clocks = [_clock_off(examiner) for examiner in examiners]
     return [
-        replace(node, storage_error=failure or trouble, clock_off_s=off)
-        for node, trouble, off in zip(found, failures, clocks, strict=True)
+        replace(node, storage_error=failure or own_failure, clock_off_s=off)
+        for node, own_failure, off in zip(nodes, failures, clocks, strict=True)
     ]
 
 
@@ -168,7 +167,7 @@ def _examiner(node_id: str) -> Any:
 
 
 def _clock_off(examiner: Any) -> float:
-    """Return by how many seconds a node's clock lies outside of the time in which it was asked."""
+    """Return by how many seconds a node's clock is outside the time span of the call that reads it."""
     before = time.time()
     there: float = ray.get(examiner.now.remote())
     after = time.time()

@@ -1,4 +1,4 @@
-"""One driver a study: two would hand out the same trials."""
+"""A lock per study: two drivers would assign the same trials."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class StudyRunsError(UserError):
 
 
 @contextmanager
-def held(folder: str) -> Iterator[None]:
-    """Hold a study's lock, which ends with this process however that ends.
+def exclusive(folder: str) -> Iterator[None]:
+    """Hold a study's lock; the operating system releases it when this process ends.
 
-    It lies in the study's folder; for one on shared storage that has no locks (S3, GCS), in this machine's cache.
+    The lock is in the study's folder or, for storage without locks (S3, GCS), in the cache of this machine.
 
     Raises:
         StudyRunsError: another process holds it.
     """
-    place = Path(folder) if files.is_local(folder) else cache_folder() / "drivers" / _key(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(place / LOCK, blocking=False)
-    owner = place / OWNER
+    lock_folder = Path(folder) if files.is_local(folder) else cache_folder() / "drivers" / _key(folder)
+    lock_folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(lock_folder / LOCK, blocking=False)
+    owner = lock_folder / OWNER
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -1,9 +1,9 @@
-"""The one truth about a study: an Optuna study, in which every trial is either wholly there or not at all.
+"""The record of a study: an Optuna study, to which each trial is added in one transaction.
 
-A trial is RUNNING from its first moment until it is told; COMPLETE, PRUNED (stopped early) or FAIL (diverged, or its
-values do not go together) for good. Whatever else ends it leaves it RUNNING, and a resumed study goes on with it.
-User attributes: `trial`, its whole configuration; `error`, why it ended; `stopped`, the step after which the scheduler
-stopped it; every final figure under its own key.
+A trial is RUNNING from its start until its outcome is recorded: COMPLETE, PRUNED (stopped early) or FAIL (it diverged,
+or its values are not allowed together). A trial that ends for any other reason stays RUNNING, and a resumed study
+continues it. User attributes: `trial`, the whole configuration; `error`, why it ended; `stopped`, the step after which
+the scheduler stopped it; and every final metric under its own key.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Record:
         """Open the study `name` in the storage at `url`, or create it.
 
         Raises:
-            SpaceError: it was started with another search space.
+            SpaceError: the study was started with another search space.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        # A dashboard that reads a SQLite file locks it for moments; a server may have dropped an idle connection.
+        # A dashboard locks a SQLite file while it reads; a database server may close an idle connection.
         local = url.startswith("sqlite")
         options = {"connect_args": {"timeout": _SQLITE_WAITS_S}} if local else {"pool_pre_ping": True}
         self._storage = RDBStorage(url, engine_kwargs=options)
@@ -47,21 +47,21 @@ class Record:
             storage=self._storage,
             study_name=name,
             directions=[objective.direction for objective in config.objectives],
-            sampler=optuna.samplers.RandomSampler(),  # never asked: `sampling` draws
+            sampler=optuna.samplers.RandomSampler(),  # not used: `study.runtime.sampling` draws
             pruner=_pruner(config.scheduler),
             load_if_exists=True,
         )
         self._study_id = self._storage.get_study_id_from_name(name)
         self._check_same(config)
         with warnings.catch_warnings():
-            # Names for the axes in optuna-dashboard; nothing of ours depends on them.
+            # Names of the axes in optuna-dashboard; nothing else depends on them.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.set_metric_names([objective.metric for objective in config.objectives])
 
     def _check_same(self, config: StudyConfig) -> None:
         before = self.study.user_attrs.get("search_space")
         if before is None:
-            # Without the storage's URL: it may hold a password, and optuna-dashboard shows every attribute.
+            # Without the storage's URL: it may contain a password, and optuna-dashboard shows every attribute.
             source = {key: value for key, value in config.source.items() if key != "storage"}
             self.study.set_user_attr("search_space", source)
             return
@@ -78,7 +78,7 @@ class Record:
         return self.study.get_trials(deepcopy=False)
 
     def trial(self, number: int) -> FrozenTrial:
-        """Return one trial as it stands in the storage."""
+        """Return one trial in its present state."""
         return self._storage.get_trial(self._id(number))
 
     def begin(self, drawn: Drawn, trial: TrialConfig) -> int:
@@ -86,28 +86,28 @@ class Record:
         return self._add(drawn, {"trial": trial.model_dump(mode="json")}, TrialState.RUNNING)
 
     def reject(self, drawn: Drawn, reason: str) -> None:
-        """Add a failed trial: values that do not go together."""
+        """Add a failed trial, whose values are not allowed together."""
         self._add(drawn, {"error": reason}, TrialState.FAIL)
 
     def _add(self, drawn: Drawn, attributes: dict[str, Any], state: TrialState) -> int:
-        made = optuna.trial.create_trial(
+        trial = optuna.trial.create_trial(
             state=state, params=drawn.params, distributions=drawn.distributions, user_attrs=attributes
         )
-        trial_id = self._storage.create_new_trial(self._study_id, made)
+        trial_id = self._storage.create_new_trial(self._study_id, trial)
         return self._storage.get_trial_number_from_id(trial_id)
 
     def report(self, number: int, step: int, value: float) -> bool:
-        """Keep an intermediate score; return whether it is new (a resumed trial repeats some steps)."""
+        """Record an intermediate score; return whether it is new (a resumed trial repeats some steps)."""
         if step in self.trial(number).intermediate_values:
             return False
         self._storage.set_trial_intermediate_value(self._id(number), step, value)
         return True
 
     def prune(self, number: int) -> bool:
-        """Record the trial as stopped early where the scheduler says so; return whether it does.
+        """Record the trial as stopped early if the pruner decides so; return whether it does.
 
-        A pruner notes its rungs in the storage as it decides, and asked again it decides otherwise. So the decision is
-        taken on a copy first and recorded before anything else: a kill at any moment leaves it as it was.
+        A pruner writes to the storage while it decides, and would decide differently if asked again. The decision is
+        therefore made on a copy and recorded before anything else, so that a kill at any moment does not change it.
         """
         trial = self.trial(number)
         stops = STOPPED in trial.user_attrs or self._stops(number)
@@ -125,19 +125,19 @@ class Record:
         copy.add_trials(self.study.get_trials(deepcopy=True))
         return self.study.pruner.prune(copy, copy.trials[number])
 
-    def complete(self, number: int, values: Sequence[float], figures: Mapping[str, float]) -> None:
-        """Record a finished trial: its objectives' values and every final figure."""
-        for key, figure in figures.items():
-            self._storage.set_trial_user_attr(self._id(number), key, figure)
+    def complete(self, number: int, values: Sequence[float], metrics: Mapping[str, float]) -> None:
+        """Record a finished trial: the values of its objectives and all final metrics."""
+        for key, value in metrics.items():
+            self._storage.set_trial_user_attr(self._id(number), key, value)
         self.study.tell(number, list(values))
 
     def fail(self, number: int, reason: str) -> None:
-        """Record a trial that cannot be brought to an end, however often it is run."""
+        """Record a trial that cannot be finished, however often it is started."""
         self.note(number, reason)
         self.study.tell(number, state=TrialState.FAIL)
 
     def note(self, number: int, error: str | None) -> None:
-        """Keep what interrupted a running trial; None once it goes on."""
+        """Record what interrupted a running trial, or None once it runs again."""
         self._storage.set_trial_user_attr(self._id(number), "error", error)
 
     def _id(self, number: int) -> int:

@@ -1,4 +1,4 @@
-"""Trial n as a function of the seed, n and the trials before it, so a study cut short at any moment draws the same."""
+"""Draws trial n as a function of the seed, n and earlier trials, so that an interrupted study draws the same ones."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from study.space.study_config import Search, StudyConfig
 
 
 class Drawn(NamedTuple):
-    """What makes a trial: its fields' values, and the same as Optuna keeps them."""
+    """The values of a trial's fields, and the same values as Optuna stores them."""
 
     values: dict[str, Any]
-    """Dotted trial field -> value."""
+    """Values by dotted trial field."""
     params: dict[str, Any]
-    """Branch name -> value, or a categorical's label."""
+    """Values, or a categorical's labels, by branch name."""
     distributions: dict[str, BaseDistribution]
 
 
 def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial]) -> Drawn:
-    """Return trial `number`, a pure function of the arguments: grids and random search do not even look at `earlier`.
+    """Return trial `number`, a pure function of the arguments; grids and random search do not use `earlier`.
 
-    Drawing happens on a copy of the study in memory, so that nothing half drawn reaches the storage. The trials of one
-    point follow each other: the first one draws its values, the others repeat them with the next seeds.
+    The trial is drawn from a copy of the study in memory, so that the storage never contains half a trial.
+    The trials of a point follow each other: the first draws its values, the others repeat them with the next seeds.
     """
     search = config.search
     point, repetition = divmod(number, search.seeds)
@@ -64,7 +64,7 @@ def _sampler(search: Search, number: int) -> BaseSampler:
         return RandomSampler(seed)
     grouped = search.sampler == "tpe-multivariate"
     with warnings.catch_warnings():
-        # Grouping has been in Optuna since 2.8 and is what the search space asks for by name.
+        # The search space asks for grouping, which has been in Optuna since version 2.8, by name.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(
             seed=seed, n_startup_trials=search.startup * search.seeds, multivariate=grouped, group=grouped
@@ -72,7 +72,7 @@ def _sampler(search: Search, number: int) -> BaseSampler:
 
 
 def _params(search: Search, point: Values) -> dict[str, Any]:
-    """Return a point under its branches' names; of a field's branches Optuna then uses the one it is asked for."""
+    """Return a point by its branches' names; Optuna uses the branch of a field that it is asked for."""
     return {
         branch.name: _label(branch, point[branch.key])
         for branches in search.space
@@ -89,7 +89,7 @@ def _label(branch: Branch, value: Any) -> Any:
 
 
 def _suggest(trial: optuna.Trial, branch: Branch) -> tuple[Any, Any]:
-    """Return the field's value and what Optuna keeps of it."""
+    """Return the field's value, and the value that Optuna stores for it."""
     name, distribution = branch.name, branch.distribution
     if isinstance(distribution, Categorical):
         label = trial.suggest_categorical(name, distribution.labels)

@@ -22,7 +22,7 @@ def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_check_is_one_line_and_good_or_with_a_mend_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_every_check_is_one_line_and_good_or_with_a_fix_and_nothing_is_left_behind(tmp_path: Path) -> None:
     ended = doctor("--storage", str(tmp_path))
     assert ended.stderr == ""
     lines = [line.split(maxsplit=2) for line in ended.stdout.splitlines()]
@@ -30,9 +30,9 @@ def test_every_check_is_one_line_and_good_or_with_a_mend_and_nothing_is_left_beh
     outcome = {check: (mark, says) for mark, check, says in lines}
     for check in ("versions", "storage", "clock", "all-reduce"):  # GPUs, hub and disk are this machine's own affair
         assert outcome[check][0] == "good", outcome[check]
-    assert "on 1 of 1 nodes by gloo" in outcome["all-reduce"][1]
+    assert "on 1 of 1 nodes with gloo" in outcome["all-reduce"][1]
     assert ended.returncode == (0 if all(mark == "good" for mark, _ in outcome.values()) else 1)
-    assert all("; " in says for mark, says in outcome.values() if mark == "mend")
+    assert all("; " in says for mark, says in outcome.values() if mark == "fix")
     assert list(tmp_path.iterdir()) == []
 
 

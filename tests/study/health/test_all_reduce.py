@@ -26,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append(bundles)
 
     monkeypatch.setattr(all_reduce, "request_resources", ask)
-    monkeypatch.setattr(all_reduce, "_ASKS_EVERY_S", 0)
+    monkeypatch.setattr(all_reduce, "_POLL_S", 0)
     return asked
 
 

@@ -35,7 +35,7 @@ def every(nodes: list[Node]) -> list[Finding]:
 
 
 def test_a_sound_cluster_is_good_throughout_and_nothing_is_to_mend() -> None:
-    assert [(finding.check, finding.good, finding.mend) for finding in every(CLUSTER)] == [
+    assert [(finding.check, finding.good, finding.fix) for finding in every(CLUSTER)] == [
         (check, True, "") for check in ("versions", "gpus", "storage", "hub", "clock", "disk")
     ]
 
@@ -45,7 +45,7 @@ def test_a_node_with_another_torch_is_named_with_its_version_and_the_mend() -> N
     found = findings.versions([HEAD, WORKERS[0], odd])
     assert not found.good
     assert found.says == "worker (10.0.0.3) has torch 2.12.1, others 2.13.0"
-    assert "make node" in found.mend
+    assert "make node" in found.fix
 
 
 def test_of_two_nodes_that_differ_both_are_right_until_told_so_the_first_is_the_measure() -> None:
@@ -61,7 +61,7 @@ def test_of_two_nodes_that_differ_both_are_right_until_told_so_the_first_is_the_
         ({"absent_models": tuple(MODELS)}, "hub", "worker (10.0.0.3) has no intfloat/multilingual-e5-base"),
         ({"clock_off_s": -61.0}, "clock", "worker (10.0.0.3) is -61 s off"),
         ({"free_bytes": 2 * 10**9}, "disk", "worker (10.0.0.3) has 2 GB free"),
-        ({"full": 0.97}, "disk", "worker (10.0.0.3): /tmp is 97% full"),
+        ({"full": 0.97}, "disk", "worker (10.0.0.3): the disk of Ray's files is 97% full"),
     ],
 )
 def test_one_unsound_node_fails_its_own_check_alone_by_name_and_with_a_mend(
@@ -71,7 +71,7 @@ def test_one_unsound_node_fails_its_own_check_alone_by_name_and_with_a_mend(
     (failed,) = [finding for finding in found if not finding.good]
     assert failed.check == check
     assert failed.says.startswith(says)
-    assert failed.mend
+    assert failed.fix
 
 
 def test_a_machine_whose_gpus_ray_does_not_hand_out_is_not_good() -> None:

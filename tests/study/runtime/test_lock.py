@@ -15,7 +15,7 @@ from study.space.study_config import SHIPPED
 
 HOLDER = """import sys
 from study.runtime import lock
-with lock.held(sys.argv[1]):
+with lock.exclusive(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()"""
 
@@ -33,14 +33,17 @@ def test_a_study_that_another_process_runs_is_refused_until_that_process_is_gone
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(lock.StudyRunsError, match=f"is being run by process {other.pid} on "), lock.held(folder):
+        with (
+            pytest.raises(lock.StudyRunsError, match=f"is being run by process {other.pid} on "),
+            lock.exclusive(folder),
+        ):
             pass
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
-    with lock.held(folder):
+    with lock.exclusive(folder):
         pass
 
 
 def test_two_studies_run_side_by_side(folder: str) -> None:
-    with lock.held(folder), lock.held(folder + "-other"):
+    with lock.exclusive(folder), lock.exclusive(folder + "-other"):
         pass
