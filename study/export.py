@@ -25,6 +25,10 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="A folder that does not exist; <study>-<trial> here unless given.")
     ] = None,
+    language_means: Annotated[
+        bool,
+        typer.Option(help="Write the mean passage embedding of each training language too, to rank without language."),
+    ] = False,
     push: Annotated[
         str | None, typer.Option(help="owner/name: also upload the folder to a new, private repository of the hub.")
     ] = None,
@@ -37,7 +41,7 @@ def main(
         folder = (output or Path(f"{source.name}-{result.number:04d}")).expanduser().resolve()
         if push:
             hub_upload.create_repository(push)
-        _export(source, result, folder)
+        _export(source, result, folder, language_means=language_means)
         address = hub_upload.upload(folder, push) if push else None
     text = f"trial {result.number} is in {folder}; load it with SentenceTransformer('{folder}')"
     console.print(Text(text), soft_wrap=True)
@@ -60,11 +64,12 @@ def _chosen(study: Study, number: int | None) -> TrialResult:
     return results[number]
 
 
-def _export(study: Study, result: TrialResult, folder: Path) -> None:
+def _export(study: Study, result: TrialResult, folder: Path, *, language_means: bool) -> None:
     import torch  # noqa: PLC0415 - takes seconds, so only after the input is checked
 
     from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.model.sentence_transformers_folder import export  # noqa: PLC0415
+    from study.retrieval.measurement import export_means  # noqa: PLC0415
     from study.training import checkpoint  # noqa: PLC0415
 
     encoder = load_encoder(result.config, torch.device("cpu"))
@@ -78,7 +83,8 @@ def _export(study: Study, result: TrialResult, folder: Path) -> None:
                 checkpoint.restore_weights(Path(scratch), encoder)
             except (OSError, checkpoint.CheckpointError) as error:
                 raise StudyError(f"trial {result.number}: {error}; choose another with --trial") from error
-    export(encoder, folder, model_card(result, folder.name))
+    means = export_means(encoder, result.config) if language_means else None
+    export(encoder, folder, model_card(result, folder.name, language_means=language_means), means)
 
 
 def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:

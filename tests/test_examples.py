@@ -13,6 +13,7 @@ import torch
 
 from study.model.backbone import load_encoder
 from study.model.sentence_transformers_folder import export
+from study.retrieval.measurement import export_means
 from study.space import study_config
 from study.training.corpora import load_for_training
 from study.training.loop import Training
@@ -65,3 +66,14 @@ def test_a_corpus_of_ones_own_trains(monkeypatch: pytest.MonkeyPatch) -> None:
         if report.due_validation:
             training.validated(0.0, {})
     assert losses[-1] < losses[0]
+
+
+def test_a_search_over_centred_passages_subtracts_the_exported_means(tmp_path: Path) -> None:
+    config = next(iter(study_config.load(str(EXAMPLES / "my_corpus.yaml")).examples))
+    encoder = load_encoder(config, torch.device("cpu"))
+    export(encoder, tmp_path / "model", "card", export_means(encoder, config))
+    lines = run(str(EXAMPLES / "search_centred.py"), str(tmp_path / "model")).splitlines()
+    assert len(lines) == 9
+    rankings = [line.split(":")[1].split() for line in lines if line.startswith("  ")]
+    assert all(sorted(ranking) == ["ar", "ar", "th", "th", "zh", "zh"] for ranking in rankings)
+    assert rankings[::2] != rankings[1::2]

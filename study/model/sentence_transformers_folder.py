@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 from tokenizers import normalizers
-from torch import nn
+from torch import Tensor, nn
 
 from study.model.encoder import Dense, Encoder
 from study.model.lora import merged_weights
@@ -24,17 +25,22 @@ from tasks.errors import UserError
 CARD = "README.md"
 
 
+LANGUAGE_MEANS = "language_means.safetensors"
+"""Mean passage embedding by language, and `all`, the mean of these means."""
+
+
 class ExportError(UserError):
     """What cannot be exported, in one sentence that says what to do."""
 
 
-def export(encoder: Encoder, folder: Path, card: str) -> None:
+def export(encoder: Encoder, folder: Path, card: str, language_means: Mapping[str, Tensor] | None = None) -> None:
     """Write a folder that `SentenceTransformer(folder)` and `backbone: <folder>` both load.
 
     Args:
         encoder: its weights are written in fp32, adapters merged into them.
         folder: must not exist; it appears complete or not at all.
         card: the model card, Markdown.
+        language_means: written beside the model as `LANGUAGE_MEANS`, if given.
 
     Raises:
         ExportError: the folder exists, or the transformer's own pooler is not a dense layer with tanh.
@@ -65,6 +71,8 @@ def export(encoder: Encoder, folder: Path, card: str) -> None:
     )
     _write_modules(partial, encoder, heads)
     (partial / CARD).write_text(card, "utf-8")
+    if language_means is not None:
+        save_file(dict(language_means), partial / LANGUAGE_MEANS)
     partial.rename(folder)
 
 

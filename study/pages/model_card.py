@@ -32,22 +32,27 @@ _PROMPTS = """\
 Scores are cosines; pooling: {pooling}. Prompts: {query_prefix!r} before a query, {passage_prefix!r} before a passage. \
 In training queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
 at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
+_LANGUAGE_MEANS = """\
+`language_means.safetensors` holds the mean passage embedding of each training language, and `all`, the mean of these. \
+To rank passages of several languages by content rather than by language, index each passage as \
+`normalise(embedding - means[language] + means["all"])`; queries stay as they are."""
 _LICENCE = """\
 The weights derive from the backbone and from these corpora, and the licences of all of them apply; \
 `tasks/corpora/<name>.py` in the project states the licence of each corpus."""
 
 
-def model_card(result: TrialResult, name: str) -> str:
+def model_card(result: TrialResult, name: str, *, language_means: bool = False) -> str:
     """Return the card of a trial's model.
 
     Args:
         result: the trial's result.
         name: the model's name.
+        language_means: whether `language_means.safetensors` lies beside the model.
     """
     prompts = _PROMPTS.format(**{**dict(result.config), **dict(result.backbone)})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
-        *("## Use", _CODE, prompts),
+        *("## Use", _CODE, prompts, *([_LANGUAGE_MEANS] if language_means else [])),
         *_measured(result),
         *_data(result),
         *("## Settings", _settings(result).markdown()),

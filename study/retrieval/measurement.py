@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from study import distributed
 from study.config import BenchmarkConfig, CentringConfig, TrialConfig
@@ -26,6 +27,8 @@ from tasks.holdout_split import training_rows
 from tasks.plugins import load_benchmark, load_corpus
 from tasks.schema import Benchmark
 
+EXPORTED_TEXTS = 1000
+"""Passages of each language and corpus that the means of an exported model are estimated on."""
 Progress = Callable[[str, int, int], None]
 """Called with a benchmark's name, the texts encoded so far, and all its texts."""
 
@@ -77,6 +80,13 @@ def means(encoder: Encoder, config: TrialConfig, centring: CentringConfig) -> La
             return means_of_benchmark(encoder, validation, centring.texts, encoding(encoder, config))
         case _:
             return LanguageMeans()
+
+
+def export_means(encoder: Encoder, config: TrialConfig) -> dict[str, Tensor]:
+    """Return the mean passage embedding of each language of a trial's corpora, and `all`, the mean of these means."""
+    centring = CentringConfig(sides="passages", source="corpora", texts=EXPORTED_TEXTS)
+    passages = dict(means(encoder, config, centring).passages)
+    return passages | {"all": torch.stack(list(passages.values())).mean(dim=0)}
 
 
 def measure_backbone(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from typer.testing import CliRunner, Result
@@ -19,9 +20,11 @@ from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
 from study.results.trial_result import CorpusRecord, TrainingProgress
+from study.retrieval.centring import evenly_spaced
 from study.training import checkpoint
 from study.training.schedules import Temperature
 from study.training.step import make_optimizer
+from tasks.corpora import factbook
 from tests.hub_server import HubServer
 from tests.study.trial_results import trial_result
 
@@ -97,6 +100,25 @@ def test_a_trial_without_steps_is_exported_as_its_backbone(study: str, tmp_path:
         ours = backbone.embed(backbone.tokenize(QUERIES, "query"))
     theirs = SentenceTransformer(str(tmp_path / "plain"), device="cpu").encode_query(QUERIES)
     torch.testing.assert_close(torch.from_numpy(theirs), ours, atol=1e-5, rtol=0)
+
+
+def test_language_means_are_those_of_the_trials_corpora_and_the_card_says_how_to_use_them(
+    study: str, tmp_path: Path
+) -> None:
+    write_trial(study, 0, 0.5)
+    assert export(study, "--language-means", "--output", "centred").exit_code == 0
+    means = load_file(tmp_path / "centred" / "language_means.safetensors")
+    corpus = factbook.load()
+    assert set(means) == {*corpus.languages, "all"}
+    rows = evenly_spaced(len(corpus), 1000)
+    texts = [pair.passage for pair in corpus.pairs(rows, ["th"] * len(rows), ["th"] * len(rows))]
+    embeddings = SentenceTransformer(str(tmp_path / "centred"), device="cpu").encode_document(texts)
+    torch.testing.assert_close(means["th"], torch.from_numpy(embeddings).mean(dim=0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(means["all"], torch.stack([means[la] for la in corpus.languages]).mean(dim=0))
+    assert "normalise(embedding - means[language] + means" in (tmp_path / "centred" / "README.md").read_text("utf-8")
+    assert export(study, "--output", "plain").exit_code == 0
+    assert not (tmp_path / "plain" / "language_means.safetensors").exists()
+    assert "language_means" not in (tmp_path / "plain" / "README.md").read_text("utf-8")
 
 
 def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: Path) -> None:
