@@ -1,4 +1,7 @@
-"""`python -m study.fetch xquad_r tatoeba`: bring benchmarks or corpora onto this machine, check them, and say where."""
+"""`python -m study.fetch xquad_r tatoeba`: bring benchmarks or corpora onto this machine, and check them.
+
+`--check` also prints what each benchmark holds.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import logging
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from study import cli
+from tasks.contents import Contents, contents, total
 from tasks.data.cache import cache_folder
 from tasks.plugins import (
     TaskError,
@@ -18,6 +23,7 @@ from tasks.plugins import (
     load_benchmark,
     load_corpus,
     nearest,
+    option_names,
 )
 from tasks.relevance import relevance
 
@@ -27,6 +33,7 @@ def main(
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=[th, zh]'.")
     ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Print what each benchmark holds, by language.")] = False,
 ) -> None:
     """Download and check data once; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -35,7 +42,10 @@ def main(
         for name in names:
             _check(name, options)
         for name in names:
-            typer.echo(f"{name}: {_prepare(name, options)}")
+            if check and name in benchmark_names():
+                _print_contents(name, options)
+            else:
+                typer.echo(f"{name}: {_prepare(name, options)}")
     typer.echo(f"ready in {cache_folder()}")
 
 
@@ -59,6 +69,23 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
         return f"{queries:,} queries, {passages:,} passages, revision {benchmark.revision}"
     corpus = load_corpus(name, options)
     return f"{len(corpus):,} rows in {', '.join(corpus.languages)}, revision {corpus.revision}"
+
+
+def _print_contents(name: str, options: dict[str, Any]) -> None:
+    """Print a table of what a benchmark holds, also where it could not be measured as it is."""
+    count = {"missing": "count"} if "missing" in option_names(name) else {}
+    benchmark = load_benchmark(name, count | options)
+    table = Table(*Contents._fields, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = contents(benchmark)
+    for language, *counts in (*rows, total(rows)):
+        table.add_row(language or "unknown", *(f"{count:,}" for count in counts))
+    console = cli.console()
+    splits = ", ".join(benchmark.splits) or "none"
+    console.print(f"{name}: revision {benchmark.revision}, splits: {splits}", table, sep="\n")
+    for key, value in benchmark.details.items():
+        console.print(f"{key}: {value}", soft_wrap=True)
 
 
 if __name__ == "__main__":

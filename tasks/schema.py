@@ -85,6 +85,14 @@ class Texts:
         """Return the texts of `rows` in that order; of all rows without an argument."""
         return self._column("text", rows)
 
+    def empty(self) -> int:
+        """Return the number of rows without text."""
+        count = 0
+        for chunk in self._table["text"].chunks:
+            count += pc.sum(pc.equal(chunk, "")).as_py() or 0
+            self._release()
+        return count
+
     def rows_of(self, ids: Sequence[str]) -> Rows:
         """Return the row of each id, -1 where this table does not hold it."""
         wanted = pa.array(ids, pa.string())

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.data import hub
-from tasks.formats.collection import MissingPassages, Options, Pairs, load_collection
+from tasks.formats.collection import MissingPassages, Options, Pairs, load_collection, names_of
 from tasks.formats.dataset_card import CARD, declared_files, present_files
 from tasks.formats.layouts import WORDS, DataFile, data_files, of_split
 from tasks.plugins import TaskError
@@ -53,7 +53,8 @@ def load(  # noqa: PLR0913 - one per option
         repository: `owner/name` of the data set.
         revision: the commit, 40 hexadecimal digits.
         path: a local copy in place of `repository` and `revision`.
-        languages: by the names of the data set, such as `th`, `tha` or `ara-deu`; all without.
+        languages: as in the names of the data set, such as `ara-deu`, or by another code of the same language; all
+            without.
         language: of a data set that has no languages in its names.
         pairs: whether a name such as `ara-deu` has the queries' or the passages' language first; `none` where it is
             one language.
@@ -111,10 +112,11 @@ def _downloaded(repository: str, revision: str, options: Options) -> tuple[Path,
         patterns = [f"*{word}*" for word in WORDS] + ["data/*"]
         folder = hub.dataset_folder(repository, revision, patterns)
         return folder, data_files(folder)
+    chosen = names_of(options.languages, {file.language for file in declared})
     wanted = [
         file
         for file in of_split(declared, options.split, options.default_split)
-        if options.languages is None or not file.language or file.language in options.languages
+        if chosen is None or not file.language or file.language in chosen
     ]
     folder = hub.dataset_folder(repository, revision, [file.path.as_posix() for file in wanted])
     return folder, present_files(folder, wanted)

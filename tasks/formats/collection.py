@@ -8,10 +8,12 @@ get its name as prefix. A name may also be a pair of languages, one of the queri
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tasks.data.languages import language_code
 from tasks.data.options import selected_languages
 from tasks.data.passage_tables import MappedPool
 from tasks.data.records import combined_digest, content_digest
@@ -33,7 +35,7 @@ class Options(NamedTuple):
     """What is measured of the data."""
 
     languages: tuple[str, ...] | None = None
-    """By the names in the data; all if None."""
+    """By their names in the data or another code of the same language; all if None."""
     language: str | None = None
     """Of files that lie in no folder of a language."""
     query_language: str | None = None
@@ -87,7 +89,7 @@ def load_collection(name: str, folder: Path, files: Sequence[DataFile], options:
     chosen = _chosen(name, folder, files, options)
     shared = not any(file.language for file in of_part(chosen, "qrels"))
     subsets = _subsets(name, chosen, options, shared=shared)
-    selected = selected_languages(name, options.languages, subsets)
+    selected = selected_languages(name, names_of(options.languages, subsets), subsets)
     content = _read(subsets, selected, chosen, shared=shared)
     grades = content.grades
     if not grades:
@@ -152,12 +154,37 @@ def _subsets(name: str, files: Sequence[DataFile], options: Options, *, shared: 
             )
         grouped.setdefault(subset, []).append(file)
     _refuse_unclear_pairs(name, grouped, options.pairs)
-    subsets = {}
-    for subset, own in sorted(grouped.items()):
-        query_language, passage_language = _languages(subset, options.pairs)
-        prefix = "" if shared else f"{subset}:"
-        subsets[subset] = _Subset(options.query_language or query_language, passage_language, prefix, own)
-    return subsets
+    halves = {subset: _halves(subset, options.pairs) for subset in sorted(grouped)}
+    codes = _codes({language for pair in halves.values() for language in pair})
+    return {
+        subset: _Subset(
+            query_language=options.query_language or codes[query_language],
+            passage_language=codes[passage_language],
+            prefix="" if shared else f"{subset}:",
+            files=grouped[subset],
+        )
+        for subset, (query_language, passage_language) in halves.items()
+    }
+
+
+def names_of(languages: Sequence[str] | None, names: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the names in the data of the chosen languages, which may be spelled otherwise, such as `zh` for `zho`."""
+    if languages is None:
+        return None
+    known = list(names)
+    chosen: list[str] = []
+    for language in languages:
+        code = language_code(language)
+        same = [language] if language in known else [name for name in known if code and language_code(name) == code]
+        chosen += same or [language]
+    return tuple(chosen)
+
+
+def _codes(names: Iterable[str]) -> dict[str, str]:
+    """Return the usual code of each language; names that would share one, such as pt-br and pt-pt, stay as they are."""
+    codes = {name: language_code(name) or name for name in names}
+    counts = Counter(codes.values())
+    return {name: code if counts[code] == 1 else name for name, code in codes.items()}
 
 
 def _refuse_unclear_pairs(name: str, subsets: Iterable[str], pairs: Pairs | None) -> None:
@@ -171,8 +198,8 @@ def _refuse_unclear_pairs(name: str, subsets: Iterable[str], pairs: Pairs | None
         )
 
 
-def _languages(subset: str, pairs: Pairs | None) -> tuple[str, str]:
-    """Return the languages of queries and passages."""
+def _halves(subset: str, pairs: Pairs | None) -> tuple[str, str]:
+    """Return the languages of queries and passages, by their names in the data."""
     if pairs in {None, "none"} or subset.count("-") != 1:
         return subset, subset
     first, second = subset.split("-")

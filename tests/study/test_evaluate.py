@@ -113,3 +113,31 @@ def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str,
     assert ended.exit_code == 0, ended.output
     result = json.loads(output.read_text("utf-8"))
     assert result["config"]["query_prefix"] == result["backbone"]["query_prefix"] == prefix
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--benchmarks", "local", "--data", "own"],
+        ["--benchmarks", "local", "--option", "path=own"],
+        ["--benchmarks", "held_out", "--option", "corpus={name: parallel_jsonl, path: train.jsonl, held_out: 2}"],
+    ],
+    ids=["--data", "path", "held_out"],
+)
+def test_one_s_own_data_is_measured_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    files: dict[str, list[dict[str, Any]]] = {
+        "own/th/corpus.jsonl": [{"_id": "p1", "text": "กรุงเทพ"}, {"_id": "p2", "text": "แม่น้ำเจ้าพระยา"}],
+        "own/th/queries.jsonl": [{"_id": "q1", "text": "เมืองหลวงของไทย"}],
+        "own/th/qrels.jsonl": [{"query-id": "q1", "corpus-id": "p1", "score": 1}],
+        "train.jsonl": [{"pairs": {"th": {"query": f"ถาม {i}", "passage": f"ตอบ {i}"}}} for i in range(6)],
+    }
+    for name, rows in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(door(main), ["builtin/xlmr-tiny", *arguments, "--output", "result.json"])
+    assert result.exit_code == 0, result.output
+    (measured,) = json.loads((tmp_path / "result.json").read_text("utf-8"))["benchmarks"].values()
+    assert 0 < measured["by_language"]["monolingual"]["th"]["map"] <= 1

@@ -77,6 +77,27 @@ def test_data_that_loads_but_cannot_be_measured_is_refused(cache: Path, tmp_path
     assert "passage 'th:2', relevant to query 'th:1', is in no pool" in result.stderr
 
 
+def test_check_counts_what_a_folder_holds_also_where_it_cannot_be_measured(cache: Path, tmp_path: Path) -> None:
+    for name, content in {
+        "th/corpus.jsonl": '{"_id": "1", "text": "กรุงเทพ"}\n{"_id": "1", "text": "กรุงเทพ"}\n{"_id": "2", "text": ""}\n',
+        "th/queries.jsonl": '{"_id": "1", "text": "เมืองหลวง?"}\n{"_id": "2", "text": "แม่น้ำ?"}\n',
+        "th/qrels/test.tsv": "query-id\tcorpus-id\tscore\n1\t1\t1\n1\t9\t1\n",
+        "th/qrels/dev.tsv": "query-id\tcorpus-id\tscore\n2\t1\t1\n",
+        "zh/corpus.jsonl": '{"_id": "1", "text": "曼谷"}\n',
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    result = run("local", "--check", "--option", f"path={tmp_path}")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[0][-3:] == ["splits:", "dev,", "test"]
+    assert lines[1:5] == [
+        ["language", "queries", "passages", "judged", "missing", "copies", "empty"],
+        ["th", "2", "2", "1", "1", "1", "1"],
+        ["zh", "0", "1", "0", "0", "0", "0"],
+        ["all", "2", "3", "1", "1", "1", "1"],
+    ]
+
+
 def test_the_door_opens_from_the_command_line_without_torch_or_ray(cache: Path, tatoeba: Path) -> None:
     code = "import sys, study.fetch; sys.exit(bool({'torch', 'ray', 'transformers'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0

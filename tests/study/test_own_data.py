@@ -76,6 +76,21 @@ def refusal(root: Path, *options: str) -> str:
     return result.stderr
 
 
+# Languages.
+
+
+def test_languages_have_one_spelling_and_norwegian_is_one(folder: Path) -> None:
+    for name in ("zho_Hans", "no", "pt-br", "pt-pt"):
+        for file in (folder / "th").iterdir():
+            write(folder, f"{name}/{file.name}", file.read_bytes())
+    measured_languages = measured(folder).queries
+    assert set(measured_languages) == {"th", "zh", "no", "pt-br", "pt-pt"}
+    assert set(measured(folder, languages=["zh-CN", "no"]).queries) == {"zh", "no"}
+    arguments = ["local", "--option", f"path={folder}", "--option", "languages=[no]"]
+    result = CliRunner().invoke(door(fetch.main), arguments)
+    assert "local: 2 queries, 3 passages" in result.output
+
+
 # Splits.
 
 

@@ -54,6 +54,29 @@ def test_an_independent_tool_gives_runs_the_figures_we_report(
         assert values == pytest.approx({name: ours[name] for name in values}, abs=1e-9)
 
 
+def test_missing_and_ignored_passages_are_scored_as_an_independent_tool_scores_them(tmp_path: Path) -> None:
+    whole = parallel_benchmark()
+    named = {"q0": "8-990", "q1": next(iter(whole.qrels["q1"]))}  # a passage that is not relevant, and one that is
+    queries = {
+        language: Texts.of(Query(named.get(i, i), text) for i, text in zip(table.ids(), table.texts(), strict=True))
+        for language, table in whole.queries.items()
+    }
+    qrels = {named.get(query, query): {**graded, "lost": 2} for query, graded in whole.qrels.items()}
+    benchmark = replace(whole, queries=queries, qrels=qrels, missing={"lost": "th"}, ignore_identical_ids=True)
+    result = evaluated(benchmark, tmp_path, 136)
+    for a, b in product(benchmark.languages, repeat=2):
+        setting = Setting.MONOLINGUAL if a == b else Setting.CROSSLINGUAL
+        ours = result.by_language[setting][a] if a == b else result.by_pair[f"{a}-{b}"]
+        values = rescored(tmp_path / "parallel" / setting / f"{a}-{b}.run")
+        assert values == pytest.approx({name: ours[name] for name in values}, abs=1e-9), (a, b)
+    for language in benchmark.languages:
+        values = rescored(tmp_path / "parallel" / "multilingual" / f"{language}.run")
+        ours = result.by_language["multilingual"][language]
+        assert values == pytest.approx({name: ours[name] for name in values}, abs=1e-9)
+        before = evaluated(whole, tmp_path / "whole", 135).by_language["multilingual"][language]
+        assert values["map"] < before["map"]
+
+
 def test_a_run_holds_k_hits_a_query_in_falling_order(tmp_path: Path) -> None:
     evaluated(parallel_benchmark((Setting.MULTILINGUAL,)), tmp_path, 20)
     assert {path.parent.name for path in tmp_path.rglob("*.*")} == {"multilingual"}
