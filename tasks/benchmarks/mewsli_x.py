@@ -38,7 +38,9 @@ from tasks.data.cache import cache_folder
 from tasks.data.options import local_folder, required_file, selected_languages
 from tasks.data.passage_tables import Batches, in_batches, memory_mapped
 from tasks.data.records import combined_digest, content_digest, read_json_lines
+from tasks.formats.collection import MissingPassages, missing_details
 from tasks.plugins import TaskError
+from tasks.relevance import locate
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 
 _LANGUAGES = ("ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk")
@@ -79,7 +81,11 @@ class _Entity(pydantic.BaseModel):
 
 
 def load(
-    *, path: Path | None = None, languages: tuple[str, ...] | None = None, split: Literal["dev", "test"] = "test"
+    *,
+    path: Path | None = None,
+    languages: tuple[str, ...] | None = None,
+    split: Literal["dev", "test"] = "test",
+    missing: MissingPassages = "refuse",
 ) -> Benchmark:
     """Read Mewsli-X.
 
@@ -88,6 +94,7 @@ def load(
             without one.
         languages: of the queries; all 11 without.
         split: which mentions; their entities are disjoint.
+        missing: whether entities that are not among the candidates are refused, or count as not retrieved.
 
     Raises:
         TaskError: data that is missing or malformed, or a language that is not among the 11.
@@ -96,22 +103,34 @@ def load(
     folder = local_folder("mewsli_x", path, "mewslix") if path else _prepared_folder()
     articles = required_file("mewsli_x", folder / f"wikinews_mentions-{split}.jsonl")
     entities = required_file("mewsli_x", folder / _CANDIDATES)
-    queries: dict[str, list[Query]] = {language: [] for language in selected}
+    queries: dict[str, dict[str, str]] = {language: {} for language in selected}
+    copies = dict.fromkeys(selected, 0)
     qrels = {}
     for language, query, entity in _mentions(articles):
-        if language in queries:
-            queries[language].append(query)
+        if language not in queries:
+            continue
+        if query.id not in qrels:
+            queries[language][query.id] = query.text
             qrels[query.id] = {entity: 1}
+        elif queries[language].get(query.id) == query.text and entity in qrels[query.id]:
+            copies[language] += 1
+        else:
+            raise TaskError(f"{articles}: mention '{query.id}' occurs twice and differs: remove one of them")
     mapped = memory_mapped("mewsli_x", [entities], lambda: _candidates(entities))
+    pools = [Pool(language, language, pool.texts) for language, pool in mapped.pools.items()]
+    wanted = sorted({entity for graded in qrels.values() for entity in graded})
+    lost = dict.fromkeys(set(wanted) - locate(pools, wanted).keys()) if missing == "count" else {}
     return Benchmark(
         name="mewsli_x",
         revision=combined_digest([mapped.digest, content_digest([articles])]),
-        queries={language: Texts.of(held) for language, held in queries.items()},
-        pools=[Pool(language, language, pool.texts) for language, pool in mapped.pools.items()],
+        queries={language: Texts.of(map(Query, own.keys(), own.values())) for language, own in queries.items()},
+        pools=pools,
         qrels=qrels,
         settings=(Setting.MULTILINGUAL,),
         metrics=("mrr", "map@20"),
-        details={"split": split},
+        details={"split": split} | missing_details(len(lost)),
+        missing=lost,
+        copies=copies,
     )
 
 

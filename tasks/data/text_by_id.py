@@ -12,6 +12,7 @@ from pyarrow import csv
 
 from tasks.data.cache import conversion
 from tasks.data.mapped import MappedArray, MappedTable
+from tasks.data.text_lines import text_lines
 from tasks.plugins import TaskError
 
 BATCH_ROWS = 4096
@@ -95,15 +96,13 @@ def _write(folder: Path, file: Path) -> None:
 
 def _batches(file: Path) -> Iterator[list[tuple[int, str]]]:
     batch = []
-    # Lines end at line feeds alone: other kinds of line break occur inside texts.
-    with file.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            key, tab, text = line.partition("\t")
-            if not tab or not key.isascii() or not key.isdigit():
-                raise TaskError(f"{file}, line {number}: {line[:40]!r} is not a number, a tab and a text")
-            batch.append((int(key), text.strip()))
-            if len(batch) == BATCH_ROWS:
-                yield batch
-                batch = []
+    for number, line in text_lines(file):
+        key, tab, text = line.partition("\t")
+        if not tab or not key.isascii() or not key.isdigit():
+            raise TaskError(f"{file}, line {number}: {line[:40]!r} is not a number, a tab and a text")
+        batch.append((int(key), text.strip()))
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
     if batch:
         yield batch

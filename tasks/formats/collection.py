@@ -119,12 +119,17 @@ def load_collection(name: str, folder: Path, files: Sequence[DataFile], options:
         pools=[pool for pool in pools if pool.name in selected],
         qrels=kept,
         settings=options.settings or _meaningful(queries, kept, pool_of),
-        details=_details(chosen, len(lost), identical, options),
+        details=_details(chosen, content, len(lost), identical, options),
         missing=lost,
         ignore_identical_ids=options.ignore_identical_ids,
         copies=_copies(content),
         splits=tuple(splits(files)),
     )
+
+
+def missing_details(lost: int) -> dict[str, str]:
+    """Return what a result says about relevant passages that are in no corpus."""
+    return {"missing": f"{lost:,} relevant passages are in no corpus and count as not retrieved"} if lost else {}
 
 
 def _chosen(name: str, folder: Path, files: Sequence[DataFile], options: Options) -> list[DataFile]:
@@ -296,14 +301,17 @@ def _copies(content: _Content) -> dict[str, int]:
     return copies
 
 
-def _details(files: Sequence[DataFile], lost: int, identical: int, options: Options) -> dict[str, str]:
+def _details(
+    files: Sequence[DataFile], content: _Content, lost: int, identical: int, options: Options
+) -> dict[str, str]:
     """Return what every result says about the data, beside its numbers."""
     details = {}
     split = next((file.split for file in files if file.part == "qrels"), "")
     if split:
         details["split"] = split
-    if lost:
-        details["missing"] = f"{lost:,} relevant passages are in no corpus and count as not retrieved"
+    if copies := sum(_copies(content).values()):
+        details["copies"] = f"{copies:,} rows repeat another and were read once"
+    details |= missing_details(lost)
     if options.ignore_identical_ids:
         details["ignore_identical_ids"] = "true"
     elif identical:

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.benchmarks import mewsli_x
 from tasks.plugins import TaskError
+from tasks.relevance import relevance
 from tasks.schema import Setting
 
 ARABIC = "قائد الحرس يزور الجزر\n\nزار قائد الحرس جزر أبو موسى  وطنب الصغرى أمس."
@@ -147,3 +148,27 @@ def test_without_a_copy_the_error_says_how_to_make_one_and_where(cache: Path, co
     cache.mkdir(exist_ok=True)
     copy.rename(cache / "mewsli_x")
     assert mewsli_x.load().languages == ("ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk")
+
+
+def test_a_mention_that_is_there_twice_is_read_once_and_refused_if_it_differs(
+    copy: Path, articles: list[dict[str, Any]]
+) -> None:
+    write(copy / "wikinews_mentions-test.jsonl", [*articles, articles[1]])
+    benchmark = mewsli_x.load(path=copy)
+    assert (benchmark.queries["ja"].ids(), benchmark.copies["ja"]) == (["j1"], 1)
+    articles[0]["mentions"][1]["example_id"] = "a1"
+    write(copy / "wikinews_mentions-test.jsonl", articles)
+    with pytest.raises(TaskError, match=r"mention 'a1' occurs twice and differs: remove one of them"):
+        mewsli_x.load(path=copy)
+
+
+def test_an_entity_that_is_no_candidate_is_refused_or_counts_as_not_retrieved(
+    copy: Path, articles: list[dict[str, Any]]
+) -> None:
+    articles[1]["mentions"][0]["entity_id"] = "Q9"
+    write(copy / "wikinews_mentions-test.jsonl", articles)
+    with pytest.raises(TaskError, match=r"passage 'Q9', relevant to query 'j1', is in no pool"):
+        relevance(mewsli_x.load(path=copy))
+    counted = mewsli_x.load(path=copy, missing="count")
+    assert relevance(counted).missing.ids_M == ["Q9"]
+    assert counted.details["missing"].startswith("1 relevant passages are in no corpus")
