@@ -1,7 +1,8 @@
-"""Two small backbones, written once per machine as ordinary Hugging Face folders: no download, real code path.
+"""Two small backbones that need no download, written once per machine as ordinary Hugging Face folders.
 
-Weights are random under a fixed seed; the tokenizer is a Unigram model trained on the factbook's training split. One is
-shaped like XLM-R (a plain transformer folder), one like LaBSE (sentence-transformers files: first token, dense, tanh).
+Weights are random under a fixed seed; the tokenizer is a Unigram model trained on the factbook's training split. One
+has the layout of XLM-R (a plain transformer), the other that of LaBSE (sentence-transformers files: first token, dense
+layer, tanh). Both are loaded like any other model.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ from tasks.corpora import factbook
 from tasks.data.cache import cache_folder, once
 
 VERSION = "1"
-"""Part of the folder's name: raise it whenever what is written changes."""
+"""Part of the folder's name. Increase it whenever the content changes."""
 SEED = 20240810
 VOCABULARY = 8_000
 WIDTH, LAYERS, HEADS, POSITIONS = 128, 1, 4, 258
 XLMR_SPREAD, LABSE_SPREAD = 0.02, 0.08
-"""Standard deviation of the initial weights. BERT's 0.02 leaves the first token, all that the LaBSE shape passes on,
-nearly blind to the others; at 0.08 it learns (monolingual dev mAP after 400 steps at 3e-3: 0.02 and 0.14)."""
+"""Standard deviation of the initial weights. With BERT's 0.02 the first token, on which the LaBSE layout relies, hardly
+depends on the other tokens; with 0.08 it learns (monolingual dev mAP after 400 steps at 3e-3: 0.02 and 0.14)."""
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 SPECIAL_NAMES = ("bos", "pad", "eos", "unk")
 
 
 def folder(name: str) -> Path:
-    """Return the folder of a built-in backbone, writing it first if this machine has none yet.
+    """Return the folder of a built-in backbone, which is written on the first call on a machine.
 
-    Any number of processes may ask at once; one writes, and the folder appears complete or not at all.
+    Several processes may call this at once: one of them writes, and the folder appears complete or not at all.
     """
     assert name in BUILTIN_BACKBONES, name
     target = cache_folder() / "builtin" / f"{name.removeprefix(BUILTIN)}-{VERSION}"
@@ -67,7 +68,7 @@ def _write(name: str, target: Path) -> None:
 
 
 def _write_model(model: PreTrainedModel, target: Path) -> None:
-    # Not `save_pretrained`: in a process group it writes on rank 0 alone, and here whoever comes first writes.
+    # `save_pretrained` would write on rank 0 of a process group only, and any rank may be the one that writes here.
     model.config.architectures = [type(model).__name__]
     (target / "config.json").write_text(model.config.to_json_string(), "utf-8")
     save_file(model.state_dict(), target / "model.safetensors", metadata={"format": "pt"})
@@ -106,7 +107,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _pieces(texts: Iterator[str]) -> list[tuple[str, float]]:
-    """Return pieces and log probabilities; SentencePiece, unlike `tokenizers`, trains the same model every time."""
+    """Return pieces and log probabilities. Unlike `tokenizers`, SentencePiece trains the same model every time."""
     written = io.BytesIO()
     special: dict[str, int | str] = {f"{name}_id": index for index, name in enumerate(SPECIAL_NAMES)}
     special |= {f"{name}_piece": piece for name, piece in zip(SPECIAL_NAMES, SPECIAL, strict=True)}
@@ -123,8 +124,8 @@ def _pieces(texts: Iterator[str]) -> list[tuple[str, float]]:
         minloglevel=2,
         **special,
     )
-    held = SentencePieceProcessor(model_proto=written.getvalue())
-    return [(held.id_to_piece(index), held.get_score(index)) for index in range(held.get_piece_size())]
+    model = SentencePieceProcessor(model_proto=written.getvalue())
+    return [(model.id_to_piece(index), model.get_score(index)) for index in range(model.get_piece_size())]
 
 
 def _shape(vocabulary: int, spread: float) -> dict[str, int | float]:

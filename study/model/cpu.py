@@ -1,18 +1,16 @@
-"""Linear layers in fp32 through oneDNN on AMD processors.
+"""Faster training on CPUs: linear layers through oneDNN, and sparse gradients of the token embeddings.
 
-PyTorch gives fp32 products to MKL and only those in bfloat16 to oneDNN, but on an AMD EPYC with AVX-512 MKL is half as
+PyTorch computes fp32 products with MKL and uses oneDNN only for bfloat16. On an AMD EPYC with AVX-512, MKL is half as
 fast: through oneDNN the same products differ by rounding only, and a training step takes two thirds of the time.
 
-The token embeddings' gradient as the few rows that a batch touches, on CPUs.
+The gradient of a multilingual vocabulary is large: 250,000 x 384 numbers for multilingual-e5-small, of which a batch
+touches a few thousand rows. A dense gradient would be filled with zeros and added up in every micro-batch, and
+exchanged between processes in every step. Here autograd computes a sparse gradient and the processes exchange its rows.
+Clipping and the optimizer see the usual dense gradient, which is kept between steps and cleared where it was touched.
+GPUs, whose memory is much faster, and compiled transformers use the dense gradient; frozen embeddings have none.
 
-A multilingual vocabulary makes it large: 250,000 x 384 numbers for multilingual-e5-small, of which a batch touches a
-few thousand rows. As a dense matrix it would be filled with zeros and added up once a micro-batch, and go through the
-network once a step. So autograd sees a sparse gradient, the ranks exchange its rows, and whoever clips and updates sees
-the dense one they always saw, kept between steps and cleared where it was touched. GPUs, whose memory is much faster,
-keep the dense gradient, as do compiled transformers; frozen embeddings have none.
-
-DDP is told to leave this gradient alone: with its own all-reduce of sparse gradients 3 of 12 runs of two processes and
-360 steps ended in a segmentation fault (torch 2.13, 2026-11-24); with dense gradients, or as here, none of 16 and 25.
+DDP ignores this gradient. With DDP's own all-reduce of sparse gradients, 3 of 12 runs of two processes and 360 steps
+ended in a segmentation fault (torch 2.13, 2026-11-24); with dense gradients none of 16 did, and as here none of 25.
 """
 
 from __future__ import annotations
@@ -33,12 +31,12 @@ from study.results import provenance
 
 
 def is_faster(device: torch.device) -> bool:
-    """Return whether oneDNN is there and wins."""
+    """Return whether linear layers are faster through oneDNN on this device."""
     return device.type == "cpu" and torch.backends.mkldnn.is_available() and "AMD" in provenance.processor()
 
 
 def use_onednn(module: nn.Module) -> None:
-    """Let every linear layer of a module multiply through oneDNN; weights and their names stay as they are."""
+    """Make every linear layer of a module multiply through oneDNN; weights and their names do not change."""
     for layer in module.modules():
         if type(layer) is nn.Linear:
             layer.__class__ = _OneDnnLinear
@@ -50,7 +48,7 @@ class _OneDnnLinear(nn.Linear):
 
 
 class _Linear(torch.autograd.Function):
-    """x W^T + b; T tokens of all texts, I inputs, O outputs."""
+    """Computes x W^T + b. Shapes: T tokens of all texts, I inputs, O outputs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
@@ -61,12 +59,12 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight_OI = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
+        x_needed, weight_needed, bias_needed = ctx.needs_input_grad
         gradient_TO, x_TI = gradient.flatten(0, -2), x.flatten(0, -2)
         return (
-            _product(gradient_TO, weight_OI.T).view_as(x) if of_x else None,
-            _product(gradient_TO.T, x_TI.T) if of_weight else None,
-            gradient_TO.sum(0) if of_bias else None,
+            _product(gradient_TO, weight_OI.T).view_as(x) if x_needed else None,
+            _product(gradient_TO.T, x_TI.T) if weight_needed else None,
+            gradient_TO.sum(0) if bias_needed else None,
         )
 
 
@@ -74,15 +72,20 @@ _linear: Callable[..., Tensor] = _Linear.apply
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return a b^T + bias; oneDNN refuses a product with nothing in it, such as that of an expert without tokens."""
-    if not (a.numel() and b.numel()):
+    """Return a b^T + bias."""
+    if not (a.numel() and b.numel()):  # oneDNN refuses empty input, such as that of an expert without tokens
         return F.linear(a, b, bias)
     product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # noqa: SLF001 - has no public name
     return product
 
 
 class TouchedRows:
-    """Makes the encoder's token embeddings give sparse gradients; to be made before DDP wraps the encoder."""
+    """Sparse gradients of an encoder's token embeddings; create it before DDP wraps the encoder.
+
+    Args:
+        encoder: its token embeddings are changed in place.
+        config: the trial.
+    """
 
     def __init__(self, encoder: Encoder, config: TrialConfig) -> None:
         embedding: nn.Embedding = encoder.transformer.get_input_embeddings()
@@ -99,12 +102,12 @@ class TouchedRows:
         self._touched: Tensor | None = None
 
     def add_up(self) -> None:
-        """Add up what several micro-batches left for the same rows, so that memory does not grow with their number."""
+        """Add up the rows of all micro-batches so far, so that memory does not grow with their number."""
         if self._sparse and self._weight.grad is not None:
             self._weight.grad = self._weight.grad.coalesce()
 
     def densify(self) -> None:
-        """Replace the sparse gradient, whole once all micro-batches are in it, by the dense mean over ranks."""
+        """Replace the sparse gradient of all micro-batches by its dense mean over all processes."""
         if not self._sparse:
             return
         assert self._weight.grad is not None

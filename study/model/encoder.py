@@ -1,6 +1,6 @@
-"""Tokenize -> transformer -> pool -> normalise: one encoder for queries and passages.
+"""The encoder of queries and passages: tokenize, transformer, pooling, heads, unit norm.
 
-B batch, L tokens, W transformer width, D embedding width.
+Shapes: B texts of a batch, L tokens, W width of the transformer, D width of an embedding.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ Kind = Literal["query", "passage"]
 
 
 class Tokens(NamedTuple):
-    """One padded batch. int64, shape (B, L)."""
+    """A padded batch: int64 tensors of shape (B, L)."""
 
     ids_BL: Tensor
     mask_BL: Tensor
+    """1 for tokens, 0 for padding."""
 
     def to(self, device: torch.device) -> Tokens:
         """Return the same tokens on `device`."""
@@ -29,22 +30,23 @@ class Tokens(NamedTuple):
 
 
 class TextForm(NamedTuple):
-    """How one kind of text is put to the tokenizer."""
+    """How the tokenizer receives queries or passages."""
 
     prefix: str
     max_tokens: int
+    """Longer texts are truncated; prefix and special tokens count."""
 
 
 class Encoder(nn.Module):
-    """A transformer, its pooling and its tokenizer; embeddings are fp32 and of unit norm.
+    """A transformer with its tokenizer, pooling and heads. Embeddings are fp32 and have unit norm.
 
     Args:
         transformer: any transformer of `AutoModel`, or the encoder half of one.
         tokenizer: its fast tokenizer.
         pooling: how token states become one vector, a key of `POOLINGS`.
-        heads: applied after pooling, in order; LaBSE has a dense layer with tanh here.
+        heads: modules applied after pooling, in order, such as LaBSE's dense layer with tanh.
         forms: prefix and length limit of queries and of passages.
-        bf16: run the transformer under bfloat16 autocast; pooling and norm stay fp32.
+        bf16: run the transformer under bfloat16 autocast; pooling and normalization stay in fp32.
     """
 
     def __init__(
@@ -65,23 +67,23 @@ class Encoder(nn.Module):
         self.forms = forms
         self.bf16 = bf16
         if not POOLINGS[pooling].uses_pooler and getattr(transformer, "pooler", None) is not None:
-            transformer.pooler = None  # DDP waits for gradients that unused parameters never get
+            transformer.pooler = None  # DDP would wait for gradients that its parameters never get
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return next(self.parameters()).device
 
     @property
     def width(self) -> int:
-        """Size of an embedding."""
+        """D, the width of an embedding."""
         for head in reversed(self.heads):
             if isinstance(head, Dense):
                 return head.linear.out_features
         return int(self.transformer.config.get_text_config().hidden_size)
 
     def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        """Return token ids with prefix and special tokens, cut at the kind's limit."""
+        """Return each text's token ids with prefix and special tokens, truncated at the limit of its kind."""
         if not texts:
             return []
         prefix, max_tokens = self.forms[kind]
@@ -96,7 +98,7 @@ class Encoder(nn.Module):
         return ids
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
-        """Return one padded batch on the CPU."""
+        """Return a batch on the CPU, padded at the end of its texts."""
         longest = max(map(len, token_ids))
         ids_BL = torch.full((len(token_ids), longest), self.tokenizer.pad_token_id)
         mask_BL = torch.zeros_like(ids_BL)
@@ -106,11 +108,11 @@ class Encoder(nn.Module):
         return Tokens(ids_BL, mask_BL)
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
-        """Return embeddings (B, D) of one batch of token ids."""
+        """Return the embeddings (B, D) of a batch of token ids."""
         return self.embed_tokens(self.pad(token_ids).to(self.device))
 
     def embed_tokens(self, tokens: Tokens) -> Tensor:
-        """Return embeddings (B, D) of one padded batch that is on the encoder's device."""
+        """Return the embeddings (B, D) of a padded batch on the encoder's device."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             output = self.transformer(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL)
             pooled_BW = POOLINGS[self.pooling].pool(output, tokens.mask_BL)
@@ -118,9 +120,9 @@ class Encoder(nn.Module):
         return F.normalize(embedding_BD, dim=-1)
 
     def forward(self, batches: Sequence[Tokens], seeds: Sequence[int]) -> Tensor:
-        """Return the embeddings of several padded batches, one after the other: what DDP wraps, once a step.
+        """Return the embeddings of several padded batches in their order. DDP wraps this method, called once per step.
 
-        Each batch's dropout is drawn from its own seed, so that the same batch embedded again drops the same units.
+        Dropout of each batch is drawn from its own seed, so that embedding a batch again drops the same units.
         """
         embeddings = []
         for tokens, seed in zip(batches, seeds, strict=True):
@@ -130,7 +132,7 @@ class Encoder(nn.Module):
 
 
 class Dense(nn.Module):
-    """A linear layer and its activation, as sentence-transformers stores it (LaBSE: 768 -> 768, tanh)."""
+    """A linear layer with an activation, the `Dense` module of sentence-transformers (LaBSE: 768 to 768, tanh)."""
 
     def __init__(self, linear: nn.Linear, activation: nn.Module) -> None:
         super().__init__()
@@ -138,14 +140,14 @@ class Dense(nn.Module):
         self.activation = activation
 
     def forward(self, pooled_BW: Tensor) -> Tensor:
-        """Return shape (B, D)."""
+        """Map vectors (B, W) to vectors (B, D)."""
         projected: Tensor = self.activation(self.linear(pooled_BW))
         return projected
 
 
 class Normalize(nn.Module):
-    """Scales to unit norm: between pooling and a dense layer, where a model has it there."""
+    """Scales vectors to unit norm, for models that normalize between pooling and a dense layer."""
 
     def forward(self, pooled_BW: Tensor) -> Tensor:
-        """Return shape (B, W)."""
+        """Map vectors (B, W) to unit vectors (B, W)."""
         return F.normalize(pooled_BW, dim=-1)

@@ -1,8 +1,8 @@
-"""An encoder as a sentence-transformers folder: the same embeddings from `SentenceTransformer` and from our own load.
+"""Exports an encoder as a sentence-transformers folder with the same embeddings.
 
-The files are written here and not by sentence-transformers, which is thus no dependency; its layout of 2.x, which every
-later version reads. One limit is coarser there: sentence-transformers cuts all texts at one length, ours queries and
-passages at two; the folder has the longer one.
+The files are written here, in the layout of sentence-transformers 2, which all later versions read, so that the library
+is no dependency. That layout has one length limit for all texts, and the study has one for queries and one for passages:
+the folder gets the longer one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LANGUAGE_MEANS = "language_means.safetensors"
 
 
 class ExportError(UserError):
-    """What cannot be exported, in one sentence that says what to do."""
+    """An encoder that cannot be exported, or a folder that cannot be written."""
 
 
 def export(encoder: Encoder, folder: Path, card: str, language_means: Mapping[str, Tensor] | None = None) -> None:
@@ -84,14 +84,14 @@ def _remove_code(path: Path) -> None:
 
 
 def _lowercases(tokenizer: Any) -> bool:
-    """Return whether a tokenizer lowercases; some classes forget that it was added to their own rules."""
+    """Return whether a tokenizer lowercases: some classes lose a normalizer that was added when they are saved."""
     normalizer = tokenizer.backend_tokenizer.normalizer
     parts: Any = normalizer if isinstance(normalizer, normalizers.Sequence) else [normalizer]
     return any(isinstance(part, normalizers.Lowercase) for part in parts)
 
 
 def _pooler(encoder: Encoder) -> list[Dense]:
-    """Return the transformer's own pooler as what it is: a dense layer over the first token."""
+    """Return the transformer's own pooler as a dense layer over the first token, which it is."""
     if not POOLINGS[encoder.pooling].uses_pooler:
         return []
     pooler = encoder.transformer.pooler

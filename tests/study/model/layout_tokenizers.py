@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BertTokenizer,
     CanineTokenizer,
+    DebertaV2Tokenizer,
     GemmaTokenizer,
     GPT2Tokenizer,
     LlamaTokenizer,
@@ -77,6 +78,17 @@ def _xlm_roberta(folder: Path, limit: int = 512) -> None:
     special = [(token, 0.0) for token in (BEGIN, PAD, END, UNKNOWN)]
     XLMRobertaTokenizer(vocab=[*special, *pieces[3:], (MASK, 0.0)], model_max_length=limit).save_pretrained(folder)
     (folder / "sentencepiece.bpe.model").write_bytes(file)
+
+
+def _deberta(folder: Path) -> None:
+    special = {"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3}
+    file, pieces = _pieces({"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3} | _names(special))
+    DebertaV2Tokenizer(vocab=[*pieces, ("[MASK]", 0.0)], unk_id=3).save_pretrained(folder)
+    (folder / "spm.model").write_bytes(file)
+
+
+def _names(special: Mapping[str, int]) -> dict[str, int | str]:
+    return dict(zip(("pad_piece", "bos_piece", "eos_piece", "unk_piece"), special, strict=True))
 
 
 def _t5(folder: Path) -> None:
@@ -161,6 +173,7 @@ TOKENIZERS: dict[str, Writer] = {
     "mpnet": _mpnet,
     "xlm-roberta": _xlm_roberta,
     "xlm-roberta long": lambda folder: _xlm_roberta(folder, 8192),
+    "deberta": _deberta,
     "t5": _t5,
     "qwen": _qwen,
     "gpt2": _gpt2,

@@ -201,6 +201,13 @@ LAYOUTS: dict[str, Layout] = {
         "EuroBertForMaskedLM", MODERN | {"num_key_value_heads": 1}, "modern", changes={"auto_map": _eurobert_code}
     ),
     "jhu-clsp/mmBERT-base": Layout("ModernBertForMaskedLM", MODERN, "gemma"),
+    "microsoft/mdeberta-v3-base": Layout(
+        "DebertaV2ForMaskedLM",
+        BERT
+        | {"position_buckets": 32, "relative_attention": True, "type_vocab_size": 0, "pos_att_type": ["p2c", "c2p"]}
+        | {"norm_rel_ebd": "layer_norm", "share_att_key": True, "position_biased_input": False},
+        "deberta",
+    ),
     "Qwen/Qwen3-0.6B-Base": Layout("Qwen3ForCausalLM", DECODER, "qwen"),
     "facebook/mcontriever-msmarco": Layout("BertModel", BERT, "bert cased"),
     "mine/flagembedding-run": Layout("XLMRobertaModel", LONG_ROBERTA, "xlm-roberta long"),

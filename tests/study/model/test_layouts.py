@@ -119,6 +119,27 @@ def test_a_published_model_is_trained_and_its_export_is_the_same_in_sentence_tra
     assert_equal(embeddings(again, "query")[:4], expected)
 
 
+SAVED_AGAIN = [
+    "google/mt5-base",
+    "Qwen/Qwen3-Embedding-0.6B",
+    "google/embeddinggemma-300m",
+    "sentence-transformers/gtr-t5-base",
+    "sentence-transformers/distiluse-base-multilingual-cased-v2",
+    "Muennighoff/SGPT-125M-weightedmean-msmarco-specb-bitfit",
+    "mine/normalized-before-dense",
+]
+
+
+@pytest.mark.parametrize("name", SAVED_AGAIN)
+def test_a_model_saved_by_todays_sentence_transformers_embeds_as_there(
+    folder: Folder, tmp_path: Path, name: str
+) -> None:
+    SentenceTransformer(str(folder(name, LAYOUTS[name])), device="cpu").save(str(tmp_path / "again"))
+    encoder = load_encoder(config(tmp_path / "again"), CPU)
+    for kind in KINDS:
+        assert_equal(embeddings(encoder, kind), theirs(tmp_path / "again", encoder.forms[kind].prefix))
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_model_that_would_be_wrong_is_refused_in_one_sentence(folder: Folder, name: str) -> None:
     layout, sentence = REFUSED[name]
