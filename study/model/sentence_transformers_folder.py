@@ -1,8 +1,8 @@
 """Exports an encoder as a sentence-transformers folder with the same embeddings.
 
 The files are written here, in the layout of sentence-transformers 2, which all later versions read, so that the library
-is no dependency. That layout has one length limit for all texts, and the study has one for queries and one for passages:
-the folder gets the longer one.
+is no dependency. That layout has one length limit for all texts, while the study has one for queries and one for
+passages: the folder gets the longer one.
 """
 
 from __future__ import annotations
