@@ -1,14 +1,14 @@
-"""What all commands share: how they speak, how they refuse, and how options of a benchmark are written.
-
-Ctrl-C, and the SIGTERM that clusters send, alike: a KeyboardInterrupt, and which signal it was.
-"""
+"""Shared by all commands: output, refusals, KEY=VALUE options, and signals."""
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,23 +22,29 @@ from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
 
 LOG_WIDTH = 160
-"""Columns of a log file, where there is no terminal to measure."""
+"""Columns of output that is no terminal, such as a log file."""
 DEFAULT_SPACE = "quickstart"
 DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 """Folder of all studies."""
 
 
 def console() -> Console:
-    """Return where a command prints."""
-    made = Console(highlight=False)
-    if not made.is_terminal:
-        made.width = LOG_WIDTH
-    return made
+    """Return the console that a command prints to.
+
+    Characters that the output's encoding lacks are printed as escapes, so that printing never ends a command.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    output = Console(highlight=False)
+    if not output.is_terminal:
+        output.width = LOG_WIDTH
+    return output
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Print what is the user's to mend as one line, and exit with 2; anything else is ours and keeps its trace."""
+    """Print user errors on one line and exit with status 2; let other exceptions propagate."""
     try:
         yield
     except UserError as error:
@@ -46,26 +52,26 @@ def refusals() -> Iterator[None]:
         sys.exit(2)
 
 
-def door(command: Callable[..., None]) -> typer.Typer:
+def program(command: Callable[..., None]) -> typer.Typer:
     """Return a command as a program; calling it runs the command with the arguments of this process."""
-    made = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    made.command()(command)
-    return made
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    return app
 
 
 LITERAL = frozenset({"query_prefix", "passage_prefix"})
 """Settings that are text, white space and colons included; `query_prefix=` is the empty prefix."""
 
 
-def key_values(texts: Sequence[str]) -> dict[str, Any]:
-    """Return options written `KEY=VALUE`, the value as in YAML or, for `LITERAL` keys, as it stands.
+def key_values(texts: Sequence[str], option: str = "--option") -> dict[str, Any]:
+    """Return options written `KEY=VALUE`, the value as in YAML or, for `LITERAL` keys, as it is written.
 
     Raises:
-        UserError: one without `=`.
+        UserError: an option has no `=`.
     """
     for text in texts:
         if "=" not in text:
-            raise UserError(f"--option '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
+            raise UserError(f"{option} '{text}' is refused: write KEY=VALUE, such as 'languages=[th, zh]'")
     pairs = (text.split("=", 1) for text in texts)
     return {key: value if key in LITERAL else read_value(value) for key, value in pairs}
 
@@ -74,7 +80,7 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
     """Return a trial's configuration from values given on the command line.
 
     Raises:
-        UserError: the first thing that is wrong with them.
+        UserError: names the first value that is refused.
     """
     try:
         return TrialConfig.model_validate(values)
@@ -82,19 +88,36 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
         raise UserError(f"trial{explain(TrialConfig, error.errors())}") from None
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+def check_output(file: Path, option: str) -> None:
+    """Check that a file can be written, before anything is computed for it.
+
+    Raises:
+        UserError: it is a folder, or nothing can be written to its folder.
+    """
+    file = file.expanduser().resolve()
+    try:
+        if file.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise UserError(f"{option} {file} cannot be written ({error.strerror}): name another file") from None
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what clusters send, and the end of a terminal or an SSH session."""
 
 
 class Interruption:
-    """What wants this process to end, if anything does."""
+    """Turns the signals that ask this process to end into KeyboardInterrupt."""
 
     def __init__(self) -> None:
-        """Nothing does yet."""
+        """Install nothing yet."""
         self.signal: signal.Signals | None = None
-        """Kept here, as Ray raises a KeyboardInterrupt of its own in place of whatever a handler raises."""
+        """The signal that was received, if any. Ray replaces an exception that a handler raises by its own."""
 
-    def heed(self) -> None:
-        """Raise KeyboardInterrupt at the first signal; the second ends the process at once."""
+    def install(self) -> None:
+        """Raise KeyboardInterrupt at the first signal; the second one ends the process at once."""
         for number in SIGNALS:
             signal.signal(number, self._interrupt)
 

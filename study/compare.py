@@ -58,4 +58,4 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -48,7 +48,7 @@ def main(
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
     study, record = open_study(folder)
-    Interruption().heed()  # so that SIGTERM too ends TensorBoard
+    Interruption().install()  # so that SIGTERM too ends TensorBoard
     with _server(host, port) as server, _tensorboard(folder, host) as tensorboard:
         server.set_app(Site(folder, study, record, tensorboard, open_to_all=host != LOOPBACK))
         if host != LOOPBACK:
@@ -112,4 +112,4 @@ def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -85,4 +85,4 @@ def _line(finding: Finding) -> Text:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -33,10 +33,17 @@ from study.results import files
 from study.results.trial_result import Measurement
 from study.runtime import preflight, resources
 from study.space.strict_yaml import absolute_paths
+from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
 
 WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
 """An encoder is measured with all that encoders commonly read; a trial's shorter limits are for training."""
+DECIDED = {
+    "backbone": "MODEL names it",
+    "benchmarks": "use --benchmarks and --option",
+    "resources": "use --workers",
+    "steps": "an evaluation trains nothing; use `study.run` to train",
+}
 Advance = Callable[[str, int, int], None]
 """Called with a benchmark's name, the texts encoded so far, and all its texts."""
 
@@ -64,10 +71,12 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     """Evaluate an encoder: every language, every pair, the pool of all languages, and language bias."""
     console = cli.console()
     with cli.refusals():
+        if output:
+            cli.check_output(output, "--output")
         options = cli.key_values(option or [])
         config = cli.trial_config(
             WHOLE
-            | cli.key_values(setting or [])
+            | _settings(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
@@ -86,6 +95,15 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         console.print(Text(line), soft_wrap=True)
     if output:
         console.print(Text(f"written: {output}"), soft_wrap=True)
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    """Return a trial's settings; those that other options or the evaluation itself decide are refused."""
+    settings = cli.key_values(texts, "--setting")
+    for key in settings:
+        if key in DECIDED:
+            raise UserError(f"--setting {key} is refused: {DECIDED[key]}")
+    return settings
 
 
 def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> BenchmarkConfig:
@@ -144,4 +162,4 @@ def _bars(console: Console) -> Iterator[Advance]:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -95,4 +95,4 @@ def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -89,4 +89,4 @@ def _print_contents(name: str, options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -112,4 +112,4 @@ def _process_group() -> Iterator[torch.device]:
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

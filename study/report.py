@@ -18,4 +18,4 @@ def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -1,4 +1,4 @@
-"""The front door: `python -m study.run [SPACE]` runs a study and prints its answer."""
+"""Run a study and print its results: `python -m study.run [SPACE]`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,24 @@ from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
 
+LONGEST_NAME = 200
+"""Bytes; file systems allow 255, and other files add to it."""
+
 
 class StudyNameError(UserError):
-    """A study that exists where a new one was asked for, or the other way round."""
+    """A name that no study can have, a new study's name that is taken, or a study to resume that does not exist."""
 
 
 def main(
     space: Annotated[str | None, typer.Argument(help="A shipped search space, or the path of a YAML file.")] = None,
-    name: Annotated[str | None, typer.Option(help="The study's name; the space's and the time unless given.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The study's name; by default the search space's and the time.")
+    ] = None,
     under: Annotated[
         str,
-        typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI under which the study's folder lies."),
+        typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI for the study's folder."),
     ] = cli.DEFAULT_STORAGE,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study; the latest unless named.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a study; the latest by default.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,
 ) -> None:
     """Fine-tune and evaluate multilingual retrievers over a search space, and compare them."""
@@ -51,22 +56,39 @@ def main(
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
     config = study_config.load(space or cli.DEFAULT_SPACE)
+    if name is not None:
+        _check_name(name)
     folder = files.join(files.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if files.exists(files.join(folder, layout.STUDY)):
         raise StudyNameError(
-            f"a study named '{name}' exists in {under}: add --resume to go on with it, or choose another --name"
+            f"a study named '{name}' exists in {under}: add --resume to resume it, or choose another --name"
         )
     return config, folder
 
 
+def _check_name(name: str) -> None:
+    """Refuse a name that is not the name of one folder below the storage."""
+    is_component = "/" not in name and name.isprintable() and 0 < len(name.encode()) <= LONGEST_NAME
+    if not is_component or name.startswith("."):
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise StudyNameError(
+            f"--name {shown!r} is refused: a study's name is that of its folder, without '/', control characters or "
+            f"a dot in front, and at most {LONGEST_NAME} bytes long"
+        )
+
+
 def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
     root = files.absolute(under)
-    held = [folder for folder in files.folders(root) if files.exists(files.join(root, folder, layout.STUDY))]
-    if not held:
+    started = {
+        folder: files.modified(files.join(root, folder, layout.STUDY))
+        for folder in files.folders(root)
+        if files.exists(files.join(root, folder, layout.STUDY))
+    }
+    if not started:
         raise StudyNameError(f"there is no study in {under} to resume: leave --resume out to start one")
-    if name is not None and name not in held:
-        raise StudyNameError(f"there is no study '{name}' in {under}: {nearest(name, held)}")
-    folder = files.join(root, name or max(held, key=lambda one: files.modified(files.join(root, one, layout.STUDY))))
+    if name is not None and name not in started:
+        raise StudyNameError(f"there is no study '{name}' in {under}: {nearest(name, started)}")
+    folder = files.join(root, name or max(started, key=lambda study: started[study]))
     if space is not None:
         return study_config.load(space), folder
     study = layout.read_study(folder)
@@ -79,9 +101,8 @@ def _run(plan: Plan, console: Console) -> int:
     from study.runtime import cluster, driver, summary  # noqa: PLC0415
 
     config, folder = plan.config, plan.folder
-    resume = f"resume with: [bold]{_resume_command(folder)}[/]"
     interruption = Interruption()
-    interruption.heed()
+    interruption.install()
     try:
         with lock.exclusive(folder):
             _describe(config, folder)
@@ -93,23 +114,25 @@ def _run(plan: Plan, console: Console) -> int:
                 for line in plan.assumptions:
                     console.print(Text(line), soft_wrap=True)
                 record = driver.open_record(config, plan.record_url, folder)
-                interruption.heed()  # Ray has put its own handlers in place
+                interruption.install()  # Ray has installed its own handlers
                 seconds = driver.run(config, record, folder, console, plan.trials_at_once)
             code = summary.show(config, record.trials(), folder, console, seconds)
-            next_command = f"next: python -m study.compare {shlex.quote(folder)}"
-            console.print(resume if code == summary.UNFINISHED else next_command, soft_wrap=True)
+            if code == summary.UNFINISHED:
+                console.print(_resume_hint(folder), soft_wrap=True)
+            elif layout.finished(folder):
+                console.print(Text(f"next: python -m study.compare {shlex.quote(folder)}"), soft_wrap=True)
             return code
     except KeyboardInterrupt:
         assert interruption.signal is not None
-        console.print(f"interrupted by {interruption.signal.name}; {resume}", soft_wrap=True)
+        console.print(_sentence(f"interrupted by {interruption.signal.name}", folder), soft_wrap=True)
         return 128 + interruption.signal
     except UserError:
         raise
     except Exception as error:
-        lost = driver.storage_failure(error)
-        if lost is None:
+        failure = driver.storage_failure(error)
+        if failure is None:
             raise
-        console.print(f"stopped: {lost}; recorded trials are safe; fix the problem, then {resume}", soft_wrap=True)
+        console.print(_sentence(f"stopped: {failure}; recorded trials are safe", folder), soft_wrap=True)
         return summary.UNFINISHED
 
 
@@ -135,10 +158,18 @@ def _started(folder: str) -> str:
         return ""
 
 
-def _resume_command(folder: str) -> str:
+def _sentence(ending: str, folder: str) -> Text:
+    """Return how a study ended, with the command that resumes it if it had started."""
+    if not files.exists(files.join(folder, layout.STUDY)):
+        return Text(f"{ending} before the study had started")
+    return Text.assemble(f"{ending}; ", _resume_hint(folder))
+
+
+def _resume_hint(folder: str) -> Text:
     under, _, name = folder.rpartition("/")
-    return f"python -m study.run --resume --name {shlex.quote(name)} --storage {shlex.quote(under)}"
+    command = f"python -m study.run --resume --name {shlex.quote(name)} --storage {shlex.quote(under)}"
+    return Text.assemble("resume with: ", (command, "bold"))
 
 
 if __name__ == "__main__":
-    cli.door(main)()
+    cli.program(main)()

@@ -72,7 +72,7 @@ def test_every_make_target_exists(words: list[str]) -> None:
 def test_every_module_is_there_and_takes_these_arguments(words: list[str]) -> None:
     module = importlib.import_module(words[2])
     if words[2].startswith("study."):
-        get_command(cli.door(module.main)).make_context(words[2], words[3:])  # reads the arguments, and does not run
+        get_command(cli.program(module.main)).make_context(words[2], words[3:])  # reads the arguments, and does not run
 
 
 @pytest.mark.parametrize("words", [param for param in TYPED if param.values[0][0] == "ray"])  # type: ignore[index]

@@ -172,7 +172,8 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
     chosen = layout.read_study(folder).search_space.get("storage")
     url = layout.record_url(folder, chosen)
     if not chosen and files.is_local(folder):
-        url = f"sqlite:///file:{quote(folder)}/{layout.RECORD}?mode=ro&uri=true"
+        path = quote(quote(folder))  # decoded once by SQLAlchemy and once by SQLite
+        url = f"sqlite:///file:{path}/{layout.RECORD}?mode=ro&uri=true"
     options = {"connect_args": {"timeout": _SQLITE_TIMEOUT_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

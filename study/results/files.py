@@ -15,10 +15,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from tasks.errors import UserError
+
+SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
+"""File systems that pyarrow can use."""
+
 
 def absolute(folder: str) -> str:
-    """Return a URI unchanged and a local path as an absolute one, since workers have another working directory."""
+    """Return a URI unchanged and a local path as an absolute one, since workers have another working directory.
+
+    Raises:
+        UserError: a URI of an unknown scheme.
+    """
     folder = folder.removeprefix("file://")
+    scheme = folder.partition("://")[0]
+    if not is_local(folder) and scheme not in SCHEMES:
+        raise UserError(
+            f"'{folder}' is refused: write a folder, or a URI that begins with "
+            f"{', '.join(f'{known}://' for known in SCHEMES)}"
+        )
     return str(Path(folder).expanduser().resolve()) if is_local(folder) else folder.rstrip("/")
 
 

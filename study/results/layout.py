@@ -57,7 +57,8 @@ def record_url(study_folder: str, chosen: str | None) -> str:
     if chosen:
         return chosen
     if files.is_local(study_folder):
-        return f"sqlite:///{study_folder}/{RECORD}"
+        path = study_folder.replace("%", "%25").replace("?", "%3F")  # a URL would take them for its own
+        return f"sqlite:///{path}/{RECORD}"
     if not os.environ.get(RECORD_ELSEWHERE):
         raise RecordError(
             f"{study_folder} cannot hold the record of the trials, as SQLite needs a file system: set "

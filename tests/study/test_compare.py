@@ -1,4 +1,4 @@
-"""The door that compares: what it prints, what it writes, what it refuses."""
+"""`study.compare`: what it prints, what it writes, what it refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder(synthetic_study: Study, tmp_path: Path) -> Path:
 
 
 def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: Path) -> None:
-    done = RUNNER.invoke(cli.door(compare.main), [str(folder)])
+    done = RUNNER.invoke(cli.program(compare.main), [str(folder)])
     assert done.exit_code == 0, done.output
     sentences = [
         line for line in done.output.splitlines() if "beyond noise over" in line or "within noise over" in line
@@ -43,7 +43,7 @@ def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: 
 
 def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     arguments = [str(folder), "--baseline", "X-Y", "--metric", "monolingual/ndcg@10"]
-    done = RUNNER.invoke(cli.door(compare.main), arguments)
+    done = RUNNER.invoke(cli.program(compare.main), arguments)
     assert "X-Y on monolingual nDCG@10 by" in done.output
     assert "X-X-mono" not in done.output
 
@@ -56,14 +56,14 @@ def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     ],
 )
 def test_a_wrong_word_is_answered_in_one_sentence(folder: Path, arguments: list[str], message: str) -> None:
-    done = RUNNER.invoke(cli.door(compare.main), [str(folder), *arguments])
+    done = RUNNER.invoke(cli.program(compare.main), [str(folder), *arguments])
     assert done.exit_code == 2
     assert message in done.output
     assert len(done.output.splitlines()) == 1
 
 
-@pytest.mark.parametrize("door", ["compare", "report"])
-def test_reading_results_needs_neither_torch_nor_ray(door: str) -> None:
-    code = f"import study.{door}, sys; print({{'torch', 'ray', 'transformers'}} & set(sys.modules))"
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_reading_results_needs_neither_torch_nor_ray(command: str) -> None:
+    code = f"import study.{command}, sys; print({{'torch', 'ray', 'transformers'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

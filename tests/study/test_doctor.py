@@ -1,4 +1,4 @@
-"""The door `python -m study.doctor` on this machine, with real Ray and real workers."""
+"""`python -m study.doctor` on this machine, with real Ray and real workers."""
 
 from __future__ import annotations
 

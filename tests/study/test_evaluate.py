@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from study.cli import door
+from study.cli import program
 from study.evaluate import main
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
@@ -109,7 +109,7 @@ def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> Non
 def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str, prefix: str) -> None:
     output = tmp_path / "result.json"
     arguments = ["builtin/xlmr-tiny", "--option", "languages=[th]", "--setting", setting, "--output", str(output)]
-    ended = CliRunner().invoke(door(main), arguments)
+    ended = CliRunner().invoke(program(main), arguments)
     assert ended.exit_code == 0, ended.output
     result = json.loads(output.read_text("utf-8"))
     assert result["config"]["query_prefix"] == result["backbone"]["query_prefix"] == prefix
@@ -137,7 +137,7 @@ def test_one_s_own_data_is_measured_from_any_folder(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(door(main), ["builtin/xlmr-tiny", *arguments, "--output", "result.json"])
+    result = CliRunner().invoke(program(main), ["builtin/xlmr-tiny", *arguments, "--output", "result.json"])
     assert result.exit_code == 0, result.output
     (measured,) = json.loads((tmp_path / "result.json").read_text("utf-8"))["benchmarks"].values()
     assert 0 < measured["by_language"]["monolingual"]["th"]["map"] <= 1

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from study.cli import door
+from study.cli import program
 from study.config import TrialConfig
 from study.export import main
 from study.model.backbone import load_encoder
@@ -32,7 +32,7 @@ OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
 CONFIG = TrialConfig(steps=20, max_passage_tokens=64)
 CORPORA = (CorpusRecord(name="factbook", revision="0123456789ab", rows=9),)
-APP = door(main)
+APP = program(main)
 
 
 def trained(seed: int) -> Encoder:

@@ -1,4 +1,4 @@
-"""The door `python -m study.fetch`: what it prints, and what it refuses before it downloads anything."""
+"""`python -m study.fetch`: what it prints, and what it refuses before it downloads anything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from study.cli import door
+from study.cli import program
 from study.fetch import main
 
 
@@ -33,7 +33,7 @@ def tatoeba(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(door(main), arguments)
+    return CliRunner().invoke(program(main), arguments)
 
 
 def test_it_says_what_is_there_now_and_where(cache: Path, tatoeba: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from study.cli import door
+from study.cli import program
 from study.mine import main
 
-APP = door(main)
+APP = program(main)
 MODEL = "builtin/xlmr-tiny"
 
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from study import fetch
-from study.cli import door
+from study.cli import program
 from study.retrieval.evaluation import Evaluation, evaluate
 from tasks.plugins import load_benchmark
 from tests.hashing_encoder import HashingEncoder
@@ -69,7 +69,7 @@ def map_of(root: Path, **options: Any) -> float:
 def refusal(root: Path, *options: str) -> str:
     """Return the one sentence that the command line prints."""
     arguments = ["local", "--option", f"path={root}", *(part for o in options for part in ("--option", o))]
-    result = CliRunner().invoke(door(fetch.main), arguments)
+    result = CliRunner().invoke(program(fetch.main), arguments)
     assert result.exit_code == 2, result.output
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1, result.stderr
@@ -87,7 +87,7 @@ def test_languages_have_one_spelling_and_norwegian_is_one(folder: Path) -> None:
     assert set(measured_languages) == {"th", "zh", "no", "pt-br", "pt-pt"}
     assert set(measured(folder, languages=["zh-CN", "no"]).queries) == {"zh", "no"}
     arguments = ["local", "--option", f"path={folder}", "--option", "languages=[no]"]
-    result = CliRunner().invoke(door(fetch.main), arguments)
+    result = CliRunner().invoke(program(fetch.main), arguments)
     assert "local: 2 queries, 3 passages" in result.output
 
 

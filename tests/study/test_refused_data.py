@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from study.cli import door
+from study.cli import program
 from study.run import main
 
 THAI: dict[str, Any] = {"name": "factbook", "languages": ["th"]}
@@ -50,7 +50,7 @@ def study(
     search = {"sampler": "grid", "space": {"seed": {"type": "int", "low": 0, "high": 1}}}
     space = folder / "space.yaml"
     space.write_text(yaml.safe_dump({"trial": trial, "search": search, "objective": objective}), encoding="utf-8")
-    return CliRunner().invoke(door(main), [str(space), "--storage", str(folder / "studies"), *arguments])
+    return CliRunner().invoke(program(main), [str(space), "--storage", str(folder / "studies"), *arguments])
 
 
 def test_data_that_every_trial_can_use_passes(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The door that reports."""
+"""`study.report`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.analysis.study import Study
 
 def test_it_writes_a_page_and_its_markdown_into_the_study(synthetic_study: Study, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
-    done = CliRunner().invoke(cli.door(report.main), [str(folder)])
+    done = CliRunner().invoke(cli.program(report.main), [str(folder)])
     assert done.exit_code == 0, done.output
     assert str(folder / "report.html") in done.output
     assert (folder / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
@@ -21,6 +21,6 @@ def test_it_writes_a_page_and_its_markdown_into_the_study(synthetic_study: Study
 
 
 def test_a_folder_that_holds_no_study_is_refused(tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli.door(report.main), [str(tmp_path)])
+    done = CliRunner().invoke(cli.program(report.main), [str(tmp_path)])
     assert done.exit_code == 2
     assert "there is no study in" in done.output

@@ -1,4 +1,4 @@
-"""The front door against real Ray, on a small study."""
+"""`study.run` against real Ray, on a small study."""
 
 from __future__ import annotations
 

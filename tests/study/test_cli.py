@@ -1,0 +1,110 @@
+"""Facts about what users meet on the command line before anything starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from typer.testing import CliRunner
+
+from study import cli, evaluate, run
+from study.results import files, layout
+from study.run import LONGEST_NAME
+from tasks.errors import UserError
+
+RUNNER = CliRunner()
+NAMES = ["", ".", "..", "../x", "a/b", "/abs", "new\nline", "tab\t", "bell\x07", ".hidden", "ย" * LONGEST_NAME]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
+def test_a_study_s_name_is_the_name_of_one_folder(name: str, tmp_path: Path) -> None:
+    done = RUNNER.invoke(cli.program(run.main), ["--dry-run", "--name", name, "--storage", str(tmp_path)])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: --name ")
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 300
+
+
+def test_a_study_may_have_a_name_in_any_script_with_signs_that_urls_know(tmp_path: Path) -> None:
+    for name in ("การทดลอง 1", "what? 100%", "a%20b", "研究#2"):
+        done = RUNNER.invoke(cli.program(run.main), ["--dry-run", "--name", name, "--storage", str(tmp_path)])
+        assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b", "50%", "q?a=b&c", "ไทย #1"])
+def test_the_record_lies_in_the_study_s_folder_whatever_that_is_called(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    optuna.create_study(storage=layout.record_url(str(folder), None), study_name=name)
+    assert [file.name for file in folder.iterdir()] == [layout.RECORD]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("storage", ["foo://bucket/x", "ftp://host/x", "htp://x"])
+def test_a_uri_that_no_file_system_serves_is_refused(storage: str) -> None:
+    with pytest.raises(UserError, match=r"is refused: write a folder, or a URI that begins with s3://"):
+        files.absolute(storage)
+    done = RUNNER.invoke(cli.program(run.main), ["--dry-run", "--storage", storage])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--setting", "steps=100"], "--setting steps is refused: an evaluation trains nothing"),
+        (["--setting", "benchmarks=[xquad_r]"], "--setting benchmarks is refused: use --benchmarks"),
+        (["--setting", "resources={workers: 2}"], "--setting resources is refused: use --workers"),
+        (["--setting", "backbone=x"], "--setting backbone is refused: MODEL names it"),
+        (["--setting", "steps"], "--setting 'steps' is refused: write KEY=VALUE"),
+        (["--option", "languages=de,zh"], "'de,zh' is refused: write a list, such as [th, zh]"),
+        (["--option", "languages=[]"], "option 'languages': the list is empty"),
+        (["--output", "/proc/nothing/result.json"], "--output /proc/nothing/result.json cannot be written"),
+        (["--output", "/etc"], "--output /etc cannot be written (it is a folder)"),
+    ],
+)
+def test_an_evaluation_refuses_what_it_would_ignore_or_lose(arguments: list[str], sentence: str) -> None:
+    done = RUNNER.invoke(cli.program(evaluate.main), ["builtin/xlmr-tiny", *arguments])
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_output_that_its_encoding_lacks_is_escaped_and_ends_no_command() -> None:
+    code = "from study import cli; cli.console().print('โมเดล 模型 → 0.5')"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert printed.stdout.decode("ascii").endswith("0.5\n")
+    assert "\\u0e42" in printed.stdout.decode("ascii")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_interrupts_and_the_second_ends_the_process(number: signal.Signals) -> None:
+    code = (
+        "import os, sys; from study.cli import Interruption\n"
+        "interruption = Interruption(); interruption.install()\n"
+        "try: os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "except KeyboardInterrupt: print(interruption.signal.name, flush=True)\n"
+        "os.kill(os.getpid(), int(sys.argv[1])); print('still here')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(int(number))], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.stdout == f"{number.name}\n"
+    assert ended.returncode == -number
+
+
+def test_a_study_that_never_started_offers_no_command_to_resume_it(tmp_path: Path) -> None:
+    folder, ending = tmp_path / "เริ่ม", "interrupted by SIGHUP"
+    assert (
+        str(run._sentence("interrupted by SIGHUP", str(folder))) == "interrupted by SIGHUP before the study had started"
+    )
+    folder.mkdir()
+    (folder / layout.STUDY).write_text("{}", "utf-8")
+    assert str(run._sentence(ending, str(folder))) == (
+        f"interrupted by SIGHUP; resume with: python -m study.run --resume --name 'เริ่ม' --storage {tmp_path}"
+    )
