@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -9,10 +10,19 @@ from rich.console import Console
 from rich.text import Text
 
 from study import cli
-from study.analysis.comparison import compare, leading_figures
+from study.analysis.best_text import (
+    best_table,
+    curve_data,
+    curve_sentence,
+    curve_table,
+    front_data,
+    front_sentence,
+)
+from study.analysis.comparison import Comparison, Figure, compare, leading_figures
+from study.analysis.curves import Curve, read_curves, read_fronts
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import read_study
-from study.analysis.tables import escape_markdown, paragraphs
+from study.analysis.tables import Table, escape_markdown, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence
 from study.results import files
 
@@ -23,7 +33,9 @@ def main(
     study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="X-Y, X-X-mono, zero-shot, a trial's number or a backbone; the first three unless given."),
+        typer.Option(
+            help="A way to sample batches (X-Y), a trial's number or a backbone; every way but hybrid unless given."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -39,22 +51,40 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     study = read_study(folder)
     pairs = choose_pairs(study, baselines)
     found = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
+    figures = leading_figures(found, metric)
+    curves = {benchmark: read_curves(study, benchmark) for benchmark in figures}
+    fronts = {benchmark: read_fronts(study, benchmark) for benchmark in figures}
     parts = [f"# {escape_markdown(study.name)}: differences between trials"]
-    for benchmark, figure in leading_figures(found, metric).items():
-        comparisons = [comparison for comparison in found[benchmark] if figure in comparison.overall]
-        sentences = [sentence(comparison, figure) for comparison in comparisons]
-        tables = [differences_table(comparison) for comparison in comparisons]
-        tables += [languages_table(comparison, figure) for comparison in comparisons]
-        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), sep="\n", soft_wrap=True)
-        console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
+    for benchmark, figure in figures.items():
+        sentences = [sentence(comparison, figure) for comparison in found[benchmark] if figure in comparison.overall]
+        sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
+        sentences += [front_sentence(front) for front in fronts[benchmark]]
+        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), "", sep="\n", soft_wrap=True)
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
-        parts += [table.markdown() for table in tables]
-    files.write_json(
-        files.join(study.folder, f"{COMPARISON}.json"),
-        [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
-    )
+    for benchmark, figure in figures.items():
+        tables = list(_tables(found[benchmark], curves[benchmark], figure))
+        console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
+        parts += [f"## Tables: {escape_markdown(benchmark)}", *(table.markdown() for table in tables)]
+    written = {
+        "comparisons": [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
+        "curves": [curve_data(curve) for benchmark in curves for curve in curves[benchmark]],
+        "fronts": [front_data(front) for benchmark in fronts for front in fronts[benchmark]],
+    }
+    files.write_json(files.join(study.folder, f"{COMPARISON}.json"), written)
     files.write_text(files.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
     console.print(f"written: {files.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
+
+
+def _tables(comparisons: Sequence[Comparison], curves: Sequence[Curve], figure: Figure) -> Iterator[Table]:
+    """Yield the tables of one benchmark: where the best settings lie, then each pair, then languages."""
+    alike: dict[tuple[tuple[int, ...], ...], list[Curve]] = {}
+    for curve in curves:
+        alike.setdefault(tuple(group.numbers for group in curve.groups), []).append(curve)
+    for of_same_groups in alike.values():
+        yield best_table(of_same_groups)
+        yield from (curve_table(curve) for curve in of_same_groups if curve.figure == figure)
+    yield from map(differences_table, comparisons)
+    yield from (languages_table(comparison, figure) for comparison in comparisons if figure in comparison.overall)
 
 
 if __name__ == "__main__":

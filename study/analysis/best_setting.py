@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ class BestSettings:
     high_A: Floats
 
 
-def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
+def best_settings(crossed: Crossed, members: Sequence[int] | None = None, level: float = LEVEL) -> BestSettings:
     """Compare every setting with the best of the others (Hsu 1996, section 4.2: unequal variances of differences).
 
     Setting i is a candidate if no other setting's figure exceeds its own by more than d_i standard errors. d_i is the
@@ -46,13 +47,16 @@ def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
 
     Args:
         crossed: figures of which larger is better; negate those of which smaller is better.
+        members: the settings to compare; all of them unless given. Noise is estimated from all either way.
         level: 1 minus the coverage.
     """
-    figure_A, settings = crossed.figures, len(crossed.figures)
+    chosen = list(range(len(crossed.figures))) if members is None else list(members)
+    figure_A, settings = crossed.figures[chosen], len(chosen)
+    unit_AA = np.eye(len(crossed.figures))[chosen]
     margin_AA = np.zeros((settings, settings))
     for i in range(settings):
         others = [j for j in range(settings) if j != i]
-        weights_CA = np.eye(settings)[others] - np.eye(settings)[i]
+        weights_CA = unit_AA[others] - unit_AA[i]
         margin_AA[i, others] = simultaneous_margins(crossed, weights_CA, "one-sided", level)
     other_AA = ~np.eye(settings, dtype=np.bool_)
     ahead_AA = np.where(other_AA, figure_A[:, None] - figure_A, np.inf)
@@ -65,15 +69,16 @@ def best_settings(crossed: Crossed, level: float = LEVEL) -> BestSettings:
     return BestSettings(candidate_A, ahead_AA.min(axis=1), low_A, np.maximum(highest_A, 0.0))
 
 
-def curve_band(crossed: Crossed, level: float = LEVEL) -> Floats:
+def curve_band(crossed: Crossed, members: Sequence[int] | None = None, level: float = LEVEL) -> Floats:
     """Return the half-width of a simultaneous 95 % band around the settings' figures, (A,).
 
     The band is about the shape of the curve: it covers every setting's distance from the mean over settings at once.
     How high the whole curve lies also depends on seeds and questions, but alike for all settings; that is left out,
     since it would hide differences that are certain.
     """
-    settings = len(crossed.figures)
-    return simultaneous_margins(crossed, np.eye(settings) - 1 / settings, "two-sided", level)
+    chosen = list(range(len(crossed.figures))) if members is None else list(members)
+    unit_AA = np.eye(len(crossed.figures))[chosen]
+    return simultaneous_margins(crossed, unit_AA - unit_AA.mean(axis=0), "two-sided", level)
 
 
 def simultaneous_margins(
@@ -96,16 +101,22 @@ def _single_level(
     covariance_CC: Floats, freedom: float, sides: Literal["one-sided", "two-sided"], level: float
 ) -> float:
     """Return the one-sided level at which each contrast is met so that all are met at `level`."""
-    random = np.random.default_rng(_SEED)
     error_C = np.sqrt(np.diag(covariance_CC))
     if not error_C.all():
         return level / len(error_C) / (2 if sides == "two-sided" else 1)  # no noise at all: any level does
     values_K, vectors_CK = np.linalg.eigh(covariance_CC / np.outer(error_C, error_C))
     root_CK = vectors_CK * np.sqrt(np.maximum(values_K, 0.0))
-    normal_DC = random.normal(size=(_DRAWS, len(error_C))) @ root_CK.T
-    scale_D = np.sqrt(random.chisquare(freedom, _DRAWS) / freedom)
-    largest_D = (np.abs(normal_DC) if sides == "two-sided" else normal_DC).max(axis=1) / scale_D
+    normal_DK, scale_D = _draws(len(error_C), freedom)
+    error_DC = normal_DK @ root_CK.T
+    largest_D = (np.abs(error_DC) if sides == "two-sided" else error_DC).max(axis=1) / scale_D
     return float(special.stdtr(freedom, -np.quantile(largest_D, 1 - level)))
+
+
+@lru_cache(maxsize=8)
+def _draws(contrasts: int, freedom: float) -> tuple[Floats, Floats]:
+    """Return independent standard normal errors, (D, C), and the estimated over the true standard error, (D,)."""
+    random = np.random.default_rng(_SEED)
+    return random.normal(size=(_DRAWS, contrasts)), np.sqrt(random.chisquare(freedom, _DRAWS) / freedom)
 
 
 def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[int, list[int]]:

@@ -16,7 +16,7 @@ Shapes: A settings, S seeds, Q questions, C contrasts. A contrast is a row of we
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,14 +30,14 @@ POOLING_LEVEL = 0.1
 
 @dataclass(frozen=True)
 class Crossed:
-    """One figure of A settings, each trained with the same S seeds (two or more), on the same questions."""
+    """One figure of A settings, each trained with the same S seeds, on the same questions."""
 
     values_ASQ: Floats
-    """Contributions of the questions (`statistics.contributions`)."""
+    """Contributions of the questions (`statistics.contributions`); S and Q are two or more."""
 
     def __post_init__(self) -> None:
         """Check the shape."""
-        assert min(self.values_ASQ.shape) > 1, self.values_ASQ.shape
+        assert min(self.values_ASQ.shape[1:]) > 1, self.values_ASQ.shape
 
     @cached_property
     def figures(self) -> Floats:
@@ -51,7 +51,7 @@ class Crossed:
         residual_AS = figure_AS - figure_AS.mean(axis=1, keepdims=True) - figure_AS.mean(axis=0) + figure_AS.mean()
         settings, seeds = figure_AS.shape
         freedom = (settings - 1) * (seeds - 1)
-        return Variance(float((residual_AS**2).sum()) / freedom, freedom)
+        return Variance(float((residual_AS**2).sum()) / max(freedom, 1), freedom)
 
     def difference(self, a: int, b: int) -> Difference:
         """Compare two settings."""
@@ -78,7 +78,8 @@ class Crossed:
         question, both = _question_and_both(table_SQ[None])
         seed = Variance(total / settings / seeds, freedom)
         error = combined(seed, float(question[0]), float(both[0]), questions)
-        return self._difference(float(table_SQ.mean()), error, Method.UNTRAINED)
+        found = self._difference(float(table_SQ.mean()), error, Method.UNTRAINED)
+        return replace(found, seeds=(seeds, 0))
 
     def contrast_errors(self, weights_CA: Floats) -> list[Error]:
         """Return the distribution of the error of each contrast of the settings' figures."""

@@ -27,7 +27,7 @@ from study.space.selection import Objective
 from tasks.plugins import nearest
 
 BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
-_COMPARED = {"seed", "alpha", "backbone"}
+_COMPARED = frozenset({"seed", "alpha", "mixing", "backbone"})
 
 
 class Pair(NamedTuple):
@@ -37,11 +37,17 @@ class Pair(NamedTuple):
     baseline: Group
 
     @property
+    def compared(self) -> frozenset[str]:
+        """The settings that are compared, with the corpora if one group was trained on English alone; and the seed."""
+        english = "En-En" in (self.group.sampling, self.baseline.sampling)
+        return _COMPARED | {"corpora"} if english else _COMPARED
+
+    @property
     def unequal(self) -> dict[str, tuple[Any, Any]]:
         """The settings in which the two differ, apart from those that are compared."""
         if ZERO_SHOT in (self.group.sampling, self.baseline.sampling):
             return {}  # an untrained encoder has no training settings
-        names = (name for name in TrialConfig.model_fields if name not in _COMPARED)
+        names = (name for name in TrialConfig.model_fields if name not in self.compared)
         values = {name: (getattr(self.group.config, name), getattr(self.baseline.config, name)) for name in names}
         return {name: (own, other) for name, (own, other) in values.items() if own != other}
 
@@ -52,7 +58,7 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
     Args:
         study: the study.
         baselines: each is a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything
-            against its group), or a backbone (the others against it, sampling by sampling); X-X-mono, X-Y and zero-shot
+            against its group), or a backbone (the others against it, sampling by sampling); every sampling but hybrid
             if there are none.
 
     Raises:

@@ -26,7 +26,7 @@ side of caution. With many seeds the two agree.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
@@ -51,10 +51,10 @@ class Method(StrEnum):
     """Both groups share seeds: differences are taken within a seed."""
     UNPAIRED = "unpaired"
     """The groups share no seeds, or too few."""
-    UNTRAINED = "untrained baseline"
-    """The baseline was not trained, so that seeds make a difference in the other group alone."""
+    UNTRAINED = "untrained"
+    """One group was not trained, or neither was: seeds make a difference in the trained group alone."""
     QUESTIONS = "questions only"
-    """Noise between seeds is unknown (one seed), or there is none (neither group was trained)."""
+    """One seed each: noise between seeds is unknown and left out."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ class Error:
             float(-special.stdtrit(part.freedom, probability / 2)) for part in (self.seed, self.question) if part.value
         )
         # Both errors stay within `widest` standard errors with more than the wanted probability.
-        return float(optimize.brentq(lambda size: self.tail(size) - probability, 0.0, 2 * widest * total))
+        wanted = optimize.brentq(lambda size: self.tail(size) - probability, 0.0, 2 * widest * total, xtol=1e-6 * total)
+        return float(wanted)
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,17 @@ class Difference:
     p: float
     """Two-sided."""
     seeds: tuple[int, int]
-    """Trials in a and in b that are compared."""
+    """Trials in a and in b that are compared; 0 for a model that was not trained, which has no seeds."""
     questions: int
     freedom: float
     """Degrees of freedom of the noise between seeds; 0 if it is left out."""
     method: Method
     settings: int
     """Settings from which the noise between seeds is estimated."""
+
+    def __neg__(self) -> Difference:
+        """Return by how much group b's figure exceeds group a's."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low, seeds=self.seeds[::-1])
 
 
 def unpaired(a_SUQ: Floats, b_SUQ: Floats, figures: Mapping[Name, Sequence[int]]) -> dict[Name, Difference]:

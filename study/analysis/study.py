@@ -19,9 +19,11 @@ from study.results.trial_result import TrialResult
 from study.space.selection import Objective
 from tasks.schema import Setting
 
-HYBRID, ZERO_SHOT = "hybrid", "zero-shot"
-SAMPLINGS = ("X-X-mono", "X-Y", HYBRID, ZERO_SHOT)
-"""Ways to sample batches, as arXiv 2408.10536 names them: monolingual only, cross-lingual only, both, or none."""
+HYBRID, PAIRWISE, ZERO_SHOT = "hybrid", "pair-level hybrid", "zero-shot"
+SAMPLINGS = ("X-X-mono", "X-Y", "X-X", "En-En", PAIRWISE, HYBRID, ZERO_SHOT)
+"""Ways to sample batches, named as in arXiv 2408.10536 and LAReQA (arXiv 2004.05484). Batches in one language each, or
+of pairs across languages (X-Y); same-language pairs with languages mixed in a batch (X-X); English alone; pairs of both
+kinds mixed within batches, or batches of both kinds (hybrid); no training."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,13 @@ def sampling_of(config: TrialConfig) -> str:
     """Return how a trial samples its batches, one of SAMPLINGS; alpha with a schedule is hybrid."""
     if config.steps == 0:
         return ZERO_SHOT
-    if config.alpha in {0, 1}:
-        return "X-X-mono" if config.alpha == 1 else "X-Y"
-    return HYBRID
+    if all(tuple(corpus.options.get("languages", ())) == ("en",) for corpus in config.corpora):
+        return "En-En"
+    if config.alpha == 0:
+        return "X-Y"
+    if config.mixing == "pair":
+        return "X-X" if config.alpha == 1 else PAIRWISE
+    return "X-X-mono" if config.alpha == 1 else HYBRID
 
 
 def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialResult]:
@@ -108,13 +114,14 @@ class Group:
 
     @property
     def sampling(self) -> str:
-        """X-X-mono, X-Y, hybrid or zero-shot."""
+        """How batches are sampled, one of SAMPLINGS."""
         return sampling_of(self.config)
 
     @property
     def label(self) -> str:
         """The sampling, with alpha where the sampling does not imply it."""
-        return f"{HYBRID} (alpha {formats.setting(self.alpha)})" if self.sampling == HYBRID else self.sampling
+        mixed = self.sampling in {HYBRID, PAIRWISE}
+        return f"{self.sampling} (alpha {formats.setting(self.alpha)})" if mixed else self.sampling
 
     @property
     def alpha(self) -> float | Schedule:
@@ -149,6 +156,18 @@ def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
         shared = result.config.model_dump(mode="json", exclude={"seed"})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
     return tuple(Group(tuple(sorted(group, key=lambda result: result.number))) for group in groups.values())
+
+
+def varied_settings(groups: Sequence[Group]) -> tuple[str, ...]:
+    """Return the names of the settings in which groups differ."""
+    configs = [group.config for group in groups]
+    names = (name for name in TrialConfig.model_fields if name != "seed")
+    return tuple(name for name in names if any(getattr(c, name) != getattr(configs[0], name) for c in configs))
+
+
+def settings_text(group: Group, names: Iterable[str]) -> str:
+    """Return a group's settings as a text, such as `alpha 0.25, temperature 0.05`."""
+    return ", ".join(f"{name} {formats.setting(getattr(group.config, name))}" for name in names)
 
 
 def differing(configs: Sequence[TrialConfig]) -> list[str]:

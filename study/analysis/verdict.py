@@ -9,12 +9,11 @@ from pydantic_core import to_jsonable_python
 from study.analysis import formats
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.formats import decimals, metric_name
-from study.analysis.statistics import Difference
+from study.analysis.statistics import LEVEL, Difference, Method
 from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 
-LEVEL = 0.05
 _HEADINGS = ("difference", "95 % interval")
 
 
@@ -29,14 +28,15 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
     )
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
     return (
-        f"{group.backbone}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
-        f"by {gap} [{low}, {high}], {_p_text(found.p)}: {_judgement(found)}{_unequal(comparison)}."
+        f"{_trained(comparison)}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
+        f"by {gap} [{low}, {high}], {_p_text(found.p)}: "
+        f"{_judgement(found)}{_left_out(comparison)}{_unequal(comparison)}."
     )
 
 
 def badge(found: Difference, metric: str) -> str:
     """Return the judgement in one or two words: `ahead` or `behind` where the difference is beyond noise."""
-    if found.seeds == (1, 1):
+    if found.method is Method.QUESTIONS:
         return "one seed"
     leads = (found.value > 0) == higher_is_better(metric)
     return "within noise" if found.p >= LEVEL else "ahead" if leads else "behind"
@@ -46,7 +46,7 @@ def title(comparison: Comparison) -> str:
     """Return the names of the two groups."""
     group, baseline = comparison.pair
     own = "" if baseline.backbone == group.backbone else f"{baseline.backbone}, "
-    return f"{group.backbone}: {group.label} against {own}{baseline.label}"
+    return f"{_trained(comparison)}: {group.label} against {own}{baseline.label}"
 
 
 def differences_table(comparison: Comparison) -> Table:
@@ -82,6 +82,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "benchmark": comparison.benchmark,
         "group": _group_data(comparison.pair.group),
         "baseline": _group_data(comparison.pair.baseline),
+        "trials_left_out": list(comparison.left_out),
         "unequal_settings": to_jsonable_python(comparison.pair.unequal),
         "figures": [
             {
@@ -107,11 +108,31 @@ def _group_data(group: Group) -> dict[str, Any]:
     }
 
 
+def _trained(comparison: Comparison) -> str:
+    """Return the backbone, and the settings at which it was trained if the study has others."""
+    return f"{comparison.pair.group.backbone}{f' at {comparison.at}' if comparison.at else ''}"
+
+
 def _judgement(found: Difference) -> str:
-    side, (a, b) = "beyond" if found.p < LEVEL else "within", found.seeds
-    if a == b == 1:
-        return f"{side} the noise of {found.questions} questions; one seed each, so noise between seeds is not covered"
-    return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {found.questions} questions"
+    """Return whether a difference is beyond noise, over which seeds and questions, and by which test."""
+    side, questions = "beyond" if found.p < LEVEL else "within", f"{found.questions} questions"
+    if found.method is Method.QUESTIONS:
+        return f"{side} the noise of {questions}; one seed each, so noise between seeds is not covered"
+    if found.seeds == (0, 0):
+        return f"{side} the noise of {questions}; neither was trained"
+    a, b = found.seeds
+    freedom = f"{found.freedom:.3g} degrees of freedom"
+    if found.method is Method.CROSSED:
+        return f"{side} noise over {a} shared seeds and {questions} (crossed over {found.settings} settings, {freedom})"
+    if found.method is Method.UNTRAINED:
+        return f"{side} noise over {max(a, b)} seeds and {questions} ({freedom})"
+    return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {questions} (unpaired, {freedom})"
+
+
+def _left_out(comparison: Comparison) -> str:
+    numbers = comparison.left_out
+    trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+    return f"; without {trials}, whose seed only one of the two has" if numbers else ""
 
 
 def _unequal(comparison: Comparison) -> str:

@@ -10,13 +10,22 @@ from typing import Any
 
 import altair as alt
 
-from study.analysis.study import SAMPLINGS
+from study.analysis.study import HYBRID, PAIRWISE, SAMPLINGS, ZERO_SHOT
 from tasks.schema import Setting
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
-SAMPLING_COLOR = alt.Scale(domain=SAMPLINGS, range=["var(--mono)", "var(--cross)", "var(--hybrid)", "var(--muted)"])
-SAMPLING_SHAPE = alt.Scale(domain=SAMPLINGS, range=["square", "triangle-up", "circle", "cross"])
+_LOOKS = {
+    "X-X-mono": ("var(--mono)", "square"),
+    "X-Y": ("var(--cross)", "triangle-up"),
+    "X-X": ("var(--multi)", "diamond"),
+    "En-En": ("var(--ink)", "triangle-down"),
+    PAIRWISE: ("var(--accent)", "triangle-right"),
+    HYBRID: ("var(--hybrid)", "circle"),
+    ZERO_SHOT: ("var(--muted)", "cross"),
+}
+SAMPLING_COLOR = alt.Scale(domain=SAMPLINGS, range=[_LOOKS[sampling][0] for sampling in SAMPLINGS])
+SAMPLING_SHAPE = alt.Scale(domain=SAMPLINGS, range=[_LOOKS[sampling][1] for sampling in SAMPLINGS])
 """Shapes as well as colours, for readers who cannot tell the colours apart."""
 SETTING_COLOR = {
     Setting.MONOLINGUAL: "var(--mono)",

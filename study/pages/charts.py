@@ -9,8 +9,8 @@ import altair as alt
 from study.analysis import formats
 from study.analysis.comparison import Comparison
 from study.analysis.formats import metric_name
+from study.analysis.statistics import LEVEL
 from study.analysis.study import Group, differing, sampling_of
-from study.analysis.verdict import LEVEL
 from study.config import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec

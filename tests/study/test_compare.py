@@ -29,16 +29,38 @@ def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: 
         line for line in done.output.splitlines() if "beyond noise over" in line or "within noise over" in line
     ]
     assert len(sentences) == 4
+    assert all("2 shared seeds and 40 questions (crossed over 3 settings, " in line for line in sentences)
     markdown = (folder / "compare.md").read_text("utf-8")
     assert all(line.replace("[", "\\[").replace("]", "\\]") in markdown for line in sentences)
     written = json.loads((folder / "compare.json").read_text("utf-8"))
-    assert [(one["group"]["backbone"], one["baseline"]["sampling"]) for one in written] == [
+    assert [(one["group"]["backbone"], one["baseline"]["sampling"]) for one in written["comparisons"]] == [
         ("FacebookAI/xlm-roberta-base", "X-X-mono"),
         ("FacebookAI/xlm-roberta-base", "X-Y"),
         ("sentence-transformers/LaBSE", "X-X-mono"),
         ("sentence-transformers/LaBSE", "X-Y"),
     ]
-    assert all(len(figure["languages"]) == 11 for one in written for figure in one["figures"])
+    assert all(len(figure["languages"]) == 11 for one in written["comparisons"] for figure in one["figures"])
+
+
+def test_it_opens_with_its_answer_and_says_which_alphas_cannot_be_told_from_the_best(folder: Path) -> None:
+    done = RUNNER.invoke(cli.program(compare.main), [str(folder)])
+    lines = [line for line in done.output.splitlines() if line]
+    assert lines[0] == "xquad_r"
+    answer, tables = lines[1:9], lines[9:]
+    assert sum("hybrid" in line and "on multilingual mAP by" in line for line in answer) == 4
+    assert sum("of 3 settings, alpha" in line and "has the best multilingual mAP" in line for line in answer) == 2
+    assert sum("may be on the Pareto front of monolingual mAP, multilingual mAP and" in line for line in answer) == 2
+    assert tables[0] == "FacebookAI/xlm-roberta-base: the best alpha"
+    written = json.loads((folder / "compare.json").read_text("utf-8"))
+    multilingual = [
+        curve for curve in written["curves"] if (curve["setting"], curve["metric"]) == ("multilingual", "map")
+    ]
+    assert [len(curve["settings"]) for curve in multilingual] == [3, 3]
+    for curve in multilingual:
+        best = max(curve["settings"], key=lambda setting: setting["mean"])
+        assert best["candidate"]
+        assert best["lead"] > 0 >= best["low"]
+    assert [len(front["settings"]) for front in written["fronts"]] == [3, 3]
 
 
 def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:

@@ -238,3 +238,10 @@ def test_passages_that_are_not_retrieved_leave_a_question_incomplete_and_have_no
         "peer@9": [nan, nan],
     }
     assert {name: metrics.metric(name)(ranking).tolist() for name in expected} == expected
+
+
+def test_two_relevant_passages_that_share_a_position_are_measured() -> None:
+    """Scores that differ by rounding alone can be counted as equal on both sides, which leaves a gap behind them."""
+    lists = metrics.Lists(np.array([[1, 1, 3]]), np.array([[1, 1, 1]]), np.array([[0, 1, 2]]), np.array([0]))
+    assert metrics.metric("ndcg@10")(lists)[0] == pytest.approx(1.17, abs=0.01)
+    assert metrics.metric("mrr")(lists).tolist() == [1]

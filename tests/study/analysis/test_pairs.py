@@ -63,3 +63,23 @@ def test_an_untrained_backbone_has_no_settings_of_training_to_be_equal() -> None
     study = study_of((0.1, {"steps": 0, "alpha": 0.5}), (0.5, {"alpha": 0.5, "temperature": 0.2}))
     (pair,) = choose_pairs(study, ["zero-shot"])
     assert (pair.group.numbers, pair.baseline.numbers, pair.unequal) == ((1,), (0,), {})
+
+
+def test_hybrid_is_compared_with_every_other_way_to_sample_batches_at_equal_settings() -> None:
+    english = [{"name": "factbook", "languages": ["en"]}]
+    study = study_of(
+        *((0.5, {"alpha": 0.5}), (0.4, {"alpha": 1}), (0.4, {"alpha": 0})),
+        *((0.4, {"alpha": 1, "mixing": "pair"}), (0.4, {"alpha": 0.5, "mixing": "pair"})),
+        *((0.4, {"alpha": 1, "corpora": english}), (0.3, {"steps": 0})),
+    )
+    pairs = choose_pairs(study)
+    assert {pair.group.label for pair in pairs} == {"hybrid (alpha 0.5)"}
+    assert [pair.baseline.label for pair in pairs] == [
+        *("X-X-mono", "X-Y", "X-X", "En-En", "pair-level hybrid (alpha 0.5)", "zero-shot")
+    ]
+    assert all(pair.unequal == {} for pair in pairs)
+
+
+def test_cross_lingual_pairs_are_x_y_whether_batches_or_pairs_are_drawn() -> None:
+    study = study_of((0.5, {"alpha": 0.5}), (0.4, {"alpha": 0, "mixing": "pair"}))
+    assert [pair.baseline.label for pair in choose_pairs(study)] == ["X-Y"]

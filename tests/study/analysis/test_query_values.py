@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from study.analysis.comparison import query_values
+from study.analysis.query_values import query_values
 from tasks.relevance import relevance
 from tasks.schema import Setting
 from tasks.scoring import metrics_of, positions_table

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from study.analysis.blocks import block_of
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Method
@@ -26,8 +28,10 @@ def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comp
     return Comparison(Pair(group(alpha=0.5), group(**baseline)), "factbook", {figure: found}, by_language)
 
 
-def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Difference:
-    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390, 14.2, Method.UNPAIRED, 2)
+def difference(
+    value: float, p: float, seeds: tuple[int, int] = (2, 2), method: Method = Method.CROSSED, freedom: float = 12
+) -> Difference:
+    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390, freedom, method, 7)
 
 
 @pytest.mark.parametrize(
@@ -36,19 +40,33 @@ def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Diffe
         (
             difference(0.031, 0.004),
             (
-                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p = 0.004: "
-                "beyond noise over 2 seeds and 390 questions."
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p = 0.004: beyond noise "
+                "over 2 shared seeds and 390 questions (crossed over 7 settings, 12 degrees of freedom)."
             ),
         ),
         (
-            difference(-0.004, 0.62, (2, 3)),
+            difference(-0.004, 0.62, (2, 3), Method.UNPAIRED, 3),
             (
                 "hybrid (alpha 0.5) trails X-Y on multilingual mAP by 0.004 [−0.015, 0.023], p = 0.620: "
-                "within noise over 2 and 3 seeds and 390 questions."
+                "within noise over 2 and 3 seeds and 390 questions (unpaired, 3 degrees of freedom)."
             ),
         ),
         (
-            difference(0.031, 0.0001, (1, 1)),
+            difference(0.031, 0.0001, (3, 0), Method.UNTRAINED, 4.271),
+            (
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
+                "beyond noise over 3 seeds and 390 questions (4.27 degrees of freedom)."
+            ),
+        ),
+        (
+            difference(0.031, 0.0001, (0, 0), Method.UNTRAINED, 0),
+            (
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
+                "beyond the noise of 390 questions; neither was trained."
+            ),
+        ),
+        (
+            difference(0.031, 0.0001, (1, 1), Method.QUESTIONS, 0),
             (
                 "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
                 "beyond the noise of 390 questions; one seed each, so noise between seeds is not covered."
@@ -56,12 +74,33 @@ def difference(value: float, p: float, seeds: tuple[int, int] = (2, 2)) -> Diffe
         ),
     ],
 )
-def test_the_sentence_says_who_leads_by_how_much_and_over_what_noise(found: Difference, expected: str) -> None:
+def test_the_sentence_says_who_leads_by_how_much_over_what_noise_and_by_which_test(
+    found: Difference, expected: str
+) -> None:
     assert sentence(comparison(found, alpha=0), MAP) == f"builtin/xlmr-tiny: {expected}"
 
 
+def test_the_sentence_names_the_trials_that_share_no_seed_and_are_left_out() -> None:
+    groups = [
+        Group(tuple(trial_result(number, alpha=alpha, seed=seed) for number, seed in trials))
+        for alpha, trials in ((0.5, ((0, 0), (1, 1), (2, 2))), (0.0, ((3, 0), (4, 1))), (1.0, ((5, 0), (6, 1))))
+    ]
+    pair = Pair(groups[0], groups[1])
+    found = difference(0.031, 0.004)
+    compared = Comparison(pair, "factbook", {MAP: found}, {MAP: {"th": found}}, block_of(pair, groups))
+    assert compared.left_out == (2,)
+    assert sentence(compared, MAP).endswith("; without trial 2, whose seed only one of the two has.")
+    assert as_data(compared)["trials_left_out"] == [2]
+
+
+def test_the_settings_that_tell_a_group_from_others_of_its_sampling_are_named() -> None:
+    at = replace(comparison(difference(0.031, 0.004), alpha=0), at="temperature 0.02")
+    assert sentence(at, MAP).startswith("builtin/xlmr-tiny at temperature 0.02: hybrid (alpha 0.5) leads X-Y")
+
+
 def test_one_seed_each_is_no_answer() -> None:
-    judged = [badge(difference(0.03, p, seeds), "map") for seeds in ((1, 1), (2, 2)) for p in (0.01, 0.2)]
+    methods = (Method.QUESTIONS, Method.CROSSED)
+    judged = [badge(difference(0.03, p, method=method), "map") for method in methods for p in (0.01, 0.2)]
     assert judged == ["one seed", "one seed", "ahead", "within noise"]
     assert badge(difference(0.03, 0.01), "rank_distance") == "behind"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import altair as alt
@@ -9,8 +10,8 @@ import pytest
 
 from study.analysis.comparison import compare
 from study.analysis.pairs import choose_pairs
-from study.analysis.study import Study, groups_of
-from study.pages import charts
+from study.analysis.study import SAMPLINGS, Study, groups_of
+from study.pages import chart_style, charts
 from tasks.metrics import language_bias
 from tests.study.synthetic_study import OBJECTIVE
 from tests.study.trial_results import changed
@@ -87,3 +88,11 @@ def test_the_front_has_no_trial_that_another_beats_on_both() -> None:
         if any(a >= mono and b >= multi and (a, b) != (mono, multi) for a, b in places)
     }
     assert {row["trial"] for row in charts.pareto(rows)} == set(range(6)) - beaten
+
+
+def test_every_way_to_sample_batches_has_its_own_colour_and_shape_and_the_legend_names_it() -> None:
+    template = files("study.pages").joinpath("templates/report.html").read_text("utf-8")
+    for scale in (chart_style.SAMPLING_COLOR, chart_style.SAMPLING_SHAPE):
+        assert list(scale.domain) == list(SAMPLINGS)
+        assert len(set(scale.range)) == len(SAMPLINGS)
+    assert all(f"('{sampling}', " in template for sampling in SAMPLINGS)

@@ -1,0 +1,136 @@
+"""The best settings as sentences, as tables, and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from study.analysis import formats
+from study.analysis.curves import Curve, Front
+from study.analysis.formats import decimals, metric_name
+from study.analysis.study import settings_text
+from study.analysis.tables import Cell, Table
+
+
+def curve_sentence(curve: Curve) -> str:
+    """Return which setting is best, and which ones cannot be told from the best."""
+    place = curve.leader
+    others = curve.best.candidate_A.sum() - 1
+    told = f"{_candidates(curve)} cannot be told from the best" if others else "it is beyond noise the best"
+    return (
+        f"{curve.groups[0].backbone}: of {len(curve.groups)} settings{_at(curve)}, {curve.labels[place]} has the best "
+        f"{_name(curve)}, {formats.fixed(float(curve.values[place]), decimals(curve.figure.metric))}; {told} "
+        f"(95 %, {curve.seeds} seeds, {curve.questions} questions)."
+    )
+
+
+def front_sentence(front: Front) -> str:
+    """Return which settings may be on the Pareto front."""
+    labels = [settings_text(group, front.varied) for group in front.groups]
+    possible = [label for label, dominated in zip(labels, front.dominated.values(), strict=True) if not dominated]
+    *most, last = [f"{figure.setting} {metric_name(figure.metric)}" for figure in front.figures]
+    worse = [f"{labels[setting]} (than {labels[better[0]]})" for setting, better in front.dominated.items() if better]
+    dominated = f"worse in all of them beyond noise: {'; '.join(worse)}" if worse else "no setting is worse in all"
+    return (
+        f"{front.groups[0].backbone}: {len(possible)} of {len(labels)} settings may be on the Pareto front of "
+        f"{', '.join(most)} and {last} (95 %); {dominated}."
+    )
+
+
+def curve_table(curve: Curve) -> Table:
+    """Return the settings of a curve, with its band and the lead over the best of the others."""
+    places = decimals(curve.figure.metric)
+    rows = []
+    for place, label in enumerate(curve.labels):
+        strong = bool(curve.best.candidate_A[place])
+        value, band = float(curve.values[place]), float(curve.band[place])
+        lead, low, high = (float(values[place]) for values in (curve.best.lead_A, curve.best.low_A, curve.best.high_A))
+        rows.append(
+            (
+                Cell(label, place, strong),
+                Cell(formats.fixed(value, places), value, strong),
+                Cell(f"± {formats.fixed(band, places)}", band),
+                Cell(formats.signed(lead, places), lead),
+                Cell(formats.interval(low, high, places), low),
+            )
+        )
+    title = f"{curve.groups[0].backbone}, {_name(curve)}{_at(curve)}: bold cannot be told from the best"
+    headings = ("setting", "mean", "band", "ahead of the best other", "95 % interval")
+    return Table(title, headings, tuple(rows), frozenset({"setting"}))
+
+
+def best_table(curves: Sequence[Curve]) -> Table:
+    """Return where the best setting lies for each figure of the same groups."""
+    rows = tuple(
+        (
+            Cell(_name(curve)),
+            Cell(curve.labels[curve.leader], curve.leader),
+            Cell(
+                formats.fixed(float(curve.values[curve.leader]), decimals(curve.figure.metric)),
+                float(curve.values[curve.leader]),
+            ),
+            Cell(_candidates(curve)),
+        )
+        for curve in curves
+    )
+    headings = ("score", "best", "mean", "cannot be told from the best")
+    title = f"{curves[0].groups[0].backbone}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}"
+    return Table(title, headings, rows, frozenset({"score"}))
+
+
+def curve_data(curve: Curve) -> dict[str, Any]:
+    """Return a curve as plain data for JSON; leads are positive where a setting is better, whatever the metric."""
+    return {
+        "benchmark": curve.benchmark,
+        "backbone": curve.groups[0].backbone,
+        "setting": str(curve.figure.setting),
+        "metric": curve.figure.metric,
+        "at": curve.fixed,
+        "seeds": curve.seeds,
+        "questions": curve.questions,
+        "settings": [
+            {
+                "settings": label,
+                "trials": list(group.numbers),
+                "mean": float(curve.values[place]),
+                "band": float(curve.band[place]),
+                "candidate": bool(curve.best.candidate_A[place]),
+                "lead": float(curve.best.lead_A[place]),
+                "low": float(curve.best.low_A[place]),
+                "high": float(curve.best.high_A[place]),
+            }
+            for place, (label, group) in enumerate(zip(curve.labels, curve.groups, strict=True))
+        ],
+    }
+
+
+def front_data(front: Front) -> dict[str, Any]:
+    """Return a possible Pareto front as plain data for JSON."""
+    labels = [settings_text(group, front.varied) for group in front.groups]
+    return {
+        "benchmark": front.benchmark,
+        "backbone": front.groups[0].backbone,
+        "figures": [f"{figure.setting}/{figure.metric}" for figure in front.figures],
+        "settings": [
+            {"settings": label, "trials": list(group.numbers), "worse than": [labels[better] for better in dominated]}
+            for label, group, dominated in zip(labels, front.groups, front.dominated.values(), strict=True)
+        ],
+    }
+
+
+def _candidates(curve: Curve) -> str:
+    """Return the settings that cannot be told from the best; neighbours on a scale of alpha as a range."""
+    places = [place for place in range(len(curve.groups)) if curve.best.candidate_A[place]]
+    neighbours = places == list(range(places[0], places[-1] + 1))
+    if curve.varied == ("alpha",) and neighbours and len(places) > 1:
+        first, last = (formats.setting(curve.groups[place].alpha) for place in (places[0], places[-1]))
+        return f"alpha {first} to {last}"
+    return "; ".join(curve.labels[place] for place in places)
+
+
+def _name(curve: Curve) -> str:
+    return f"{curve.figure.setting} {metric_name(curve.figure.metric)}"
+
+
+def _at(curve: Curve) -> str:
+    return f" at {curve.fixed}" if curve.fixed else ""

@@ -1,0 +1,149 @@
+"""Where is the best alpha: scores as a function of the settings, and which settings cannot be told from the best.
+
+A curve is a row of groups that differ in alpha alone; the groups of a crossed design that differ in other settings too,
+such as the temperature, are compared in the same way. `best_setting` has the statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from study.analysis.best_setting import BestSettings, best_settings, curve_band, dominated_by
+from study.analysis.blocks import Block, largest_blocks
+from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
+from study.analysis.crossed import Crossed
+from study.analysis.query_values import SettingValues
+from study.analysis.statistics import Floats, contributions
+from study.analysis.study import Group, Study, settings_text, varied_settings
+from tasks.metrics import higher_is_better
+from tasks.schema import Setting
+
+FRONT = (
+    Figure(Setting.MONOLINGUAL, "map"),
+    Figure(Setting.MULTILINGUAL, "map"),
+    Figure(Setting.MULTILINGUAL, "language_preference"),
+)
+"""The goals of a multilingual retriever that pull in different directions."""
+_FEWEST = 3
+"""Settings that make a curve; two are a pair (`comparison`)."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Groups that differ in a few settings, compared with the best of them on one figure."""
+
+    benchmark: str
+    figure: Figure
+    groups: tuple[Group, ...]
+    """By the settings in `varied`."""
+    varied: tuple[str, ...]
+    """The settings in which the groups differ."""
+    fixed: str
+    """The other settings in which groups of the crossed design differ, as a text; empty if there are none."""
+    values: Floats
+    """Mean over seeds by group."""
+    band: Floats
+    """Half-width of the simultaneous 95 % band by group (`best_setting.curve_band`)."""
+    best: BestSettings
+    """Of values that are negated if lower is better."""
+    seeds: int
+    questions: int
+
+    @property
+    def sign(self) -> int:
+        """1 if higher values are better, otherwise -1."""
+        return 1 if higher_is_better(self.figure.metric) else -1
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The settings of each group as a text, such as `alpha 0.25`."""
+        return tuple(settings_text(group, self.varied) for group in self.groups)
+
+    @property
+    def leader(self) -> int:
+        """The group with the best value."""
+        return int(self.best.lead_A.argmax())
+
+
+@dataclass(frozen=True)
+class Front:
+    """Groups of a crossed design by whether another one is better in every figure, beyond noise."""
+
+    benchmark: str
+    figures: tuple[Figure, ...]
+    groups: tuple[Group, ...]
+    varied: tuple[str, ...]
+    dominated: dict[int, list[int]]
+    """Group -> the groups that are better in every figure; empty if it may be on the Pareto front."""
+
+
+def read_curves(study: Study, benchmark: str) -> list[Curve]:
+    """Return the curves of a study on one benchmark: for each figure, by alpha alone and by all settings at once."""
+    curves = []
+    for block in largest_blocks(measured_groups(study, benchmark)):
+        for figure, crossed in _figures(study, benchmark, block):
+            sign = 1 if higher_is_better(figure.metric) else -1
+            for members, varied, fixed in _lines(block.groups):
+                compared = Crossed(sign * crossed.values_ASQ)
+                curves.append(
+                    Curve(
+                        benchmark=benchmark,
+                        figure=figure,
+                        groups=tuple(block.groups[member] for member in members),
+                        varied=varied,
+                        fixed=fixed,
+                        values=crossed.figures[members],
+                        band=curve_band(crossed, members),
+                        best=best_settings(compared, members),
+                        seeds=len(block.seeds),
+                        questions=crossed.values_ASQ.shape[2],
+                    )
+                )
+    return curves
+
+
+def read_fronts(study: Study, benchmark: str) -> list[Front]:
+    """Return, for each crossed design, which of its groups may be on the Pareto front of the figures in FRONT."""
+    fronts = []
+    for block in largest_blocks(measured_groups(study, benchmark)):
+        measured = {
+            figure: Crossed((1 if higher_is_better(figure.metric) else -1) * crossed.values_ASQ)
+            for figure, crossed in _figures(study, benchmark, block)
+            if figure in FRONT
+        }
+        if len(measured) > 1 and len(block.groups) >= _FEWEST:
+            dominated = dominated_by(list(measured.values()))
+            fronts.append(Front(benchmark, tuple(measured), block.groups, varied_settings(block.groups), dominated))
+    return fronts
+
+
+def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed]]:
+    """Yield every figure of a block, its macro average over languages."""
+    results = [result for group in block.groups for result in group.results]
+    for setting, metrics in headline(results, benchmark).items():
+        values = SettingValues(study, benchmark, setting, metrics)
+        block_ASUQ, units = crossed_design(block, values), values.of(block.numbers[0][0]).units
+        for metric in dict.fromkeys(unit.metric for unit in units):
+            averaged = [number for number, unit in enumerate(units) if unit.metric == metric]
+            yield Figure(setting, metric), Crossed(contributions(block_ASUQ[:, :, averaged]))
+
+
+def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...], str]]:
+    """Yield which groups make a curve, the settings that vary along it, and the others that it is measured at."""
+    varied = varied_settings(groups)
+    others = [name for name in varied if name != "alpha"]
+    lines: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        lines.setdefault(settings_text(group, others), []).append(number)
+    for fixed, members in lines.items():
+        if len(members) >= _FEWEST:
+            yield sorted(members, key=lambda member: _place(groups[member])), ("alpha",), fixed
+    if others and len(groups) >= _FEWEST:
+        yield list(range(len(groups))), varied, ""
+
+
+def _place(group: Group) -> tuple[bool, float]:
+    """Return a sort key: constant alphas by value, then schedules by where they start."""
+    alpha = group.alpha
+    return (False, alpha) if isinstance(alpha, float) else (True, alpha.start)
