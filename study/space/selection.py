@@ -183,12 +183,8 @@ def check_references(trial: TrialConfig, seen: set[str]) -> None:
     for benchmark in trial.benchmarks:
         _check("trial.benchmarks", benchmark, seen)
     _check("trial.validation.benchmark", validation.benchmark, seen)
-    for number, corpus in enumerate(trial.corpora):
+    for corpus in trial.corpora:
         _check("trial.corpora", corpus, seen)
-        if any((corpus.name, corpus.options) == (other.name, other.options) for other in trial.corpora[:number]):
-            raise SpaceError(
-                f"trial.corpora: '{corpus.name}' is written twice: to draw it more often, give it a weight"
-            )
     try:
         check_metric(validation.metric)
     except TaskError as error:

@@ -141,7 +141,10 @@ def load(name_or_path: str) -> StudyConfig:
         if name_or_path not in shipped():
             raise SpaceError(f"unknown search space '{name_or_path}': {nearest(name_or_path, shipped())}")
         path = SHIPPED / f"{name_or_path}.yaml"
-    return parse(absolute_paths(read(path), base=path.parent), path.stem)
+    config = parse(absolute_paths(read(path), base=path.parent), path.stem)
+    if problem := _without_effect(config):
+        raise SpaceError(f"{config.name}.yaml: {problem}")
+    return config
 
 
 def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
@@ -166,7 +169,6 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
             loggers=keys.loggers,
         )
         _check_storage(keys.storage)
-        _check_steps(config)
         seen: set[str] = set()
         for trial in config.examples:
             check_references(trial, seen)
@@ -184,18 +186,23 @@ def _check_storage(url: str | None) -> None:
         )
 
 
-def _check_steps(config: StudyConfig) -> None:
-    """Refuse numbers of steps that even the longest trial never reaches."""
+def _without_effect(config: StudyConfig) -> str | None:
+    """Return what is wrong with a setting that has no effect; not asked in `parse`, so that older studies resume."""
+    for trial in config.examples:
+        corpora = [repr((corpus.name, corpus.options)) for corpus in trial.corpora]
+        for name, corpus in zip(corpora, trial.corpora, strict=True):
+            if corpora.count(name) > 1:
+                return f"trial.corpora: '{corpus.name}' is written twice: to draw it more often, set its weight"
     steps = max(trial.steps for trial in config.examples)
     every = max(trial.validation.every for trial in config.examples)
-    is_written = "validation.every" in config.fixed
-    if is_written and 0 < steps < every:
-        raise SpaceError(f"trial.validation.every: {every} is above the {steps} steps of a trial: lower it")
+    if "validation.every" in config.fixed and 0 < steps < every:
+        return f"trial.validation.every: {every} is above the {steps} steps of a trial: lower it"
     if not isinstance(config.scheduler, NoStopping) and config.scheduler.min_steps >= steps:
-        raise SpaceError(
+        return (
             f"scheduler.min_steps: {config.scheduler.min_steps} is not below the {steps} steps of a trial, "
             "so none would be stopped: lower it, or write 'scheduler: none'"
         )
+    return None
 
 
 def _check_fixed(trial: Mapping[str, Any]) -> None:
