@@ -126,14 +126,16 @@ def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> Measurem
 
 def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> Measurement:
     """Measure with the workers of a trial; their files lie below `root` meanwhile."""
+    from study.model.backbone import check_backbone  # noqa: PLC0415
     from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415
 
     resources.trials_at_once([config.resources], preflight.supply())  # workers without a place would wait for one
-    cluster.start()
+    check_backbone(config)
     scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:
-        return measure_on_workers(config, runs, advance, scratch)
+        with cluster.running():
+            return measure_on_workers(config, runs, advance, scratch)
     finally:
         files.remove(scratch)
 

@@ -31,6 +31,8 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "true",  # on as many threads as the worker has CPUs, see `study.runtime.worker`
     "TRANSFORMERS_VERBOSITY": "error",
 }
+PASSED = ("STUDY_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE")
+"""Variables of this process that workers get too. HF_TOKEN is not among them: Ray shows and logs these."""
 
 
 def supply() -> Supply:
@@ -127,5 +129,5 @@ def _free_port() -> int:
 
 
 def _runtime_environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
-    passed = {name: os.environ[name] for name in ("STUDY_CACHE", "HF_HOME", "HF_HUB_OFFLINE") if name in os.environ}
+    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
     return {"env_vars": ENVIRONMENT | passed | where}

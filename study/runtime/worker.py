@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import tempfile
@@ -35,6 +36,8 @@ from tasks.errors import UserError
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark
 
+_LOG = logging.getLogger(__name__)
+
 
 def train_worker(assignment: Assignment, folder: str) -> None:
     """Run one trial on this rank.
@@ -53,17 +56,34 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     except DivergedError as error:  # on all ranks
         if distributed.rank() == 0:
             _fail(assignment, folder, Failure(str(error)))
-    except (UserError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, UserError) and not step.ran_out(error):
+    except Exception as error:
+        failure = _permanent(error, config)
+        if failure is None:
             raise
-        # A retry would fail again. The error may be on this rank alone while the others wait for it: raising ends them
-        # too, and the next attempt sees the written result.
-        reason = str(error) if isinstance(error, UserError) else step.advice(config)
-        _fail(assignment, folder, Failure(reason, resumable=isinstance(error, TaskError)))
-        raise
+        _fail(assignment, folder, failure)
+        # The error may be on this rank alone while the others wait for it: raising ends them too, and the next attempt
+        # sees the written result.
+        if distributed.world_size() > 1:
+            raise
+        _LOG.exception("trial %d failed for good", assignment.number)
     else:
         _write(folder, result, evaluations)
         _keep_best(folder, result)
+
+
+_SAME_AGAIN = (ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
+"""Errors of the data, the model or the code. Others may come from processes, networks or storage, and are retried."""
+
+
+def _permanent(error: Exception, config: TrialConfig) -> Failure | None:
+    """Return the failure of an error that a retry would meet again; None for any other error."""
+    if step.ran_out(error):
+        return Failure(step.advice(config))
+    if isinstance(error, UserError):
+        return Failure(str(error), resumable=isinstance(error, TaskError))
+    if isinstance(error, _SAME_AGAIN):
+        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return None
 
 
 def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[TrialResult, list[Evaluation]]:

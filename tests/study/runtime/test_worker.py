@@ -1,10 +1,20 @@
-"""What a worker does with the processors that it was given."""
+"""What a worker does with its processors, and with errors that a retry would meet again."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from study.config import TrialConfig
+from study.results import files, layout
+from study.runtime import worker
+from study.runtime.messages import Assignment
+from tasks.errors import UserError
 
 SAYS_ITS_THREADS = """
 import os
@@ -21,3 +31,46 @@ def test_a_worker_of_two_cpus_computes_on_two_threads_where_ray_up_asked_for_one
     command = [sys.executable, "-c", SAYS_ITS_THREADS]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["1", "2", "2"]
+
+
+def fails_with(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch, world_size: int = 1) -> None:
+    """Run a worker whose trial raises an error."""
+
+    def run(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_run", run)
+    monkeypatch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("study.distributed.world_size", lambda: world_size)
+    worker.train_worker(Assignment(number=3, trial=TrialConfig(), recorded_step=0), str(folder))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UserError("backbone 'ไทย' cannot be used"), "backbone 'ไทย' cannot be used"),
+        (NotImplementedError("no gradient for\n this layer"), "NotImplementedError: no gradient for this layer"),
+        (ValueError("two shapes"), "ValueError: two shapes"),
+        (KeyError("attention_mask"), "KeyError: 'attention_mask'"),
+    ],
+)
+def test_an_error_that_a_retry_would_meet_again_ends_the_trial_at_once(
+    error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails_with(error, tmp_path, monkeypatch)
+    assert files.read_json(files.join(str(tmp_path), layout.RESULT))["failed"] == reason
+
+
+def test_with_several_workers_it_ends_the_others_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotImplementedError):
+        fails_with(NotImplementedError("no gradient"), tmp_path, monkeypatch, world_size=2)
+    assert files.exists(files.join(str(tmp_path), layout.RESULT))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Connection closed by peer"), OSError("storage is busy")])
+def test_an_error_of_processes_or_storage_is_retried(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(type(error)):
+        fails_with(error, tmp_path, monkeypatch)
+    assert not files.exists(files.join(str(tmp_path), layout.RESULT))
