@@ -12,6 +12,7 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.study import Study, ranked, read_study
+from study.config import TrialConfig, backbone_folder
 from study.model import hub_upload
 from study.pages.model_card import model_card
 from study.results import files, layout
@@ -72,7 +73,7 @@ def _export(study: Study, result: TrialResult, folder: Path, *, language_means: 
     from study.retrieval.measurement import export_means  # noqa: PLC0415
     from study.training import checkpoint  # noqa: PLC0415
 
-    encoder = load_encoder(result.config, torch.device("cpu"))
+    encoder = load_encoder(_pinned(result), torch.device("cpu"))
     best_step = result.training.best_step
     if best_step:
         with tempfile.TemporaryDirectory() as scratch:
@@ -85,6 +86,14 @@ def _export(study: Study, result: TrialResult, folder: Path, *, language_means: 
                 raise StudyError(f"trial {result.number}: {error}; choose another with --trial") from error
     means = export_means(encoder, result.config) if language_means else None
     export(encoder, folder, model_card(result, folder.name, language_means=language_means), means)
+
+
+def _pinned(result: TrialResult) -> TrialConfig:
+    """Return the trial's configuration with the commit of its backbone that was used, if that is a model of the hub."""
+    backbone, commit = result.config.backbone, result.backbone.revision
+    if commit is None or backbone_folder(backbone):
+        return result.config
+    return result.config.model_copy(update={"backbone": f"{backbone.partition('@')[0]}@{commit}"})
 
 
 def _fetch(source: str, names: tuple[str, ...], folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.errors import UserError
 
@@ -35,6 +35,26 @@ NATIVE_COPIES = {
 """Where a repository of code was moved into transformers: the copies of its models that need no code."""
 _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "*/model.safetensors")
 _LFS = b"version https://git-lfs"
+
+
+class Snapshot(NamedTuple):
+    """A model of the hub at a commit."""
+
+    name: str
+    """`owner/name`."""
+    commit: str
+
+
+def snapshot_of(folder: Path) -> Snapshot | None:
+    """Return the model and commit of a folder in the layout of the hub's cache, None for any other folder.
+
+    The layout is `models--<owner>--<name>/snapshots/<commit>`; folders inside a snapshot belong to it.
+    """
+    for commit in (folder, *folder.parents):
+        kind, _, name = commit.parent.parent.name.partition("--")
+        if kind == "models" and commit.parent.name == "snapshots":
+            return Snapshot(name.replace("--", "/"), commit.name)
+    return None
 
 
 class BackboneError(UserError):

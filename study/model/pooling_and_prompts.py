@@ -83,13 +83,16 @@ class Backbone:
 
     def describe(self) -> dict[str, Any]:
         """Return what every result prints."""
-        shown = {
+        shown: dict[str, Any] = {
             "pooling": " + ".join([self.pooling, *(head.kind.lower() for head in self.heads)]),
             "query_prefix": self.query_prefix,
             "passage_prefix": self.passage_prefix,
             "max_query_tokens": self.max_query_tokens,
             "max_passage_tokens": self.max_passage_tokens,
         }
+        snapshot = model_files.snapshot_of(self.folder)
+        if snapshot:
+            shown["revision"] = snapshot.commit
         return shown | ({"assumed": list(self.assumed)} if self.assumed else {})
 
 

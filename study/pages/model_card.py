@@ -49,7 +49,8 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
         name: the model's name.
         language_means: whether `language_means.safetensors` lies beside the model.
     """
-    prompts = _PROMPTS.format(**{**dict(result.config), **dict(result.backbone)})
+    recorded = {key: value for key, value in result.backbone if value is not None}
+    prompts = _PROMPTS.format(**{**dict(result.config), **recorded})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
         *("## Use", _CODE, prompts, *([_LANGUAGE_MEANS] if language_means else [])),
@@ -61,7 +62,7 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
 
 
 def _front_matter(result: TrialResult) -> str:
-    backbone = result.config.backbone
+    backbone = result.config.backbone.partition("@")[0]
     fields = {
         "library_name": "sentence-transformers",
         "pipeline_tag": "sentence-similarity",
@@ -74,7 +75,10 @@ def _front_matter(result: TrialResult) -> str:
 
 
 def _about(result: TrialResult) -> str:
-    config, backbone = result.config, escape_markdown(result.config.backbone)
+    config, commit = result.config, result.backbone.revision
+    backbone = escape_markdown(config.backbone.partition("@")[0] if commit else config.backbone)
+    if commit:
+        backbone += f" (commit {commit})"
     if not result.training.best_step:
         return f"A multilingual dense retriever: {backbone} as it is, without training."
     return _TRAINED.format(

@@ -47,6 +47,8 @@ class BackboneRecord(Frozen):
     max_query_tokens: int | None = None
     """The trial's limit or the model's own, whichever is smaller; None in results without it. Likewise for passages."""
     max_passage_tokens: int | None = None
+    revision: str | None = None
+    """Commit of a model of the hub; None for any other."""
     assumed: tuple[str, ...] = ()
     """What the model's files do not state and the study assumed, one line each."""
     precision: str

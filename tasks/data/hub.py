@@ -40,14 +40,6 @@ _COMMITS: dict[tuple[str, str], str] = {}
 """Cache folder and backbone -> commit: a process keeps to the commit it saw first, even if the branch moves."""
 
 
-class Snapshot(NamedTuple):
-    """A repository of the hub at a commit."""
-
-    name: str
-    """`owner/name`."""
-    commit: str
-
-
 class _Repository(NamedTuple):
     kind: Literal["model", "dataset"]
     name: str
@@ -92,18 +84,6 @@ def model_folder(backbone: str, patterns: Sequence[str] = MODEL_FILES) -> Path:
     folder = _download(_Repository("model", name if revision else backbone, pinned or None), patterns)
     _COMMITS[key] = folder.name
     return folder
-
-
-def snapshot_of(folder: Path) -> Snapshot | None:
-    """Return the model and commit of a folder in the layout of the hub's cache, None for any other folder.
-
-    The layout is `models--<owner>--<name>/snapshots/<commit>`; folders inside a snapshot belong to it.
-    """
-    for commit in (folder, *folder.parents):
-        kind, _, name = commit.parent.parent.name.partition("--")
-        if kind == "models" and commit.parent.name == "snapshots":
-            return Snapshot(name.replace("--", "/"), commit.name)
-    return None
 
 
 def _download(repository: _Repository, patterns: Sequence[str]) -> Path:

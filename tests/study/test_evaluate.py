@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from study.cli import program
 from study.evaluate import main
+from study.model import builtin
+from tests.hub_server import HubServer, Repository
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
 
@@ -141,3 +144,42 @@ def test_one_s_own_data_is_measured_from_any_folder(
     assert result.exit_code == 0, result.output
     (measured,) = json.loads((tmp_path / "result.json").read_text("utf-8"))["benchmarks"].values()
     assert 0 < measured["by_language"]["monolingual"]["th"]["map"] <= 1
+
+
+TOKEN = "hf_" + "onlyinmemory" * 3
+
+
+@pytest.fixture
+def tiny() -> dict[str, bytes]:
+    """The files of a built-in backbone, from the cache that all tests share."""
+    folder = builtin.folder("builtin/xlmr-tiny")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def private_model(tiny: dict[str, bytes], hub: HubServer) -> str:
+    """A built-in backbone as a private model of the hub."""
+    hub.repositories["models/team/private"] = Repository(tiny, token=TOKEN)
+    return "team/private"
+
+
+def test_a_private_model_is_measured_at_the_commit_that_is_recorded_and_its_token_is_written_nowhere(
+    private_model: str, hub: HubServer, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "study.evaluate", f"{private_model}@main", "--option", "languages=[th, zh]"]
+    command += ["--output", str(tmp_path / "out" / "result.json"), "--runs", str(tmp_path / "out" / "runs")]
+    refused, measured = (
+        subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=environment)
+        for environment in (dict(os.environ), os.environ | {"HF_TOKEN": TOKEN})
+    )
+    assert refused.returncode == 2
+    assert "has no such repository or it is private: check the name, or set HF_TOKEN" in refused.stderr
+    assert measured.returncode == 0, measured.stderr
+    result = json.loads((tmp_path / "out" / "result.json").read_text("utf-8"))
+    commit = hub.repositories["models/team/private"].commit
+    assert result["backbone"]["revision"] == commit
+    assert f"revision '{commit}'" in measured.stdout
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {"result.json", "multilingual.run"} & {file.name for file in written}
+    assert not [file for file in written if TOKEN.encode() in file.read_bytes()]
+    assert TOKEN not in measured.stdout + measured.stderr

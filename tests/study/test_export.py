@@ -18,6 +18,7 @@ from study.config import TrialConfig
 from study.export import main
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
+from study.model.sentence_transformers_folder import export as save_folder
 from study.results import files, layout
 from study.results.trial_result import CorpusRecord, TrainingProgress
 from study.retrieval.centring import evenly_spaced
@@ -25,7 +26,8 @@ from study.training import checkpoint
 from study.training.schedules import Temperature
 from study.training.step import make_optimizer
 from tasks.corpora import factbook
-from tests.hub_server import HubServer
+from tasks.data.hub import model_folder
+from tests.hub_server import HubServer, Repository
 from tests.study.trial_results import trial_result
 
 OBJECTIVE = "validation/multilingual/map"
@@ -172,3 +174,28 @@ def test_a_push_that_is_not_allowed_is_refused_before_anything_is_exported(study
     assert "error: --push team/retriever: " in outcome.stderr
     assert "answers 401 Unauthorized: set HF_TOKEN" in outcome.stderr
     assert not Path("my-study-0000").exists()
+
+
+def test_the_backbone_is_that_of_the_commit_that_the_trial_used(
+    study: str, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_folder(trained(seed=1), tmp_path / "then", "")
+    save_folder(trained(seed=2), tmp_path / "now", "")
+    files_of = {
+        name: {str(f.relative_to(tmp_path / name)): f.read_bytes() for f in (tmp_path / name).rglob("*") if f.is_file()}
+        for name in ("then", "now")
+    }
+    hub.repositories["models/team/encoder"] = Repository(files_of["then"], commit="a" * 40)
+    model_folder("team/encoder")
+    record = trial_result(0, {OBJECTIVE: 0.5}, **CONFIG.model_dump() | {"steps": 0, "backbone": "team/encoder"})
+    backbone = record.backbone.model_copy(update={"revision": "a" * 40})
+    layout.write_result(
+        layout.trial_folder(study, 0),
+        record.model_copy(update={"backbone": backbone, "training": TrainingProgress(best_step=0)}),
+    )
+    hub.repositories["models/team/encoder"] = Repository(files_of["now"], commit="b" * 40)
+    monkeypatch.setattr("tasks.data.hub._COMMITS", {})  # as in another process
+    outcome = export(study, "--output", "exported")
+    assert outcome.exit_code == 0, outcome.output
+    then, exported = (load_file(tmp_path / name / "model.safetensors") for name in ("then", "exported"))
+    assert all(torch.equal(then[key], exported[key]) for key in then)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from study.config import TrialConfig
 from study.model.backbone import check_backbone, load_encoder
-from study.model.model_files import BackboneError
+from study.model.model_files import BackboneError, snapshot_of
 from tests.study.model.layout_tokenizers import TOKENIZERS
 from tests.study.model.layouts import LAYOUTS, rename_weights, update
 
@@ -145,3 +145,9 @@ def test_weights_in_several_files_are_loaded(labse: Path, tmp_path: Path) -> Non
     whole = load_encoder(TrialConfig(backbone=str(labse)), torch.device("cpu")).state_dict()
     again = load_encoder(settings, torch.device("cpu")).state_dict()
     assert all(torch.equal(again[key], value) for key, value in whole.items())
+
+
+def test_a_folder_of_the_hub_s_cache_says_its_model_and_commit() -> None:
+    snapshot = Path("/cache/hub/models--team--retriever/snapshots/836121a0e5")
+    assert snapshot_of(snapshot) == snapshot_of(snapshot / "0_Transformer") == ("team/retriever", "836121a0e5")
+    assert snapshot_of(Path("/models/me5/snapshots/1")) is None

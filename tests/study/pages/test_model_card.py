@@ -52,6 +52,15 @@ def test_the_front_matter_names_languages_library_and_the_hub_s_backbone() -> No
     assert fields["base_model"] == "FacebookAI/xlm-roberta-base"
 
 
+@pytest.mark.parametrize("pin", ["", "@main"])
+def test_the_commit_of_the_hub_s_backbone_is_in_the_card(pin: str) -> None:
+    trial = result(backbone=f"intfloat/multilingual-e5-small{pin}")
+    record = trial.backbone.model_copy(update={"revision": "ab" * 20})
+    card = model_card(trial.model_copy(update={"backbone": record}), "x").replace("\\", "")
+    assert yaml.safe_load(card.split("---\n", 2)[1])["base_model"] == "intfloat/multilingual-e5-small"
+    assert f"A multilingual dense retriever: intfloat/multilingual-e5-small (commit {'ab' * 20}), fine-tuned" in card
+
+
 @pytest.mark.parametrize("backbone", ["builtin/xlmr-tiny", "/models/x", "models/deep/x", "~/x", "./x"])
 def test_a_backbone_that_is_not_on_a_hub_is_not_named_as_one(backbone: str) -> None:
     assert "base_model" not in model_card(result(backbone=backbone), "x").split("---\n", 2)[1]
