@@ -1,4 +1,4 @@
-"""`python -m study.fetch xquad_r tatoeba`: bring benchmarks or corpora onto this machine, and check them.
+"""Download benchmarks and corpora and check them: `python -m study.fetch xquad_r tatoeba`.
 
 `--check` also prints what each benchmark holds.
 """
@@ -9,6 +9,7 @@ import logging
 from typing import Annotated, Any
 
 import typer
+from huggingface_hub import constants
 from rich.table import Table
 
 from study import cli
@@ -35,7 +36,7 @@ def main(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print what each benchmark holds, by language.")] = False,
 ) -> None:
-    """Download and check data once; afterwards it is used without a network."""
+    """Download and check data; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with cli.refusals():
         options = cli.key_values(option or [])
@@ -46,11 +47,11 @@ def main(
                 _print_contents(name, options)
             else:
                 typer.echo(f"{name}: {_prepare(name, options)}")
-    typer.echo(f"ready in {cache_folder()}")
+    typer.echo(f"ready in {cache_folder()}, and what is of the hub in {constants.HF_HUB_CACHE}")
 
 
 def _check(name: str, options: dict[str, Any]) -> None:
-    """Refuse what can be refused before anything is downloaded."""
+    """Check names and options before anything is downloaded."""
     if name in benchmark_names():
         check_benchmark(name, options)
     elif name in corpus_names():
@@ -61,7 +62,7 @@ def _check(name: str, options: dict[str, Any]) -> None:
 
 
 def _prepare(name: str, options: dict[str, Any]) -> str:
-    """Load once, which downloads and checks; a name that is both (factbook) is one set of data."""
+    """Load once, which downloads and checks; return what was loaded. The corpus factbook is the benchmark's data."""
     if name in benchmark_names():
         benchmark = load_benchmark(name, options)
         relevance(benchmark)

@@ -1,7 +1,4 @@
-"""The folder for what is downloaded or converted once a machine: built aside, under a lock, then renamed whole.
-
-Source files converted once a machine, and kept in the cache under what identifies the result.
-"""
+"""The cache of this project: folders that are built once per machine, under a lock, and appear only when complete."""
 
 from __future__ import annotations
 
@@ -18,9 +15,19 @@ import filelock
 from tasks.data.records import combined_digest, content_digest
 from tasks.plugins import TaskError
 
+_DIGEST = "digest"
+
+
+class Conversion(NamedTuple):
+    """A finished conversion."""
+
+    folder: Path
+    digest: str
+    """Digest of the source files' names and content."""
+
 
 def cache_folder() -> Path:
-    """Return where prepared data lies: `$STUDY_CACHE`, or `~/.cache/multilingual-retrieval-study`."""
+    """Return `$STUDY_CACHE`, or `~/.cache/multilingual-retrieval-study`."""
     chosen = os.environ.get("STUDY_CACHE")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "multilingual-retrieval-study"
 
@@ -28,8 +35,8 @@ def cache_folder() -> Path:
 def once(folder: Path, build: Callable[[Path], None], *, resumable: bool = False) -> Path:
     """Return `folder`, filled by `build` unless it exists; processes that ask at the same time wait for the first.
 
-    `build` fills `<folder>.partial`, which is renamed when it is done: a folder that exists is complete. After a
-    failure the partial folder is removed, or kept for the next attempt where `build` is `resumable`.
+    `build` fills `<folder>.partial`, which is then renamed: a folder that exists is complete. After a failure the
+    partial folder is removed, or kept for the next attempt if `build` is `resumable`.
 
     Raises:
         TaskError: the cache cannot be written.
@@ -38,13 +45,13 @@ def once(folder: Path, build: Callable[[Path], None], *, resumable: bool = False
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(folder.with_name(folder.name + ".lock")).acquire()
+        lock = filelock.FileLock(folder.with_name(folder.name + ".lock")).acquire()
     except OSError as error:
         raise TaskError(
             f"the cache folder {cache_folder()} cannot be written ({error.strerror}): "
             "set the environment variable STUDY_CACHE to a folder that can"
         ) from None
-    with held:
+    with lock:
         if not folder.exists():  # else another process was faster
             _build_aside(folder, build, resumable=resumable)
     return folder
@@ -53,7 +60,7 @@ def once(folder: Path, build: Callable[[Path], None], *, resumable: bool = False
 def _build_aside(folder: Path, build: Callable[[Path], None], *, resumable: bool) -> None:
     partial = folder.with_name(folder.name + ".partial")
     if partial.exists() and not resumable:
-        shutil.rmtree(partial)  # what a killed process left
+        shutil.rmtree(partial)  # left by a killed process
     partial.mkdir(exist_ok=True)
     try:
         build(partial)
@@ -64,25 +71,21 @@ def _build_aside(folder: Path, build: Callable[[Path], None], *, resumable: bool
     partial.rename(folder)
 
 
-_DIGEST = "digest"
-
-
-class Conversion(NamedTuple):
-    """A finished conversion."""
-
-    folder: Path
-    digest: str
-    """Of the source files' names and content."""
+def once_per_state(name: str, files: Sequence[Path], build: Callable[[Path], None]) -> Path:
+    """Return a folder below `<cache>/<name>`, filled by `build` once for the paths, sizes and times of these files."""
+    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
+    return once(cache_folder() / name / key, build)
 
 
 def conversion(name: str, recipe: str, sources: Sequence[Path], build: Callable[[Path], None]) -> Conversion:
-    """Return the folder that `build` fills, made on first use; processes that ask meanwhile wait for it.
+    """Return the folder that `build` fills from these files, made on first use.
 
-    It is kept as `<cache>/corpora/<name>-<hash>`, and may be deleted at any time.
+    It lies in `<cache>/corpora/<name>-<hash>` and may be deleted at any time.
 
     Args:
         name: for people who look into the cache.
-        recipe: says what is made of the sources, and in which layout; another recipe is another conversion.
+        recipe: what is made of the sources, and in which layout; another recipe makes another conversion.
         sources: the files that `build` reads.
         build: fills an empty folder.
 
@@ -95,16 +98,9 @@ def conversion(name: str, recipe: str, sources: Sequence[Path], build: Callable[
 
 
 def _digest(files: Sequence[Path]) -> str:
-    """Return the digest of the files, read again only where a file's path, size or time has changed."""
+    """Return the digest of the files, which are read again only after a path, size or time has changed."""
 
     def build(folder: Path) -> None:
         (folder / _DIGEST).write_text(content_digest(files), encoding="ascii")
 
     return (once_per_state("digests", files, build) / _DIGEST).read_text(encoding="ascii")
-
-
-def once_per_state(name: str, files: Sequence[Path], build: Callable[[Path], None]) -> Path:
-    """Return a folder below `<cache>/<name>`, filled by `build` once for the paths, sizes and times of these files."""
-    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
-    return once(cache_folder() / name / key, build)

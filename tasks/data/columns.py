@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pydantic_core
 
 from tasks.data.passage_tables import BATCH_ROWS
-from tasks.data.text_lines import Row, separated_rows, text_lines
+from tasks.data.text_lines import Row, refuse_pointer, separated_rows, text_lines
 from tasks.plugins import TaskError
 
 SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
@@ -100,7 +100,7 @@ def column_names(file: Path) -> list[str]:
     """
     suffix = _suffix(file)
     if suffix == ".parquet":
-        with _readable_parquet(file):
+        with readable_parquet(file):
             return list(pq.ParquetFile(file).schema_arrow.names)
     if suffix in _JSON_SUFFIXES:
         return next((list(row) for _, row in _json_objects(file)), [])
@@ -113,15 +113,23 @@ def parquet_batches(file: Path) -> Iterator[Any]:
     Raises:
         TaskError: it is not a readable Parquet file.
     """
-    with _readable_parquet(file):
+    with readable_parquet(file):
         yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
 
 
 @contextmanager
-def _readable_parquet(file: Path) -> Iterator[None]:
+def readable_parquet(file: Path) -> Iterator[None]:
+    """Name the file in errors of reading Parquet.
+
+    Raises:
+        TaskError: it is missing, damaged, or a Git LFS pointer.
+    """
     try:
         yield
     except (OSError, pa.ArrowException) as error:
+        if file.is_file():
+            with file.open("rb") as stream:
+                refuse_pointer(file, stream.read(100))
         raise TaskError(f"{file} is not a readable Parquet file: {error}") from None
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.data import hub
+from tasks.data.columns import readable_parquet
 from tasks.plugins import TaskError
 
 BATCH_ROWS = 2048
@@ -47,10 +48,10 @@ def parquet_texts(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tup
     """Yield the texts of each row's columns, stripped of white space; rows with an empty text are skipped.
 
     Raises:
-        TaskError: a file is not Parquet or lacks a column.
+        TaskError: a file is damaged, a Git LFS pointer, or lacks a column.
     """
     for file in files:
-        try:
+        with readable_parquet(file):
             table = pq.ParquetFile(file)
             missing = [column for column in columns if column not in table.schema_arrow.names]
             if missing:
@@ -61,5 +62,3 @@ def parquet_texts(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tup
                     texts = tuple((text or "").strip() for text in row)
                     if all(texts):
                         yield texts
-        except pa.ArrowException as error:
-            raise TaskError(f"{file} is not a readable Parquet file: {error}") from None

@@ -94,9 +94,18 @@ def _compression(file: Path) -> str | None:
     return {".gz": "gzip", ".zst": "zstd"}.get(file.suffix)
 
 
-def _refuse_other_content(file: Path, line: bytes) -> None:
-    if line.startswith(_LFS_POINTER):
+def refuse_pointer(file: Path, start: bytes) -> None:
+    """Refuse a file that starts like a Git LFS pointer.
+
+    Raises:
+        TaskError: it does.
+    """
+    if start.startswith(_LFS_POINTER):
         raise TaskError(f"{file} is a Git LFS pointer and not the file itself: run `git lfs pull` where it was cloned")
+
+
+def _refuse_other_content(file: Path, line: bytes) -> None:
+    refuse_pointer(file, line)
     if line.startswith(_UTF_16):
         raise TaskError(f"{file} is UTF-16 and not UTF-8: convert the file to UTF-8")
 

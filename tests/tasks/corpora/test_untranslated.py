@@ -137,3 +137,11 @@ def test_a_parquet_file_without_a_column_is_refused_with_those_it_has(tmp_path: 
     (tmp_path / "pair/train.parquet").write_bytes(b"PAR1")
     with pytest.raises(TaskError, match=r"train\.parquet is not a readable Parquet file"):
         natural_questions.load(path=tmp_path)
+
+
+def test_a_parquet_file_that_was_never_pulled_from_large_file_storage_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "pair" / "train.parquet"
+    file.parent.mkdir()
+    file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 7\n", encoding="ascii")
+    with pytest.raises(TaskError, match=r"train\.parquet is a Git LFS pointer and not the file itself: run `git lfs"):
+        load_corpus("natural_questions", {"path": str(tmp_path)})
