@@ -1,7 +1,7 @@
-"""The words every task is made of: texts, pools, qrels, benchmarks and training corpora.
+"""Types of all tasks: texts, pools, qrels, benchmarks and training corpora.
 
-Texts live in Arrow tables, so thirteen thousand passages in memory and thirty-three million on disk are the same
-object to everybody else, and neither costs a Python object per row.
+Texts are rows of Arrow tables: thirteen thousand passages in memory and thirty-three million on disk have the same
+interface, and neither needs a Python object per row.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Setting(StrEnum):
 
 
 class Query(NamedTuple):
-    """One question; its language is that of the table that holds it."""
+    """One question; its language is that of its table."""
 
     id: str
     text: str
@@ -59,7 +59,7 @@ class Texts:
 
         Args:
             table: in memory or memory-mapped.
-            release: called after every reading; gives back the memory that a mapped file took (`tasks.data.mapped`).
+            release: called after every read; releases the memory of a mapped file (`tasks.data.mapped`).
         """
         assert {"id", "text"} <= set(table.column_names), table.column_names
         self._table = table
@@ -69,8 +69,8 @@ class Texts:
     @classmethod
     def of(cls, rows: Iterable[Query | Passage]) -> Texts:
         """Build an in-memory table from queries or passages."""
-        held = list(rows)
-        columns = {"id": [row.id for row in held], "text": [row.text for row in held]}
+        rows = list(rows)
+        columns = {"id": [row.id for row in rows], "text": [row.text for row in rows]}
         return cls(pa.table(columns, schema=pa.schema({"id": pa.string(), "text": pa.string()})))
 
     def __len__(self) -> int:
@@ -94,14 +94,14 @@ class Texts:
         return count
 
     def rows_of(self, ids: Sequence[str]) -> Rows:
-        """Return the row of each id, -1 where this table does not hold it."""
+        """Return the row of each id; -1 for ids that are not in this table."""
         wanted = pa.array(ids, pa.string())
-        found = []
+        matches = [np.empty(0, dtype=np.int64)]
         for start, chunk in zip(self._starts[:-1], self._table["id"].chunks, strict=True):
-            found.append(start + np.flatnonzero(pc.is_in(chunk, value_set=wanted).to_numpy(zero_copy_only=False)))
+            matches.append(start + np.flatnonzero(pc.is_in(chunk, value_set=wanted).to_numpy(zero_copy_only=False)))
             self._release()
-        held = np.concatenate([np.empty(0, dtype=np.int64), *found])
-        row_of = dict(zip(self.ids(held), held.tolist(), strict=True))
+        rows = np.concatenate(matches)
+        row_of = dict(zip(self.ids(rows), rows.tolist(), strict=True))
         return np.array([row_of.get(i, -1) for i in ids], dtype=np.int64)
 
     def _column(self, name: str, rows: Rows | None) -> list[str]:
@@ -223,5 +223,5 @@ class Corpus(Protocol):
         ...
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair a row, its query in one language and its passage (and negatives) in another or the same."""
+        """Return one pair per row, its query in one language and its passage (and negatives) in another or the same."""
         ...

@@ -1,4 +1,4 @@
-"""From positions to figures: the one place where metrics are computed, from a flat table that can be kept and reread.
+"""Metrics from positions: the only place where they are computed, from a flat table that can be stored and read again.
 
 The table has one row for each query and relevant passage:
 
@@ -168,22 +168,22 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
         TaskError: an unknown metric.
     """
     if setting is Setting.MULTILINGUAL:
-        held, position, names = positions, "position_in_union", ["query_language", "query_id"]
+        rows, position, names = positions, "position_in_union", ["query_language", "query_id"]
     else:
         of_setting = pc.equal if setting is Setting.MONOLINGUAL else pc.not_equal
-        held, position = positions.filter(of_setting(*_languages(positions))), "position_in_pool"
+        rows, position = positions.filter(of_setting(*_languages(positions))), "position_in_pool"
         names = ["query_language", "query_id", "passage_language", "pool"]
-    assert not held[position].null_count, f"{position} was not measured"
-    list_T, first_Q = _groups(held, names)
+    assert not rows[position].null_count, f"{position} was not measured"
+    list_T, first_Q = _groups(rows, names)
     order = np.argsort(list_T, kind="stable")
     entry = (list_T[order], slots(list_T[order]))
     positions_QR, grades_QR, language_QR = np.zeros((3, len(first_Q), 1 + entry[1].max(initial=0)), dtype=np.int64)
-    positions_QR[entry] = held[position].to_numpy()[order]
-    grades_QR[entry] = held["grade"].to_numpy()[order]
-    query_language_T, language_T = _language_numbers(held)
+    positions_QR[entry] = rows[position].to_numpy()[order]
+    grades_QR[entry] = rows["grade"].to_numpy()[order]
+    query_language_T, language_T = _language_numbers(rows)
     language_QR[entry] = language_T[order]
     lists = Lists(positions_QR, grades_QR, language_QR, query_language_T[first_Q])
-    named = {name: held[name].take(pa.array(first_Q)) for name in names}
+    named = {name: rows[name].take(pa.array(first_Q)) for name in names}
     return pa.table(named | {name: metric(name)(lists) for name in metrics})
 
 

@@ -33,7 +33,7 @@ def load(*, split: Literal["dev", "test"] = "test", languages: tuple[str, ...] |
 
     Args:
         split: whose facts are asked for: `dev` to select by, `test` to report.
-        languages: of the queries and the pools; all 11 without.
+        languages: of the queries and the pools; all 11 by default.
 
     Raises:
         TaskError: a language that is not among the 11.

@@ -40,11 +40,11 @@ def load(  # noqa: PLR0913 - one per option
 
     Args:
         path: the folder described above.
-        languages: of queries and pools; every folder with a corpus or queries without.
+        languages: of queries and pools; all by default.
         language: of a corpus and queries that lie in `path` itself, as a BEIR data set does when it is unzipped.
         query_language: of all queries, if it is not that of the folder they are in (CIRAL asks in English).
-        split: whose qrels, where there are several; `test` without.
-        settings: which to measure; those the qrels give a meaning to without.
+        split: whose qrels to use, where there are several; `test` by default.
+        settings: which to measure; by default those in which some query has a relevant passage.
         missing: whether relevant passages in no corpus are refused, or count as not retrieved.
         ignore_identical_ids: leave a passage with the id of a query out of its rankings, as BEIR does.
 

@@ -91,8 +91,8 @@ def load(
 
     Args:
         path: the output folder of `get-mewsli-x.sh`, or a folder `mewslix` that holds its files; `<cache>/mewsli_x`
-            without one.
-        languages: of the queries; all 11 without.
+            by default.
+        languages: of the queries; all 11 by default.
         split: which mentions; their entities are disjoint.
         missing: whether entities that are not among the candidates are refused, or count as not retrieved.
 

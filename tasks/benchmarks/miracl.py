@@ -63,9 +63,9 @@ def load(
 
     Args:
         path: a local copy in the layout of MTEB (`{lang}-corpus`, `{lang}-queries`, `{lang}-qrels`) or as published
-            (`miracl-corpus-v1.0-{lang}`, `miracl-v1.0-{lang}`), or the folder that holds it; without one it is
+            (`miracl-corpus-v1.0-{lang}`, `miracl-v1.0-{lang}`), or the folder that contains it; by default it is
             downloaded once.
-        languages: all 18 without.
+        languages: of the queries and the pools; all 18 by default.
         variant: the hard-negatives pools, or the full corpora.
         split: whose questions, where the copy has several.
         missing: whether relevant passages in no corpus are refused, or count as not retrieved.

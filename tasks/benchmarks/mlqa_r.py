@@ -38,8 +38,8 @@ def load(
     """Read MLQA-R.
 
     Args:
-        path: a local copy: the folder `mlqa-r`, or the one that holds it; without one it is downloaded once.
-        languages: of the queries and the pools; all 7 without.
+        path: a local copy: the folder `mlqa-r`, or the one that contains it; by default it is downloaded once.
+        languages: of the queries and the pools; all 7 by default.
         context: what a candidate's text is: the answer sentence, or with its paragraph as in XTREME-R.
 
     Raises:

@@ -54,12 +54,12 @@ def load(  # noqa: PLR0913 - one per option
         revision: the commit, 40 hexadecimal digits.
         path: a local copy in place of `repository` and `revision`.
         languages: as in the names of the data set, such as `ara-deu`, or by another code of the same language; all
-            without.
+            by default.
         language: of a data set that has no languages in its names.
         pairs: whether a name such as `ara-deu` has the queries' or the passages' language first; `none` where it is
             one language.
-        split: whose qrels, where there are several; `test` without.
-        settings: which to measure; those the qrels give a meaning to without.
+        split: whose qrels to use, where there are several; `test` by default.
+        settings: which to measure; by default those in which some query has a relevant passage.
         missing: whether relevant passages in no corpus are refused, or count as not retrieved.
         ignore_identical_ids: leave a passage with the id of a query out of its rankings, as MTEB does for ArguAna,
             FEVER, FiQA, MS MARCO and Quora.

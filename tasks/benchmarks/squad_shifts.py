@@ -34,8 +34,8 @@ def load(
     """Read SQuADShifts.
 
     Args:
-        path: a local copy of the repository; downloaded once without.
-        domains: which texts; all four without.
+        path: a local copy of the repository; by default it is downloaded once.
+        domains: which texts; all four by default.
 
     Raises:
         TaskError: no domain, or data that is missing or malformed.

@@ -9,15 +9,17 @@
                        .../ir-format-data/topics.dev.txt, .../qrels.dev.txt
     CIRAL              passages-v1.0/hausa_passages.jsonl, ciral-hausa/topics/topics.ciral-v1.0-ha-dev.tsv,
                        ciral-hausa/qrels/qrels.ciral-v1.0-ha-dev.tsv
+    FlagEmbedding      corpus.jsonl, test_queries.jsonl, test_qrels.jsonl
+    MS MARCO           collection.tsv, queries.dev.small.tsv, qrels.dev.small.tsv
 
-The last three are as published, with or without a folder around each part. A split is read from the end of a file's
-name: `qrels/test.tsv`, `topics.dev.tsv`, `test-00000-of-00001.parquet`.
+MIRACL, Mr. TyDi and CIRAL are as published, with or without a folder around each part. A split is read from the end of
+a file's name: `qrels/test.tsv`, `topics.dev.tsv`, `test-00000-of-00001.parquet`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -43,6 +45,7 @@ _CODES = {
 }  # fmt: skip
 """Languages of Mr. TyDi and CIRAL, which write them out -> ISO 639-1."""
 _WORD = "|".join(WORDS)
+_SPLITS = r"train|dev(?:\.small)?|validation|valid|val|test(?:-[ab](?:-pools)?)?"
 _FOLDERS = r"(?:.+/)?"
 _PATTERNS = (
     rf"{_FOLDERS}miracl-(?P<word>corpus)-v[\d.]+-(?P<language>\w+)/docs-\d+",
@@ -53,13 +56,16 @@ _PATTERNS = (
     rf"data/(?P<word>{_WORD})(?P<rest>[._-].+)?",
     r"data/(?P<rest>[^/]+)",
     rf"(?:(?P<language>[^/]+)/)?(?P<word>{_WORD})/[^/]+",
+    rf"(?:(?P<language>[^/]+)/)?(?P<split>{_SPLITS})_(?P<word>queries|qrels)",
     rf"(?:(?P<language>[^/]+)/)?(?P<word>{_WORD})(?P<rest>[._-].+)?",
     rf"(?P<language>[^/]+)-(?P<word>{_WORD})(?:/[^/]+)?",
 )
 """The first that matches a path without its suffix decides. `rest` is a shard number or ends in a split: else
 `corpus_old.jsonl` would be read beside `corpus.jsonl`."""
-_SHARD = re.compile(r"-\d+(?:-of-\d+)?$")
-_SPLIT = re.compile(r"(?:^|[._-])(train|dev|validation|valid|val|test(?:-[ab](?:-pools)?)?)$")
+_SHARD = re.compile(r"[._-]\d+(?:-of-\d+)?$")
+_SPLIT = re.compile(rf"(?:^|[._-])({_SPLITS})$")
+_DEPTH = 4
+"""Levels of folders below the given one in which data is looked for."""
 
 
 class DataFile(NamedTuple):
@@ -74,9 +80,9 @@ class DataFile(NamedTuple):
 
 
 def data_files(folder: Path) -> list[DataFile]:
-    """Return the files of a folder that belong to a benchmark, sorted by path."""
-    found = (_data_file(folder, path) for path in sorted(folder.rglob("*")))
-    return [file for file in found if file]
+    """Return the files of a folder that belong to a benchmark, in a fixed order."""
+    files = (_data_file(folder, path) for path in _visible_files(folder, _DEPTH))
+    return [file for file in files if file]
 
 
 def of_part(files: Iterable[DataFile], part: Part) -> list[DataFile]:
@@ -129,10 +135,18 @@ def _only_split(corpus: Sequence[DataFile]) -> list[DataFile]:
     return list(corpus)
 
 
+def _visible_files(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the files in a folder and in so many levels of folders below, without hidden ones."""
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if path.is_file():
+            yield path
+        elif depth and path.is_dir():
+            yield from _visible_files(path, depth - 1)
+
+
 def _data_file(folder: Path, path: Path) -> DataFile | None:
-    relative = path.relative_to(folder)
-    stem, is_data = _without_suffixes(relative.as_posix())
-    if not is_data or not path.is_file() or any(part.startswith(".") for part in relative.parts):
+    stem, is_data = _without_suffixes(path.relative_to(folder).as_posix())
+    if not is_data:
         return None
     split = _split_of(stem.rsplit("/", 1)[-1])
     for pattern in _PATTERNS:
@@ -143,7 +157,7 @@ def _data_file(folder: Path, path: Path) -> DataFile | None:
                 return None
             part = WORDS[groups["word"]] if "word" in groups else "qrels" if rest else "corpus"
             language = groups.get("language") or ""
-            return DataFile(part, _CODES.get(language, language), split, path)
+            return DataFile(part, _CODES.get(language, language), groups.get("split") or split, path)
     return None
 
 

@@ -172,6 +172,29 @@ def test_ciral_as_published_asks_in_english(tmp_path: Path) -> None:
     assert result.metrics["local/crosslingual/map"] == 1
 
 
+def test_flag_embedding_and_ms_marco_layouts(tmp_path: Path) -> None:
+    flag, marco = tmp_path / "flag", tmp_path / "marco"
+    write(flag, "corpus.jsonl", [{"id": "p1", "title": "", "text": CHINESE}, {"id": "p2", "title": "", "text": "月"}])
+    write(flag, "test_queries.jsonl", [{"id": "q1", "text": CHINESE}])
+    write(flag, "test_qrels.jsonl", [{"qid": "q1", "docid": "p1", "relevance": 1}])
+    write(marco, "collection.tsv", f"0\t{CHINESE}\n1\t月\n")
+    write(marco, "queries.dev.small.tsv", f"7\t{CHINESE}\n")
+    write(marco, "queries.train.tsv", "8\t月\n")
+    write(marco, "qrels.dev.small.tsv", "7\t0\t0\t1\n")
+    for root in (flag, marco):
+        result = measured(root, language="zh")
+        assert (result.queries, result.passages) == ({"zh": 1}, {"zh": 2})
+        assert result.metrics["local/monolingual/map"] == 1
+
+
+def test_a_corpus_in_numbered_parts_is_read_whole(folder: Path) -> None:
+    rows = (folder / "th" / "corpus.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (folder / "th" / "corpus.jsonl").unlink()
+    for number, row in enumerate(rows):
+        write(folder, f"th/corpus_{number}.jsonl", row)
+    assert measured(folder).passages == {"th": 3}
+
+
 # Ids that occur twice.
 
 

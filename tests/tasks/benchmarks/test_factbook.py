@@ -56,7 +56,7 @@ def test_the_revision_tells_the_content() -> None:
     assert first.languages == ("th", "zh")
 
 
-@pytest.mark.parametrize(("languages", "problem"), [(["zh", "ja"], "there is no 'ja'"), ([], "name at least one")])
+@pytest.mark.parametrize(("languages", "problem"), [(["zh", "ja"], "there is no 'ja'"), ([], "the list is empty")])
 def test_languages_it_does_not_have_are_refused(languages: list[str], problem: str) -> None:
     with pytest.raises(TaskError, match=problem):
         load_benchmark("factbook", {"languages": languages})
