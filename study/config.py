@@ -10,7 +10,7 @@ import math
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import pydantic
 from pydantic import Field
@@ -165,6 +165,14 @@ class CorpusConfig(Named):
     """Share of batches, relative to the other corpora; the number of rows unless given."""
     held_out: int = Field(default=0, ge=0)
     """Rows kept out of training, for the validation benchmark `held_out` to ask."""
+
+
+class RunFiles(NamedTuple):
+    """TREC run files of an evaluation."""
+
+    folder: Path
+    depth: int = 100
+    """Passages per query. Metrics of a run without a cut-off, such as MAP, are exact if it holds the whole pool."""
 
 
 class LoraConfig(Settings):

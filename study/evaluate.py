@@ -27,7 +27,7 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.tables import languages_table, settings_table
-from study.config import BenchmarkConfig, TrialConfig
+from study.config import BenchmarkConfig, RunFiles, TrialConfig
 from study.model.pooling_and_prompts import lines
 from study.results import files
 from study.results.trial_result import Measurement
@@ -67,6 +67,9 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     ] = cli.DEFAULT_STORAGE,
     output: Annotated[Path | None, typer.Option(help="Where the result goes as JSON.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
+    depth: Annotated[
+        int, typer.Option(min=1, help="Passages per query in run files; a pool's size or more makes their MAP exact.")
+    ] = 100,
 ) -> None:
     """Evaluate an encoder: every language, every pair, the pool of all languages, and language bias."""
     console = cli.console()
@@ -86,7 +89,12 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
         )
         with _bars(console) as advance:
             alone = workers == 1
-            result = _alone(config, runs, advance) if alone else _together(config, runs, advance, files.absolute(under))
+            written = RunFiles(runs.resolve(), depth) if runs else None
+            result = (
+                _alone(config, written, advance)
+                if alone
+                else _together(config, written, advance, files.absolute(under))
+            )
     if output:
         files.write_json(files.absolute(str(output)), result.model_dump(mode="json"))
     for name, measured in result.benchmarks.items():
@@ -114,17 +122,17 @@ def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> Benchma
     return BenchmarkConfig(name=name, options=given)
 
 
-def _alone(config: TrialConfig, runs: Path | None, advance: Advance) -> Measurement:
+def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> Measurement:
     """Measure in this process, with all its threads or its GPU."""
     import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
 
     from study.retrieval.measurement import measure_backbone  # noqa: PLC0415
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return measure_backbone(config, device, runs=runs, progress=advance)
+    return measure_backbone(config, device, runs=written, progress=advance)
 
 
-def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: str) -> Measurement:
+def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, root: str) -> Measurement:
     """Measure with the workers of a trial; their files lie below `root` meanwhile."""
     from study.model.backbone import check_backbone  # noqa: PLC0415
     from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
@@ -135,7 +143,7 @@ def _together(config: TrialConfig, runs: Path | None, advance: Advance, root: st
     scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:
         with cluster.running():
-            return measure_on_workers(config, runs, advance, scratch)
+            return measure_on_workers(config, written, advance, scratch)
     finally:
         files.remove(scratch)
 

@@ -88,8 +88,15 @@ def _report(summary: Summary, file: Path) -> str:
     random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
     return (
         f"{summary.rows:,} rows with {summary.negatives:,} negatives ({random:.1%} drawn at random for want of others; "
-        f"{dropped:.2f} candidates a negative dropped as too close) in {file}"
+        f"{dropped:.2f} candidates per negative dropped as too close) in {file}{_copies(summary)}"
     )
+
+
+def _copies(summary: Summary) -> str:
+    if not summary.copies:
+        return ""
+    shown = [*summary.first_copies, *(["..."] if summary.copies > len(summary.first_copies) else [])]
+    return f"; {summary.copies:,} rows are copies of earlier ones and left out: {', '.join(shown)}"
 
 
 @contextmanager

@@ -116,6 +116,14 @@ class Remaining:
         """Return the languages of one row, sorted."""
         return self._corpus.row_languages(int(self._original(np.array([row]))[0]))
 
+    def text_keys(self, rows: Rows) -> Rows:
+        """Return the identities that the rows' texts have in the whole corpus."""
+        return self._corpus.text_keys(self._original(rows))
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the ids that the rows have in the whole corpus."""
+        return self._corpus.ids(self._original(rows))
+
     def keys(self, rows: Rows) -> Keys:
         """Return the identities of the rows' queries and passages."""
         return self._corpus.keys(self._original(rows))

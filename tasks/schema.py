@@ -218,6 +218,14 @@ class Corpus(Protocol):
         """Return the languages of one row, sorted."""
         ...
 
+    def text_keys(self, rows: Rows) -> Rows:
+        """Return identities of the rows' texts: equal for rows with the same texts in the same languages."""
+        ...
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return what people call the rows: the ids of the data, or the row numbers if it has none."""
+        ...
+
     def keys(self, rows: Rows) -> Keys:
         """Return the language-independent identities of the rows' queries and passages."""
         ...

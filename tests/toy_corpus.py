@@ -47,6 +47,12 @@ class ToyCorpus:
     def row_languages(self, row: int) -> tuple[str, ...]:
         return self.languages_of[row]
 
+    def text_keys(self, rows: Rows) -> Rows:
+        return rows
+
+    def ids(self, rows: Rows) -> list[str]:
+        return [str(row) for row in rows]
+
     def keys(self, rows: Rows) -> Keys:
         return Keys(rows.astype(np.int64), np.array([self.passage_of[row] for row in rows], dtype=np.int64))
 

@@ -8,6 +8,7 @@ Shapes: P candidates, N candidates of a block, Q candidates asked for, D width.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,38 +21,40 @@ from study.distributed import rank, sum_over_ranks, world_size
 from study.retrieval.encode import Encoding, TextEncoder, encode
 from tasks.schema import Corpus, Rows
 
+_ROWS_AT_ONCE = 4096
+
 
 class Candidates:
-    """Every passage once in each of its languages."""
+    """Every text of a passage once in each of its languages."""
 
     def __init__(self, corpus: Corpus, rows: Rows) -> None:
-        """Find the passages of `rows`, ascending; nothing is encoded yet."""
+        """Read the passages of `rows`, ascending, to find the distinct ones; nothing is encoded yet."""
         self._corpus = corpus
-        self._first: dict[str, int] = {}
-        keys, of_rows = [], []
+        self._numbers: dict[str, range] = {}
+        self._rows: dict[str, Rows] = {}
+        self._number_of_row: dict[str, Rows] = {}
+        of_rows: list[Rows] = []
         size = 0
         for language in corpus.languages:
             held = rows_in(corpus, rows, language)
-            distinct, first = np.unique(corpus.keys(held).passages, return_index=True)
-            self._first[language] = size
-            size += len(distinct)
-            keys.append(distinct)
+            _, first, text = np.unique(_hashes(corpus, held, language), return_index=True, return_inverse=True)
+            self._numbers[language] = range(size, size + len(first))
+            self._rows[language], self._number_of_row[language] = held, size + text
             of_rows.append(held[first])
-        self.key_P: Rows = np.concatenate(keys)
-        """The passage's identity; ascending within a language."""
+            size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
-        self._language_P = np.repeat(np.arange(len(keys)), [len(held) for held in keys])
-        self._ends = dict(zip(self._first, [*list(self._first.values())[1:], size], strict=True))
+        self._language_P = np.repeat(np.arange(len(of_rows)), [len(held) for held in of_rows])
+        self.key_P: Rows = corpus.keys(self._row_P).passages
+        """The passage's identity, which its versions share."""
         self._share: npt.NDArray[np.float32] | None = None
 
     def numbers(self, language: str | None) -> range:
         """Return the candidates of a language; of all languages without one."""
-        return range(self._first[language], self._ends[language]) if language else range(len(self.key_P))
+        return self._numbers[language] if language else range(len(self.key_P))
 
-    def number_of(self, language: str, keys: Rows) -> Rows:
-        """Return the candidates, in one language, that have these identities."""
-        held = self.numbers(language)
-        return held.start + np.searchsorted(self.key_P[held.start : held.stop], keys)
+    def number_of(self, language: str, rows: Rows) -> Rows:
+        """Return the candidates that are the passages of rows in one language."""
+        return self._number_of_row[language][np.searchsorted(self._rows[language], rows)]
 
     def texts(self, numbers: Rows) -> list[str]:
         """Return the texts of candidates."""
@@ -88,6 +91,17 @@ class Candidates:
     def _embeddings(self) -> npt.NDArray[np.float32]:
         assert self._share is not None, "encode first"
         return self._share
+
+
+def _hashes(corpus: Corpus, rows: Rows, language: str) -> Rows:
+    """Return a hash of each row's passage, the same in every process."""
+    hashes = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = rows[start : start + _ROWS_AT_ONCE]
+        pairs = corpus.pairs(part, [language] * len(part), [language] * len(part))
+        digests = (hashlib.blake2b(pair.passage.encode(), digest_size=8).digest() for pair in pairs)
+        hashes[start : start + len(part)] = np.frombuffer(b"".join(digests), dtype=np.int64)
+    return hashes
 
 
 def rows_in(corpus: Corpus, rows: Rows, language: str) -> Rows:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from study.config import CentringConfig
+from study.config import CentringConfig, RunFiles
 from study.distributed import sum_over_ranks
 from study.results.trial_result import BenchmarkResult
 from study.retrieval.centring import LanguageMeans, View, centred, evenly_spaced
@@ -24,7 +24,7 @@ from study.retrieval.encode import Encoding, TextEncoder
 from study.retrieval.evaluation_checkpoint import Partial
 from study.retrieval.examples import Example, ExampleSearch
 from study.retrieval.positions import PADDING, PositionCounter, pair_scores
-from study.retrieval.runs import Runs, RunWriter
+from study.retrieval.runs import RunWriter
 from study.retrieval.stream import Block, Progress, Stream
 from tasks.metrics import metric
 from tasks.relevance import Relevance, slots
@@ -72,7 +72,7 @@ class Centring(NamedTuple):
 class Outputs(NamedTuple):
     """What an evaluation writes while it reads the passages; nothing by default."""
 
-    runs: Runs | None = None
+    runs: RunFiles | None = None
     """TREC run files."""
     partial: Path | None = None
     """Folder of this model and these settings that keeps the counts of a long evaluation, from which it continues when
@@ -137,7 +137,7 @@ class Ranking:
     """What is kept of the passages read, for one view of the embeddings."""
 
     def __init__(
-        self, view: View, benchmark: Benchmark, relevance: Relevance, early: Sequence[Block], runs: Runs | None
+        self, view: View, benchmark: Benchmark, relevance: Relevance, early: Sequence[Block], runs: RunFiles | None
     ) -> None:
         """Start without passages; every process must call this."""
         self._benchmark = replace(

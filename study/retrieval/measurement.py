@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from study import distributed
-from study.config import BenchmarkConfig, CentringConfig, TrialConfig
+from study.config import BenchmarkConfig, CentringConfig, RunFiles, TrialConfig
 from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve
@@ -21,7 +20,6 @@ from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Outputs, evaluate_views
-from study.retrieval.runs import Runs
 from tasks.data.cache import cache_folder
 from tasks.holdout_split import training_rows
 from tasks.plugins import load_benchmark, load_corpus
@@ -49,13 +47,13 @@ def measure(
     config: TrialConfig,
     benchmarks: Iterable[Benchmark],
     *,
-    runs: Path | None = None,
+    runs: RunFiles | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Evaluate an encoder on a trial's benchmarks, as `load` returns them, each with every centring; collective."""
     measured: list[Evaluation] = []
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
-    outputs = Outputs(Runs(runs) if runs else None, cache_folder() / "evaluations" / digest)
+    outputs = Outputs(runs, cache_folder() / "evaluations" / digest)
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
     for benchmark in benchmarks:
 
@@ -90,7 +88,7 @@ def export_means(encoder: Encoder, config: TrialConfig) -> dict[str, Tensor]:
 
 
 def measure_backbone(
-    config: TrialConfig, device: torch.device, *, runs: Path | None = None, progress: Progress | None = None
+    config: TrialConfig, device: torch.device, *, runs: RunFiles | None = None, progress: Progress | None = None
 ) -> Measurement:
     """Load a trial's backbone and evaluate it without a training step."""
     encoder = load_encoder(config, device)

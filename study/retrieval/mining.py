@@ -30,6 +30,8 @@ from study.retrieval.search import Hits, TopK
 from tasks.errors import UserError
 from tasks.schema import Corpus, Rows
 
+COPIES_SHOWN = 10
+
 
 class MiningError(UserError):
     """A corpus that cannot be mined, in one sentence that says what to do."""
@@ -72,14 +74,15 @@ class Miner:
         _, query_code = np.unique(keys.queries, return_inverse=True)
         self._passages, passage_code = np.unique(keys.passages, return_inverse=True)
         self._query_code = query_code
-        code, first = np.unique(query_code * len(self._passages) + passage_code, return_index=True)
-        self._known = code
+        self._known = np.unique(query_code * len(self._passages) + passage_code)
         """Every query and passage that the corpus pairs, as one number, ascending."""
-        complete = all(isinstance(corpus.rows(language), range) for language in corpus.languages)
-        self.rows: Rows = np.sort(first) if complete else np.arange(len(corpus))
-        """One row for each of them; all rows where they differ in their languages."""
+        every = np.arange(len(corpus))
+        self.rows: Rows = np.sort(np.unique(corpus.text_keys(every), return_index=True)[1])
+        self.copies = np.setdiff1d(every, self.rows, assume_unique=True)
+        """Rows that are not mined, because an earlier row has the same texts."""
         self.candidates = Candidates(corpus, self.rows)
         self._code_P = np.searchsorted(self._passages, self.candidates.key_P)
+        self._candidates_of_passage = np.bincount(self._code_P, minlength=len(self._passages))
 
     def prepare(self, folder: Path) -> None:
         """Encode all candidates, into files in `folder`."""
@@ -100,7 +103,7 @@ class Miner:
         languages = [language] * len(row_Q)
         queries = [pair.query for pair in self._corpus.pairs(row_Q, languages, languages)]
         query_QD = encode_together(self._encoder, queries, "query", self._encoding.token_budget).float()
-        own_Q = self.candidates.number_of(language, self._corpus.keys(row_Q).passages)
+        own_Q = self.candidates.number_of(language, row_Q)
         positive_Q = (query_QD * self.candidates.embeddings(own_Q, query_QD.device)).sum(dim=1).cpu().numpy()
         search = TopK(query_QD, self._rule.depth)
         searched = None if self._rule.multilingual else language
@@ -135,7 +138,8 @@ class Miner:
         pool = self.candidates.numbers(None if self._rule.multilingual else language)
         query_code = self._query_code[row]
         first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
-        refused = (end - first) * len(self._corpus.languages) + self._rule.negatives
+        answers = self._known[first:end] % len(self._passages)
+        refused = self._candidates_of_passage[answers].sum() + self._rule.negatives
         size = min(len(pool), self._rule.negatives + int(refused))
         drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=size, replace=False)
         fitting = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
@@ -153,6 +157,10 @@ class Summary:
     """What became of the candidates."""
 
     rows: int = 0
+    copies: int = 0
+    """Rows that are left out, because an earlier row has the same texts."""
+    first_copies: tuple[str, ...] = ()
+    """Ids of the first of these."""
     negatives: int = 0
     random: int = 0
     """Negatives drawn at random, because too few candidates were left."""
@@ -169,7 +177,7 @@ class Summary:
 def write(miner: Miner, corpus: Corpus, file: Path) -> Summary:
     """Mine, and write the file: every process calls this, the first one writes, and the file appears whole."""
     partial = file.with_name(file.name + ".partial")
-    summary = Summary(rows=len(miner.rows))
+    summary = Summary(len(miner.rows), len(miner.copies), tuple(corpus.ids(miner.copies[:COPIES_SHOWN])))
     with partial.open("w", encoding="utf-8") if rank() == 0 else nullcontext() as out:
         for block in miner.blocks():
             for mined in block:
@@ -192,4 +200,8 @@ def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:
         for row, pair, places in zip(mined.row_Q.tolist(), pairs, places_of_row, strict=True):
             version = {"query": pair.query, "passage": pair.passage, "negatives": [texts[i] for i in places]}
             rows.setdefault(row, {})[mined.language] = version
-    return [json.dumps({"id": str(row), "pairs": pairs}, ensure_ascii=False) for row, pairs in sorted(rows.items())]
+    numbers = np.array(sorted(rows), dtype=np.int64)
+    return [
+        json.dumps({"id": name, "pairs": rows[row]}, ensure_ascii=False)
+        for row, name in zip(numbers.tolist(), corpus.ids(numbers), strict=True)
+    ]

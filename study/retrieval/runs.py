@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from study.config import RunFiles
 from study.distributed import rank
 from study.retrieval.search import TopK
 from study.retrieval.stream import Block
@@ -30,17 +30,10 @@ from tasks.relevance import Relevance
 from tasks.schema import Benchmark, Rows, Setting
 
 
-class Runs(NamedTuple):
-    """Where run files go, and how many hits of a query they hold."""
-
-    folder: Path
-    k: int = 100
-
-
 class RunWriter:
     """Searches pool after pool, and writes the runs against each, and then against their union (rank 0 writes)."""
 
-    def __init__(self, runs: Runs, benchmark: Benchmark, found: Relevance, query_QD: Tensor) -> None:
+    def __init__(self, runs: RunFiles, benchmark: Benchmark, found: Relevance, query_QD: Tensor) -> None:
         self._runs = runs
         self._benchmark = benchmark
         self._found = found
@@ -48,7 +41,9 @@ class RunWriter:
         sizes = [len(pool.passages) for pool in benchmark.pools]
         self._first_P: Rows = np.cumsum([0, *sizes])[:-1]
         """A passage's key is its row plus that of its pool's first passage here."""
-        self._union = TopK(query_QD, runs.k) if Setting.MULTILINGUAL in benchmark.settings else None
+        self._union = (
+            TopK(query_QD, min(runs.depth, sum(sizes))) if Setting.MULTILINGUAL in benchmark.settings else None
+        )
         self._in_pool: TopK | None = None
         self._competing: Rows = np.empty(0, dtype=np.int64)
 
@@ -56,7 +51,8 @@ class RunWriter:
         """Get ready for the blocks of a pool."""
         self._competing = self._queries_against(pool)
         competing = torch.from_numpy(self._competing)
-        self._in_pool = TopK(self._query_QD[competing], self._runs.k) if len(competing) else None
+        depth = min(self._runs.depth, len(self._benchmark.pools[pool].passages))
+        self._in_pool = TopK(self._query_QD[competing], depth) if len(competing) else None
 
     def add(self, block: Block) -> None:
         """Search a block of the pool begun."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -14,7 +13,7 @@ from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
-from study.config import ResourcesConfig, TrialConfig
+from study.config import ResourcesConfig, RunFiles, TrialConfig
 from study.results import files, layout
 from study.results.trial_result import FailedTrial, Measurement, TrialResult
 from study.runtime import messages, ray_internals
@@ -82,20 +81,20 @@ def _forget_broken_snapshot(folder: str) -> None:
 
 
 def measure_on_workers(
-    config: TrialConfig, runs: Path | None, progress: Callable[[str, int, int], None], scratch: str
+    config: TrialConfig, runs: RunFiles | None, progress: Callable[[str, int, int], None], scratch: str
 ) -> Measurement:
     """Evaluate a backbone on the workers of a trial without training steps; `study.evaluate --workers` uses this.
 
     Args:
         config: the trial.
-        runs: folder for TREC run files; None writes none.
+        runs: where TREC run files go, a folder that every node reaches; None writes none.
         progress: called in a thread of this process with a benchmark's name, the texts encoded so far, and all its
             texts.
         scratch: a folder for Ray Train's own files that every node reaches; the caller removes it.
     """
     queue = Queue(actor_options={"num_cpus": 0})
     trainer = TorchTrainer(
-        partial(_measure, config, runs.resolve() if runs else None, queue),
+        partial(_measure, config, runs, queue),
         torch_config=torch_config(config.resources),
         scaling_config=scaling(config.resources),
         run_config=ray.train.RunConfig(name="evaluate", storage_path=scratch),
@@ -116,7 +115,7 @@ def _forward(queue: Queue, progress: Callable[[str, int, int], None]) -> None:
         progress(*message)
 
 
-def _measure(config: TrialConfig, runs: Path | None, queue: Queue) -> Measurement:
+def _measure(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:
     from study.runtime.worker import measure_worker  # noqa: PLC0415
 
     return measure_worker(config, runs, queue)

@@ -16,7 +16,7 @@ import torch
 from ray.util.queue import Queue
 
 from study import distributed
-from study.config import VALIDATION, TrialConfig, value_at
+from study.config import VALIDATION, RunFiles, TrialConfig, value_at
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
@@ -118,12 +118,12 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[Tri
     return result, evaluations
 
 
-def measure_worker(config: TrialConfig, runs: Path | None, queue: Queue) -> Measurement:
+def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:
     """Evaluate a backbone without training on this rank; every rank returns the same.
 
     Args:
         config: the trial.
-        runs: folder for TREC run files; None writes none.
+        runs: where TREC run files go; None writes none.
         queue: receives `EncodingProgress` messages.
     """
 

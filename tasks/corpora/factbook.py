@@ -80,6 +80,14 @@ class FactbookCorpus:
         """Return the languages of the corpus."""
         return self.languages
 
+    def text_keys(self, rows: Rows) -> Rows:
+        """Return the fact of each row: no two rows have the same texts."""
+        return self.facts[rows]
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the number of each row's fact."""
+        return [str(fact) for fact in self.facts[rows]]
+
     def keys(self, rows: Rows) -> Keys:
         """Return the fact of each row, which identifies its query and its passage."""
         return Keys(self.facts[rows], self.facts[rows])

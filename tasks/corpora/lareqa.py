@@ -28,6 +28,7 @@ from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.formats.lareqa import read_pairs
 from tasks.formats.parallel_arrow import ParallelArrow, converted
+from tasks.formats.parallel_writer import Identified
 from tasks.plugins import TaskError
 from tasks.schema import Pair
 
@@ -60,11 +61,10 @@ def load(
         raise TaskError(f"corpus 'lareqa', option 'path': {folder} holds no <language>.json of XQuAD-R or MLQA-R")
     files = {language: published[language] for language in selected_languages("lareqa", languages, published, "corpus")}
     recipe = f"lareqa shuffled rows {rows or 'all'}"
-    return converted("lareqa", recipe, list(files.values()), lambda: _rows(files, rows).values())
+    return converted("lareqa", recipe, list(files.values()), lambda: _rows(files, rows))
 
 
-def _rows(files: Mapping[str, Path], count: int | None) -> dict[str, dict[str, Pair]]:
-    """Return question id -> language -> pair."""
+def _rows(files: Mapping[str, Path], count: int | None) -> list[Identified]:
     versions: dict[str, dict[str, Pair]] = {}
     for language, file in files.items():
         for question, pair in read_pairs(file):
@@ -74,7 +74,7 @@ def _rows(files: Mapping[str, Path], count: int | None) -> dict[str, dict[str, P
             row[language] = pair
     if count is not None and count > len(versions):
         raise TaskError(f"corpus 'lareqa', option 'rows': {count} is more than its {len(versions)} rows")
-    return {question: versions[question] for question in sorted(versions, key=_shuffled)[:count]}
+    return [Identified(question, versions[question]) for question in sorted(versions, key=_shuffled)[:count]]
 
 
 def _shuffled(question: str) -> bytes:

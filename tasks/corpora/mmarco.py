@@ -13,25 +13,29 @@ A line of the triples is a row: query id, id of a passage that answers it, id of
 39,780,811 rows over 808,731 queries and 8,841,823 passages. Each text is stored once a language and each row as three
 numbers, so the corpus takes the disk space of its texts. Files are large: 2.7 to 7.7 GB a language.
 
+Triples of which a text is empty in one of the chosen languages are left out.
+
 Not run here: file names and sizes were read in the repository's listing, counts and columns in `ir_datasets` and the
 repository's script; nothing could be downloaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from tasks.data import hub
+from tasks.data.cache import conversion
 from tasks.data.languages import Language
 from tasks.data.mapped import MappedArray, slices
 from tasks.data.options import required_file, selected_languages
 from tasks.data.records import combined_digest
 from tasks.data.text_by_id import TextById, converted_numbers, converted_texts
-from tasks.schema import Keys, Pair, Rows
+from tasks.holdout_split import Remaining
+from tasks.schema import Corpus, Keys, Pair, Rows
 
 _REPOSITORY, _REVISION = "unicamp-dl/mmarco", "b1a2c25def4bd95274199be3fb226ee36b7c8bad"
 _NAMES = {
@@ -40,6 +44,7 @@ _NAMES = {
     "vi": "vietnamese", "zh": "chinese",
 }  # fmt: skip
 _COLLECTIONS, _QUERIES = "data/google/collections", "data/google/queries/train"
+_WITHOUT_TEXT, _BLOCK = "rows", 1 << 20
 _TRIPLES = "data/triples.train.ids.small.tsv"
 PAPER_LANGUAGES = ("ar", "de", "en", "es", "hi", "ru", "zh")
 """Those arXiv 2408.10536 trains on."""
@@ -50,7 +55,7 @@ class _Language(NamedTuple):
     passages: TextById
 
 
-def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LANGUAGES) -> MmarcoCorpus:
+def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LANGUAGES) -> Corpus:
     """Open the corpus, downloading and converting first what is new to this machine.
 
     Args:
@@ -58,20 +63,44 @@ def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LA
         languages: of both sides; any of the 14.
 
     Raises:
-        TaskError: a language that is not among the 14, or a file that is missing or malformed.
+        TaskError: a language that is not among the 14, a file that is missing or malformed, or a triple whose text is
+            missing.
     """
     selected = selected_languages("mmarco", languages, _NAMES, "corpus")
-    texts, digests = {}, []
+    texts, digests, files = {}, [], []
     for language in selected:
         folder, name = path.expanduser() if path else _downloaded(language), _NAMES[language]
         queries = required_file("mmarco", folder / _QUERIES / f"{name}_queries.train.tsv")
         passages = required_file("mmarco", folder / _COLLECTIONS / f"{name}_collection.tsv")
+        files += [queries, passages]
         sides = [converted_texts(f"mmarco-{language}", file) for file in (queries, passages)]
         texts[language] = _Language(*(side for side, _ in sides))
         digests += [digest for _, digest in sides]
     folder = path.expanduser() if path else hub.dataset_folder(_REPOSITORY, _REVISION, [_TRIPLES])
-    rows, digest = converted_numbers("mmarco-triples", required_file("mmarco", folder / _TRIPLES), columns=3)
-    return MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)
+    triples = required_file("mmarco", folder / _TRIPLES)
+    rows, digest = converted_numbers("mmarco-triples", triples, columns=3)
+    corpus = MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)
+    without_text = _rows_without_text(rows, texts, [triples, *files])
+    return Remaining(corpus, without_text) if len(without_text) else corpus
+
+
+def _rows_without_text(rows: MappedArray, texts: Mapping[str, _Language], sources: Sequence[Path]) -> Rows:
+    """Return the triples, ascending, of which some text is empty in some language; found once per machine."""
+
+    def build(folder: Path) -> None:
+        with (folder / _WITHOUT_TEXT).open("wb") as out:
+            for start in range(0, len(rows.values), _BLOCK):
+                query, *passages = rows.values[start : start + _BLOCK].T
+                usable = np.ones(len(query), dtype=np.bool_)
+                for language in texts.values():
+                    usable &= language.queries.has_text(query)
+                    for passage in passages:
+                        usable &= language.passages.has_text(passage)
+                (start + np.flatnonzero(~usable)).tofile(out)
+                rows.release()
+
+    folder, _ = conversion("mmarco-without-text", f"without text {' '.join(texts)}", sources, build)
+    return np.fromfile(folder / _WITHOUT_TEXT, dtype=np.int64)
 
 
 class MmarcoCorpus:
@@ -101,6 +130,15 @@ class MmarcoCorpus:
     def row_languages(self, row: int) -> tuple[str, ...]:
         """Return the languages of the corpus."""
         return self.languages
+
+    def text_keys(self, rows: Rows) -> Rows:
+        """Return MS MARCO's ids of query and passage as one number; negatives aside."""
+        ids = self._rows.take(rows).astype(np.int64)
+        return ids[:, 0] << 32 | ids[:, 1]
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the line numbers of the triples, from 0."""
+        return [str(row) for row in rows]
 
     def keys(self, rows: Rows) -> Keys:
         """Return MS MARCO's own ids."""

@@ -13,7 +13,7 @@ The file is read once and kept as memory-mapped Arrow files under its content's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ import pydantic
 from tasks.data.languages import ByLanguage, Language
 from tasks.data.records import Text, read_json_lines
 from tasks.formats.parallel_arrow import ParallelArrow, converted
+from tasks.formats.parallel_writer import Identified, Row
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
 
@@ -33,6 +34,7 @@ class _Version(pydantic.BaseModel):
 
 
 class _Row(pydantic.BaseModel):
+    id: str | int | None = None
     pairs: Annotated[dict[str, _Version], ByLanguage] = pydantic.Field(min_length=1)
 
 
@@ -53,15 +55,16 @@ def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> Parall
     return converted("parallel_jsonl", recipe, [file], lambda: _rows(file, languages))
 
 
-def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Mapping[str, Pair]]:
+def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Row]:
     found: set[str] = set()
     for _, row in read_json_lines(file, _Row):
         found |= row.pairs.keys()
-        yield {
+        pairs = {
             language: Pair(version.query, version.passage, version.negatives)
             for language, version in row.pairs.items()
             if languages is None or language in languages
         }
+        yield pairs if row.id is None else Identified(str(row.id), pairs)
     for language in languages or ():
         if language not in found:
             raise TaskError(

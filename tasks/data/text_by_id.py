@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
@@ -17,7 +19,7 @@ from tasks.plugins import TaskError
 
 BATCH_ROWS = 4096
 _SCHEMA = pa.schema({"text": pa.string()})
-_TEXTS, _PLACES, _NUMBERS = "texts.arrow", "places", "numbers"
+_TEXTS, _PLACES, _EMPTY, _NUMBERS = "texts.arrow", "places", "empty", "numbers"
 
 
 class TextById:
@@ -27,6 +29,7 @@ class TextById:
         self._source = source
         self._texts = MappedTable(folder / _TEXTS)
         self._places = MappedArray(folder / _PLACES, np.int32)
+        self._empty = MappedArray(folder / _EMPTY, np.int32)
 
     def text(self, key: int) -> str:
         """Return the text of an id.
@@ -40,10 +43,23 @@ class TextById:
         text: str = self._texts.value("text", place)
         return text
 
+    def has_text(self, keys: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+        """Return whether the text of each id is more than white space.
+
+        Raises:
+            TaskError: the file lacks an id.
+        """
+        places = self._places.values
+        known = (keys < len(places)) & (places[np.minimum(keys, len(places) - 1)] >= 0)
+        if not known.all():
+            self.text(int(keys[~known][0]))
+        return np.isin(keys, self._empty.values, invert=True)
+
     def release(self) -> None:
         """Give back the memory of what was read so far."""
         self._texts.release()
         self._places.release()
+        self._empty.release()
 
 
 def converted_texts(name: str, file: Path) -> tuple[TextById, str]:
@@ -52,7 +68,7 @@ def converted_texts(name: str, file: Path) -> tuple[TextById, str]:
     Raises:
         TaskError: a line that is not a number, a tab and a text.
     """
-    folder, digest = conversion(f"{name}-{file.stem}", "text_by_id 1", [file], lambda partial: _write(partial, file))
+    folder, digest = conversion(f"{name}-{file.stem}", "text_by_id 2", [file], lambda partial: _write(partial, file))
     return TextById(file, folder), digest
 
 
@@ -83,11 +99,13 @@ def converted_numbers(name: str, file: Path, *, columns: int) -> tuple[MappedArr
 
 
 def _write(folder: Path, file: Path) -> None:
-    keys = array("i")
+    keys, empty = array("i"), array("i")
     with pa.ipc.new_file(str(folder / _TEXTS), _SCHEMA) as out:
         for batch in _batches(file):
             keys.extend(key for key, _ in batch)
+            empty.extend(key for key, text in batch if not text)
             out.write_batch(pa.record_batch([pa.array([text for _, text in batch], pa.string())], schema=_SCHEMA))
+    np.array(empty, dtype=np.int32).tofile(folder / _EMPTY)
     ids = np.frombuffer(keys, np.int32)
     places = np.full(ids.max(initial=-1) + 1, -1, np.int32)
     places[ids] = np.arange(len(ids))

@@ -6,7 +6,7 @@ What a batch reads is given back after it, so a worker's memory does not grow wi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,32 @@ import numpy.typing as npt
 
 from tasks.data.cache import conversion
 from tasks.data.mapped import MappedArray, MappedTable, slices
-from tasks.formats.parallel_writer import ABOUT, CROSSLINGUAL, SETS, keys_file, rows_file, texts_file, write
+from tasks.formats.parallel_writer import (
+    ABOUT,
+    CROSSLINGUAL,
+    IDS,
+    SETS,
+    TEXT_KEYS,
+    Row,
+    keys_file,
+    rows_file,
+    texts_file,
+    write,
+)
 from tasks.schema import Keys, Pair, Rows
 
-LAYOUT = "3"
+LAYOUT = "4"
 """Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
 
-def converted(
-    name: str, recipe: str, sources: Sequence[Path], rows: Callable[[], Iterable[Mapping[str, Pair]]]
-) -> ParallelArrow:
+def converted(name: str, recipe: str, sources: Sequence[Path], rows: Callable[[], Iterable[Row]]) -> ParallelArrow:
     """Return the corpus made of the source files, converted on first use.
 
     Args:
         name: the corpus's name.
         recipe: says how rows are made; another recipe is another conversion.
         sources: the files `rows` reads.
-        rows: yields each row as language -> pair; called only for a conversion.
+        rows: yields each row as language -> pair, with its id if it has one; called only for a conversion.
 
     Raises:
         TaskError: the sources are malformed or hold no row.
@@ -54,6 +63,8 @@ class ParallelArrow:
         self._set_of_row = _array(folder / SETS, np.int32)
         self._texts = {language: MappedTable(texts_file(folder, language)) for language in self._languages}
         self._rows = {language: _array(rows_file(folder, language), np.int64) for language in self._languages}
+        self._text_keys = MappedArray(folder / TEXT_KEYS, np.int64)
+        self._ids = MappedTable(folder / IDS) if (folder / IDS).exists() else None
         self._crosslingual = _array(folder / CROSSLINGUAL, np.int64)
         self._keys = [MappedArray(keys_file(folder, side), np.int64) for side in ("query", "passage")]
 
@@ -91,6 +102,16 @@ class ParallelArrow:
     def row_languages(self, row: int) -> tuple[str, ...]:
         """Return the languages of one row, sorted."""
         return self._sets[0 if self._set_of_row is None else self._set_of_row.values[row]]
+
+    def text_keys(self, rows: Rows) -> Rows:
+        """Return, for each row, the first one with the same texts in the same languages; negatives aside."""
+        return self._text_keys.take(rows)
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the ids that the rows have in the source files, or their numbers if these have none."""
+        if self._ids is None:
+            return [str(row) for row in rows]
+        return [self._ids.value("id", int(row)) for row in rows]
 
     def keys(self, rows: Rows) -> Keys:
         """Return the identities of the rows' queries and passages (`tasks.formats.parallel_writer.identities`)."""

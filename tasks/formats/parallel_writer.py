@@ -7,6 +7,8 @@ crosslingual.rows    the rows in two or more languages (int64), unless all are
 sets                 each row's set of languages, by its place in corpus.json (int32), unless there is one only
 query.keys           each row's identities (int64), see `tasks.formats.parallel_writer`
 passage.keys
+text.keys            each row's first row with the same texts in the same languages (int64)
+ids.arrow            each row's id in the source, if all rows have one
 
 Keys say which rows hold the same text or versions of it in other languages.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -32,9 +34,13 @@ from tasks.schema import Pair, Rows
 
 ABOUT = "corpus.json"
 CROSSLINGUAL = "crosslingual.rows"
+IDS = "ids.arrow"
 SETS = "sets"
+TEXT_KEYS = "text.keys"
 BATCH_CHARACTERS = 1 << 22
 """Of one language that are held until they are written: bounds memory, however long the texts are."""
+_IDS = pa.schema({"id": pa.string()})
+_IDS_AT_ONCE = 4096
 _SIDES = ("query", "passage")
 _SCHEMA = pa.schema({"query": pa.string(), "passage": pa.string(), "negatives": pa.list_(pa.string())})
 
@@ -54,12 +60,24 @@ def keys_file(folder: Path, side: str) -> Path:
     return folder / f"{side}.keys"
 
 
-def write(folder: Path, rows: Iterable[Mapping[str, Pair]]) -> None:
+class Identified(NamedTuple):
+    """A row that has an id in its source."""
+
+    id: str
+    pairs: Mapping[str, Pair]
+
+
+Row = Mapping[str, Pair] | Identified
+"""Language -> pair, with an id or without."""
+
+
+def write(folder: Path, rows: Iterable[Row]) -> None:
     """Write a corpus into an existing folder.
 
     Args:
         folder: where the files go.
-        rows: language -> the pair in that language; a row without any language is left out.
+        rows: language -> the pair in that language; a row without any language is left out. Ids are kept if all rows
+            have one.
 
     Raises:
         TaskError: there is no row.
@@ -68,11 +86,14 @@ def write(folder: Path, rows: Iterable[Mapping[str, Pair]]) -> None:
     set_of_row = array("i")
     files: dict[str, _LanguageFiles] = {}
     with ExitStack() as open_files:
+        ids = open_files.enter_context(_Ids(folder))
         for row in rows:
-            if not row:
+            pairs = row.pairs if isinstance(row, Identified) else row
+            if not pairs:
                 continue
-            set_of_row.append(numbers.setdefault(tuple(sorted(row)), len(numbers)))
-            for language, pair in row.items():
+            ids.add(row.id if isinstance(row, Identified) else None)
+            set_of_row.append(numbers.setdefault(tuple(sorted(pairs)), len(numbers)))
+            for language, pair in pairs.items():
                 if language not in files:
                     files[language] = open_files.enter_context(_LanguageFiles(folder, language))
                 files[language].add(pair)
@@ -83,6 +104,36 @@ def write(folder: Path, rows: Iterable[Mapping[str, Pair]]) -> None:
     fewest = min(file.fewest_negatives for file in files.values())
     about = {"rows": len(set_of_row), "fewest_negatives": fewest, "languages": languages, "sets": sets}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+class _Ids:
+    """The ids of all rows, or no file if a row has none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / IDS
+        self._waiting: list[str] = []
+        self._complete = True
+        self._writer = pa.ipc.new_file(str(self._file), _IDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+        if not self._complete:
+            self._file.unlink()
+
+    def add(self, name: str | None) -> None:
+        """Append a row's id."""
+        self._complete = self._complete and name is not None
+        self._waiting.append(name or "")
+        if len(self._waiting) == _IDS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_batch(pa.record_batch([pa.array(self._waiting, pa.string())], schema=_IDS))
+        self._waiting = []
 
 
 class _LanguageFiles:
@@ -138,12 +189,26 @@ def _write_indices(
         np.flatnonzero(crosslingual).tofile(folder / CROSSLINGUAL)
     if len(sets) > 1:
         set_of_row.tofile(folder / SETS)
+    _text_keys(folder, languages, has).tofile(folder / TEXT_KEYS)
     for side in _SIDES:
         hashes = {language: _hashes_file(folder, language, side) for language in languages}
         versions = (Version(np.flatnonzero(has[name]), np.fromfile(file, np.int64)) for name, file in hashes.items())
         identities(len(set_of_row), versions).tofile(keys_file(folder, side))
         for file in hashes.values():
             file.unlink()
+
+
+def _text_keys(folder: Path, languages: Sequence[str], has: Mapping[str, npt.NDArray[np.bool_]]) -> Rows:
+    """Return, for each row, the first one with the same texts in the same languages."""
+    row_hash = np.zeros(len(has[languages[0]]), dtype=np.uint64)
+    # Random factors for each side and language: without them rows with exchanged texts would have the same sum.
+    shape = (len(languages), len(_SIDES))
+    factors = np.random.default_rng(0).integers(2**64, size=shape, dtype=np.uint64) | np.uint64(1)
+    for language, of_sides in zip(languages, factors, strict=True):
+        for side, factor in zip(_SIDES, of_sides, strict=True):
+            row_hash[has[language]] += np.fromfile(_hashes_file(folder, language, side), np.uint64) * factor
+    _, first, text = np.unique(row_hash, return_index=True, return_inverse=True)
+    return first[text].astype(np.int64)
 
 
 def _hashes_file(folder: Path, language: str, side: str) -> Path:

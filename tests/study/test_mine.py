@@ -64,6 +64,19 @@ def test_every_row_comes_out_in_every_language_with_its_negatives(corpus: str, f
     assert sorted(path.name for path in folder.iterdir()) == ["train-negatives.jsonl", "train.jsonl"]
 
 
+def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None:
+    rows = [
+        {"id": f"q{row}", "pairs": {"th": {"query": f"ภูเขา {row % 8}?", "passage": f"ภูเขา {row % 8 * 7}."}}}
+        for row in range(10)
+    ]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    outcome = mine(MODEL, "train.jsonl", "--negatives", "2")
+    assert outcome.exit_code == 0, outcome.output
+    assert "2 rows are copies of earlier ones and left out: q8, q9" in outcome.output
+    lines = (folder / "train-negatives.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [f"q{row}" for row in range(8)]
+
+
 def test_the_multilingual_pool_gives_negatives_in_other_languages_too(corpus: str, folder: Path) -> None:
     outcome = mine(MODEL, corpus, "--pool", "multilingual", "--output", "deep/mined.jsonl")
     assert outcome.exit_code == 0, outcome.output

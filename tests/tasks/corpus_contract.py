@@ -21,6 +21,8 @@ def check_contract(corpus: Corpus) -> None:
     assert len(corpus.rows("xx")) == 0
     _check_keys(corpus)
     _check_pairs(corpus, languages_of)
+    _check_text_keys(corpus, languages_of)
+    assert len(set(corpus.ids(everything))) == len(corpus)
 
 
 def _check_keys(corpus: Corpus) -> None:
@@ -46,3 +48,14 @@ def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
         assert not any(pair.passage in pair.negatives for pair in pairs)
         fewest.append(min(len(pair.negatives) for pair in pairs))
     assert corpus.fewest_negatives <= min(fewest)
+
+
+def _check_text_keys(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:
+    first: dict[object, int] = {}
+    expected = []
+    for row, languages in enumerate(languages_of):
+        pairs = corpus.pairs(np.full(len(languages), row), languages, languages)
+        texts = tuple((language, pair.query, pair.passage) for language, pair in zip(languages, pairs, strict=True))
+        expected.append(first.setdefault(texts, row))
+    _, same, text = np.unique(corpus.text_keys(np.arange(len(corpus))), return_index=True, return_inverse=True)
+    assert same[text].tolist() == expected

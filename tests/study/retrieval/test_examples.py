@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from study.config import RunFiles
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Outputs, evaluate
 from study.retrieval.examples import EACH, RETRIEVED, Example, chosen
-from study.retrieval.runs import Runs
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Setting
 from tests.hashing_encoder import HashingEncoder
@@ -17,7 +17,7 @@ from tests.process_group import RunInGroup
 
 
 def examples(benchmark: Benchmark, runs: Path | None = None) -> list[Example]:
-    written = Runs(runs, RETRIEVED) if runs else None
+    written = RunFiles(runs, RETRIEVED) if runs else None
     return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), outputs=Outputs(written)).examples
 
 

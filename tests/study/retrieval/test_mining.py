@@ -157,6 +157,44 @@ def test_rows_that_repeat_a_query_and_its_passage_are_mined_once(
     assert [line["pairs"]["th"]["query"] for line in lines] == [f"ถาม {row}" for row in range(5)]
 
 
+def test_no_version_of_an_answer_is_a_negative_however_rows_are_connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    question, answer, other = "ถาม", "ตอบ แม่น้ำ", "ตอบ ภูเขา"
+    connected = [
+        {"th": {"query": question, "passage": answer}, "zh": {"query": "问", "passage": "答 河"}},
+        {"zh": {"query": "问", "passage": "答 河"}},
+        {"th": {"query": question, "passage": other}},
+    ]
+    fillers = [
+        {"th": {"query": f"คำ {row}", "passage": f"ทะเล {row}"}, "zh": {"query": f"词 {row}", "passage": f"海 {row}"}}
+        for row in range(8)
+    ]
+    rule = Rule(negatives=3, depth=40, share=np.inf, multilingual=True)
+    lines, _ = mined(corpus_of(tmp_path / "train.jsonl", connected + fillers), rule, tmp_path / "out.jsonl")
+    for line in lines[:3]:
+        for version in line["pairs"].values():
+            assert not {answer, other, "答 河"} & set(version["negatives"])
+
+
+def test_passages_that_only_share_a_version_in_another_language_are_candidates_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A Thai passage holds two Chinese ones, as in XQuAD-R: each row keeps its own, and others may get either.
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [
+        {"th": {"query": f"ถาม {row}", "passage": "แม่น้ำ"}, "zh": {"query": f"问 {row}", "passage": f"河 {row}"}}
+        for row in range(2)
+    ] + [{"zh": {"query": f"词 {row}", "passage": f"河 海 {row}"}} for row in range(3)]
+    rule = Rule(negatives=3, depth=40, share=np.inf)
+    made += [{"th": {"query": f"คำ {row}", "passage": f"ทะเล {row}"}} for row in range(4)]
+    lines, _ = mined(corpus_of(tmp_path / "train.jsonl", made), rule, tmp_path / "out.jsonl")
+    assert [line["pairs"]["zh"]["passage"] for line in lines[:2]] == ["河 0", "河 1"]
+    negatives = [set(line["pairs"]["zh"]["negatives"]) for line in lines[2:5]]
+    assert {"河 0", "河 1"} <= set().union(*negatives)
+
+
 def test_a_corpus_with_too_few_passages_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
     made = [{"th": {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(3)]

@@ -9,9 +9,10 @@ import ir_measures
 import numpy as np
 import pytest
 
+from study.config import RunFiles
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
-from study.retrieval.runs import Runs, falling
+from study.retrieval.runs import falling
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Query, Setting, Texts
 from tests.hashing_encoder import HashingEncoder
@@ -19,8 +20,8 @@ from tests.parallel_benchmark import parallel_benchmark
 from tests.process_group import RunInGroup
 
 
-def evaluated(benchmark: Benchmark, folder: Path, k: int) -> Evaluation:
-    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), outputs=Outputs(Runs(folder, k)))
+def evaluated(benchmark: Benchmark, folder: Path, depth: int) -> Evaluation:
+    return evaluate(HashingEncoder(), benchmark, Encoding(block_size=7), outputs=Outputs(RunFiles(folder, depth)))
 
 
 def rescored(run: Path) -> dict[str, float]:

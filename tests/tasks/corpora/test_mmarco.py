@@ -81,13 +81,25 @@ def test_a_line_break_of_another_kind_inside_a_text_does_not_end_it(copy: Path) 
 
 
 @pytest.mark.parametrize("removed", [0, 2])
-def test_an_id_without_a_text_is_reported_with_its_file_when_it_is_read(copy: Path, removed: int) -> None:
+def test_an_id_without_a_text_is_reported_with_its_file_before_training(copy: Path, removed: int) -> None:
     file = copy / "data/google/collections/arabic_collection.tsv"
     kept = {key: text for key, text in PASSAGES["arabic"].items() if key != removed}
     file.write_text(tsv(kept), encoding="utf-8")
-    corpus = mmarco.load(path=copy, languages=("ar",))
     with pytest.raises(TaskError, match=rf"arabic_collection\.tsv has no line with the id {removed}"):
-        corpus.pairs(np.arange(3), ["ar"] * 3, ["ar"] * 3)
+        mmarco.load(path=copy, languages=("ar",))
+
+
+def test_triples_with_an_empty_text_are_left_out(copy: Path) -> None:
+    file = copy / "data/google/collections/chinese_collection.tsv"
+    file.write_text(tsv(PASSAGES["chinese"] | {2: " "}), encoding="utf-8")  # the negative of the first triple
+    corpus: Corpus = mmarco.load(path=copy, languages=("ar", "zh"))
+    check_contract(corpus)
+    assert (len(corpus), corpus.rows("zh")) == (2, range(2))
+    assert [pair.query for pair in corpus.pairs(np.arange(2), ["ar"] * 2, ["ar"] * 2)] == [
+        QUERIES["arabic"][2],
+        QUERIES["arabic"][7],
+    ]
+    assert len(mmarco.load(path=copy, languages=("ar",))) == 3
 
 
 @pytest.mark.parametrize(

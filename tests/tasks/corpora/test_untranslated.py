@@ -99,8 +99,12 @@ def test_mr_tydi_has_a_row_for_each_passage_that_answers(tmp_path: Path) -> None
         "positive_passages": [
             {"docid": "1#0", "title": "กรุงเทพ", "text": "เมืองหลวง"},
             {"docid": "1#1", "title": "", "text": "บางกอก"},
+            {"docid": "1#2", "title": " ", "text": ""},
         ],
-        "negative_passages": [{"docid": "2#0", "title": "เชียงใหม่", "text": "อยู่ทางเหนือ"}],
+        "negative_passages": [
+            {"docid": "2#0", "title": "เชียงใหม่", "text": "อยู่ทางเหนือ"},
+            {"docid": "2#1", "title": "", "text": " "},
+        ],
     }
     folder = tmp_path / "mrtydi-v1.1-thai"
     folder.mkdir()
