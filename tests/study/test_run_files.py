@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from study.cli import door
+from study.cli import program
 from study.evaluate import main
 
 PASSAGES, QUERIES = 120, 6
@@ -40,7 +40,8 @@ def maps(benchmark: Path, *arguments: str) -> tuple[float, float]:
     """Return the MAP that is reported, and trec_eval's of the run."""
     folder = benchmark.parent
     options = ["--benchmarks", "local", "--data", str(benchmark), "--runs", str(folder / "runs"), *arguments]
-    outcome = CliRunner().invoke(door(main), ["builtin/xlmr-tiny", *options, "--output", str(folder / "result.json")])
+    options += ["--output", str(folder / "result.json")]
+    outcome = CliRunner().invoke(program(main), ["builtin/xlmr-tiny", *options])
     assert outcome.exit_code == 0, outcome.output
     run = folder / "runs" / "local" / "monolingual" / "th-th.run"
     tool: Any = ir_measures  # its readers are not annotated
