@@ -2,9 +2,9 @@
 
     python -m bench.metrics
 
-13,090 queries (1,190 in 11 languages), 13,014 passages in 11 pools, 11 relevant passages a query, width 384; random
+13,090 queries (1,190 in 11 languages), 13,014 passages in 11 pools, 11 relevant passages per query, width 384; random
 unit vectors, since neither time nor memory depends on their values. Each contestant runs in a process of its own. Ours
-is exact at every depth and adds rank distance; the evaluator is asked for 20 passages a query over the same 121 pairs
+is exact at every depth and adds rank distance; the evaluator is asked for 20 passages per query over the same 121 pairs
 of languages and the union. Peak memory is the growth of the resident set over what the process holds once the
 embeddings are there, read from Linux.
 """
@@ -40,7 +40,7 @@ Contestant = Callable[[Benchmark, Tensor, list[Tensor]], float]
 
 
 class Measured(NamedTuple):
-    """What one process measured."""
+    """Time, memory and score of one process."""
 
     seconds: Seconds
     peak_mib: float

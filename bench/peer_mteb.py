@@ -47,13 +47,13 @@ def split(benchmark: Benchmark, languages: Sequence[str], pools: Sequence[Pool])
         for pool in pools
         for key, text in zip(pool.passages.ids(), pool.passages.texts(), strict=True)
     ]
-    held = {passage["id"] for passage in corpus}
+    passage_ids = {passage["id"] for passage in corpus}
     queries, relevant = [], {}
     for language in languages:
         asked = benchmark.queries[language]
         for key, text in zip(asked.ids(), asked.texts(), strict=True):
             queries.append({"id": f"{language} {key}", "text": text})
-            relevant[f"{language} {key}"] = {p: 1 for p in benchmark.qrels[key] if p in held}
+            relevant[f"{language} {key}"] = {p: 1 for p in benchmark.qrels[key] if p in passage_ids}
     data = RetrievalSplitData(
         corpus=Dataset.from_list(corpus), queries=Dataset.from_list(queries), relevant_docs=relevant, top_ranked=None
     )

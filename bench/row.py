@@ -1,4 +1,4 @@
-"""What a row of the table is, how two contestants take turns, and the options every row shares."""
+"""Rows of the bench table: their options, turns between two contestants, and medians of ratios."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import torch
 
 
 class Options(NamedTuple):
-    """How a row is measured."""
+    """Options that all rows share."""
 
     checkpoint: str
     """A sentence-transformers folder or hub id; the same for both."""
     data: Path | None
-    """The folder of XQuAD-R; downloaded without."""
+    """The folder of XQuAD-R; downloaded if not given."""
     quick: bool
-    """A few texts and one repetition: proves that the row runs, and measures nothing."""
+    """Run on a few texts once, to check that the row works; the figures mean nothing."""
     threads: int
     json: Path | None
 
@@ -95,11 +95,11 @@ def ratio(above: list[float], below: list[float]) -> float:
 
 
 class Seconds(NamedTuple):
-    """What one call took."""
+    """Seconds of one call."""
 
     wall: float
     cpu: float
-    """Of this process, all threads."""
+    """Processor seconds of this process, over all threads."""
 
 
 def timed(work: Callable[[], object]) -> Seconds:

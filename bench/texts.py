@@ -12,7 +12,7 @@ from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark, Pair
 
 MAX_TOKENS = 256
-"""Of queries and passages alike, since sentence-transformers knows one limit."""
+"""Token limit of queries and passages alike, since sentence-transformers has one limit."""
 
 
 def xquad_r(chosen: Options) -> Benchmark:

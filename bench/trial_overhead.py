@@ -1,4 +1,4 @@
-"""What a trial costs besides its work, against a bare Ray Train trial under Tune.
+"""Overhead of a trial besides its work, against a bare Ray Train trial under Tune.
 
     python -m bench.trial_overhead --checkpoint DIR --data DIR
 

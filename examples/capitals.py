@@ -4,7 +4,7 @@ Copy it to `tasks/benchmarks/capitals.py`; its name is then `capitals`, here and
 
     cp examples/capitals.py tasks/benchmarks/ && python -m study.evaluate MODEL --benchmarks capitals
 
-A real benchmark says here where its data comes from, under which licence, who is to be cited, and shows one row of it.
+A real benchmark states the source of its data, the licence and the citation here, and shows one row.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def load(*, languages: tuple[str, ...] = ("ar", "th", "zh")) -> Benchmark:
         name="capitals",
         revision="1",
         queries={
-            language: Texts.of(Query(code, QUESTION[language].format(name)) for code, (name, _) in held.items())
-            for language, held in COUNTRIES.items()
+            language: Texts.of(Query(code, QUESTION[language].format(name)) for code, (name, _) in countries.items())
+            for language, countries in COUNTRIES.items()
             if language in languages
         },
         pools=[
@@ -39,10 +39,11 @@ def load(*, languages: tuple[str, ...] = ("ar", "th", "zh")) -> Benchmark:
                 language,
                 language,
                 Texts.of(
-                    Passage(f"{language}-{code}", SENTENCE[language].format(*names)) for code, names in held.items()
+                    Passage(f"{language}-{code}", SENTENCE[language].format(*names))
+                    for code, names in countries.items()
                 ),
             )
-            for language, held in COUNTRIES.items()
+            for language, countries in COUNTRIES.items()
             if language in languages
         ],
         qrels={code: {f"{language}-{code}": 1 for language in languages} for code in COUNTRIES["th"]},

@@ -1,4 +1,4 @@
-"""From a planned batch to tensors, ahead of the step that needs them."""
+"""Turn a planned batch into tensors, in the background while the previous step runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Save and restore a training run: trained weights, optimizer and where it stands. Safetensors and JSON only.
+"""Save and restore a training run: trained weights, optimizer state and progress, in safetensors and JSON.
 
-Weights that are not trained, all but the adapters with LoRA, are the backbone's and not saved again. Nothing else is
-needed to go on bit for bit: batches, learning rate and dropout are functions of (seed, step).
+Weights that are not trained (with LoRA, all but the adapters) are the backbone's and are not saved. Nothing else is
+needed to continue bit for bit: batches, learning rate and dropout are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from study.results.trial_result import TrainingProgress
 
 WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
-"""What reading a damaged or foreign checkpoint raises."""
+"""Exceptions raised by reading a damaged checkpoint or one of another model."""
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read: cut short, or of another model."""
+    """A checkpoint that is truncated or belongs to another model."""
 
 
 def save(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, progress: TrainingProgress) -> None:
-    """Write a checkpoint into an existing folder; the file of the progress last, so that its presence means whole."""
+    """Write a checkpoint into an existing folder; the progress file comes last and marks the checkpoint as complete."""
     save_file(_contiguous(_trained(encoder)), folder / WEIGHTS)
     save_file(_contiguous(_optimizer_tensors(optimizer)), folder / OPTIMIZER)
     (folder / PROGRESS).write_text(json.dumps(asdict(progress)), "utf-8")
@@ -40,7 +40,7 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
     """Load a checkpoint into an encoder and its optimizer.
 
     Raises:
-        CheckpointError: a file is missing, cut short, or does not fit the encoder.
+        CheckpointError: a file is missing, truncated, or does not fit the encoder.
     """
     progress, weights = read(folder)
     try:
@@ -53,7 +53,7 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
 
 
 def restore_weights(folder: Path, encoder: Encoder) -> TrainingProgress:
-    """Load a checkpoint's weights alone, as for evaluation or export.
+    """Load only the weights of a checkpoint, for evaluation or export.
 
     Raises:
         CheckpointError: a file is missing, cut short, or does not fit the encoder.
@@ -67,10 +67,10 @@ def restore_weights(folder: Path, encoder: Encoder) -> TrainingProgress:
 
 
 def read(folder: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
-    """Return where a run stood and its weights.
+    """Return the progress and the weights of a checkpoint.
 
     Raises:
-        CheckpointError: a file is missing or cut short.
+        CheckpointError: a file is missing or truncated.
     """
     try:
         return TrainingProgress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)

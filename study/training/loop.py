@@ -1,4 +1,4 @@
-"""One trial's training on one rank: steps, validations, early stopping. Knows nothing of Ray."""
+"""The training of one trial on one rank: steps, validation, early stopping. Does not import Ray."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ REPORTS = 10
 
 
 class Report(NamedTuple):
-    """What a trial says now and then; every rank yields the same."""
+    """Training metrics since the last report; equal on every rank."""
 
     metrics: dict[str, float]
     due_validation: bool
 
 
 class Training:
-    """Everything that moves while a trial trains.
+    """The state of a trial's training: encoder, temperature, optimizer and progress.
 
     Args:
         config: the trial.
-        encoder: on this rank's device; every rank starts from the same weights.
-        corpora: as the trial names them, in that order.
+        encoder: the encoder on this rank's device; every rank starts from the same weights.
+        corpora: the corpora that `config` names, in its order.
     """
 
     def __init__(self, config: TrialConfig, encoder: Encoder, corpora: Sequence[Corpus]) -> None:
@@ -50,19 +50,19 @@ class Training:
         self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 
     def run(self) -> Iterator[Report]:
-        """Train from where `progress` stands, yielding after steps worth reporting.
+        """Train from the step in `progress` on, yielding ten reports over the trial and one at each validation.
 
-        When a validation is due the caller validates and calls `validated` before it goes on.
+        When a validation is due, the caller validates and calls `validated` before it continues the iteration.
 
         Raises:
-            DivergedError: on every rank alike.
+            DivergedError: the gradient is not finite, on every rank alike.
         """
         config, first, began = self.config, self.progress.step, time.monotonic()
         losses, before = [], self.progress.seconds
         self.temperature.restore(self.progress.log_temperature)
-        # A trial that lost patience and starts again, for its evaluation, trains no further.
-        to_go = () if self.ended else self._batches.ahead(first, config.steps)
-        for step, batch in enumerate(to_go, start=first):
+        # A trial that ran out of patience and is restarted for its evaluation trains no further.
+        remaining = () if self.ended else self._batches.ahead(first, config.steps)
+        for step, batch in enumerate(remaining, start=first):
             losses.append(self._stepper.step(batch, step).loss)
             done = step + 1
             due_validation = done % config.validation.every == 0 or done == config.steps
@@ -78,7 +78,7 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """Whether all steps are taken, or the best score is older than the patience allows."""
+        """True when all steps are done, or the best score is older than the patience allows."""
         patience, best_step, step = self.config.validation.patience, self.progress.best_step, self.progress.step
         impatient = patience is not None and best_step is not None and step - best_step >= patience
         return step >= self.config.steps or impatient

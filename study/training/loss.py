@@ -21,19 +21,19 @@ NO_KEY = -1
 
 @dataclass(frozen=True)
 class Identities:
-    """What this rank's queries and passages are, apart from their wording: enough to know false negatives. int64."""
+    """Keys of this rank's queries and passages that reveal false negatives. int64."""
 
     queries_B: Tensor
     passages_M: Tensor
-    """The passage whatever its language; NO_KEY for hard negatives, whose identity a corpus does not state."""
+    """Equal for the versions of a passage in all languages; NO_KEY for hard negatives, which have no key."""
     texts_M: Tensor
-    """The exact text."""
+    """Equal for equal texts."""
     answers_M: Tensor
-    """The query a passage is known to answer; NO_KEY for hard negatives."""
+    """The key of the query that a passage is paired with; NO_KEY for hard negatives."""
 
     @classmethod
     def of(cls, pairs: list[Pair], keys: Keys) -> Identities:
-        """Identify a batch whose passages are laid out positives first, then each pair's negatives in turn."""
+        """Return the keys of a batch whose passages are ordered positives first, then the negatives of each pair."""
         negatives = [text for pair in pairs for text in pair.negatives]
         queries, passages = torch.from_numpy(keys.queries), torch.from_numpy(keys.passages)
         unknown = torch.full((len(negatives),), NO_KEY)
@@ -52,7 +52,7 @@ def contrastive_loss(
 
     Args:
         query_BD: unit-norm embeddings of this rank's queries.
-        passage_MD: of its passages: the B positives in the queries' order, then hard negatives.
+        passage_MD: unit-norm embeddings of its passages: B positives in the order of the queries, then hard negatives.
         temperature: divides the cosine scores.
         identities: leaves every passage known to answer a query out of that query's sum; none are without it.
         margin: leaves every passage out whose cosine exceeds that of the query's own passage by more than this, as it

@@ -1,6 +1,7 @@
-"""The learning rate over the steps of a trial: a linear warm-up, then the trial's schedule.
+"""Learning rate and temperature over the steps of a trial.
 
-What divides the scores: a constant, a schedule over the steps, or learned with the weights.
+The learning rate warms up linearly and then follows the trial's schedule. The temperature is a constant, a schedule, or
+a parameter that is learned with the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def learning_rate_at(step: int, config: TrialConfig, highest: float | None = Non
     Args:
         step: from 0 to `config.steps` - 1.
         config: the trial.
-        highest: where the warm-up ends; `config.learning_rate` unless given.
+        highest: the peak rate, reached after the warm-up; `config.learning_rate` by default.
     """
     highest = config.learning_rate if highest is None else highest
     peak = max(1.0, config.warmup * config.steps)
@@ -37,10 +38,10 @@ def learning_rate_at(step: int, config: TrialConfig, highest: float | None = Non
 
 
 class Temperature(nn.Module):
-    """A trial's temperature; where it is learned, in log space, its only parameter is `log`.
+    """The temperature of a trial; if it is learned, its only parameter is `log`, its natural logarithm.
 
-    Not a part of the encoder: what is exported has no temperature, and DDP would wait for its gradient in a forward
-    pass that does not use it.
+    It is not part of the encoder: exports have no temperature, and DDP would wait for its gradient in a forward pass
+    that does not use it.
     """
 
     def __init__(self, config: TrialConfig, device: torch.device) -> None:
@@ -52,36 +53,36 @@ class Temperature(nn.Module):
             self.log = nn.Parameter(torch.tensor(math.log(config.temperature), device=device))
 
     def at(self, step: int) -> float | Tensor:
-        """Return the temperature of `step` (from 0), with its gradient path where it is learned."""
+        """Return the temperature of `step` (from 0), with its gradient if it is learned."""
         if self.log is not None:
             return self.log.exp()
         return value_at(self._config.temperature, fraction_done(step, self._config.steps))
 
     @torch.no_grad()
     def figure(self, step: int) -> float:
-        """Return the temperature of `step` as reports have it."""
+        """Return the temperature of `step` without its gradient."""
         return float(self.at(step))
 
     def average_gradient(self) -> None:
-        """Make the gradient that of the global batch, as DDP does for the encoder's."""
+        """Average the gradient over ranks, as DDP does for the encoder."""
         if self.log is not None:
             assert self.log.grad is not None
             sum_over_ranks(self.log.grad).div_(world_size())
 
     @torch.no_grad()
     def keep_within_bounds(self) -> None:
-        """Bring a learned temperature back to what is allowed, after a step."""
+        """Clamp a learned temperature to its bounds."""
         if self.log is not None:
             low, high = LEARNED_TEMPERATURES
             self.log.clamp_(math.log(low), math.log(high))
 
     @property
     def learned(self) -> float | None:
-        """The logarithm learned so far, exactly; None where it is a setting."""
+        """The learned logarithm; None if the temperature is a setting."""
         return None if self.log is None else float(self.log.detach())
 
     @torch.no_grad()
     def restore(self, learned: float | None) -> None:
-        """Go on from what `learned` said."""
+        """Continue from a value of `learned`."""
         if self.log is not None and learned is not None:
             self.log.fill_(learned)

@@ -4,9 +4,8 @@ Gradient caching (Gao et al., arXiv 2101.06983) embeds every micro-batch twice, 
 gradient at the embeddings, once with a graph to carry it back, so memory is that of one micro-batch at any batch size.
 Dropout is seeded per (seed, step, rank, micro-batch): both passes see the same masks, and resuming needs no RNG state.
 
-How a transformer runs while it trains: gradient checkpointing, torch.compile. What it computes stays the same.
-
-Out of memory: how it shows, on a CPU or a GPU, and which settings to lower. Starts without torch.
+Also here: gradient checkpointing and torch.compile, which change how a transformer runs and not what it computes, and
+how running out of memory is recognized.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from tasks.errors import UserError
 
 Loss = Callable[[Tensor], Tensor]
 HIGHEST = "highest"
-"""Of a group of parameters: its learning rate after the warm-up."""
+"""Key of a parameter group: its peak learning rate."""
 
 
 class DivergedError(RuntimeError):
@@ -41,14 +40,14 @@ class DivergedError(RuntimeError):
 
 
 class StepResult(NamedTuple):
-    """What one step measured. `loss` is this rank's."""
+    """This rank's loss and the norm of the gradient before clipping."""
 
     loss: Tensor
     gradient_norm: Tensor
 
 
 def make_optimizer(encoder: Encoder, temperature: Temperature, config: TrialConfig) -> torch.optim.AdamW:
-    """Return AdamW over what is trained; biases, norms and the temperature are not decayed."""
+    """Return AdamW over the trainable parameters; biases, norms and the temperature are not decayed."""
     parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
     rate = config.learning_rate
     groups: list[dict[str, Any]] = [
@@ -63,8 +62,8 @@ class Stepper:
     """Takes optimizer steps on an encoder.
 
     Args:
-        encoder: the module whose parameters move; shared by all ranks of a process group.
-        temperature: of the trial.
+        encoder: the encoder to train; the ranks of a process group keep equal weights.
+        temperature: the trial's temperature.
         optimizer: over the encoder's parameters, and the temperature's.
         config: the trial.
     """
@@ -83,10 +82,10 @@ class Stepper:
         self._model = DistributedDataParallel(encoder, gradient_as_bucket_view=True) if world_size() > 1 else encoder
 
     def step(self, batch: Batch, step: int) -> StepResult:
-        """Take step number `step` on this rank's share of its batch.
+        """Take optimizer step `step` (from 0) on this rank's share of the batch.
 
         Raises:
-            DivergedError: on every rank alike, before any parameter has moved.
+            DivergedError: the gradient is not finite; raised on every rank, before a parameter has changed.
         """
         self._encoder.train()
         for group in self._optimizer.param_groups:
@@ -146,44 +145,42 @@ def _dropout_seeds(config: TrialConfig, step: int, count: int) -> list[int]:
 
 
 class ExecutionError(UserError):
-    """A way to run that the backbone or the machine does not offer."""
+    """A setting that the backbone or the machine does not support."""
 
 
 def prepare(transformer: Any, config: TrialConfig) -> None:
-    """Set up the ways to run that a trial asks for.
+    """Enable gradient checkpointing and torch.compile as the trial asks.
 
     Raises:
-        ExecutionError: the backbone has no gradient checkpointing, or the machine no compiler.
+        ExecutionError: the backbone does not support gradient checkpointing, or there is no compiler.
     """
     if config.gradient_checkpointing:
         if not transformer.supports_gradient_checkpointing:
             raise ExecutionError(
-                f"gradient_checkpointing: {type(transformer).__name__} does not offer it; leave it out"
+                f"gradient_checkpointing: {type(transformer).__name__} does not support it; set it to false"
             )
         # The other, reentrant kind needs inputs with a gradient, which adapters on frozen embeddings do not have.
         transformer.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if config.compile:
         compiler = os.environ.get("CXX", "g++")
         if not shutil.which(compiler):
-            raise ExecutionError(
-                f"compile: there is no C++ compiler '{compiler}' here; install it or leave compile out"
-            )
+            raise ExecutionError(f"compile: there is no C++ compiler '{compiler}'; install it, or set compile to false")
         # Shapes differ from one micro-batch to the next. Dropout is PyTorch's own, so that it follows our seeds and
         # gradient caching, which runs a graph without gradients and one with, sees the same masks in both.
         transformer.compile(dynamic=True, options={"fallback_random": True})
 
 
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory")
-"""In what CUDA says, PyTorch on a CPU (Linux, elsewhere), and Ray, which ends processes before the system does."""
+"""In messages of CUDA, of PyTorch on a CPU, and of Ray, which kills processes before the system does."""
 
 
 def ran_out(error: BaseException) -> bool:
-    """Return whether an error says that there was no memory left."""
+    """Return whether an error says that memory ran out."""
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)
 
 
 def advice(config: TrialConfig) -> str:
-    """Return a sentence that names the settings to change, the cheapest in time first."""
+    """Return a sentence that names the settings to change, those that cost least time first."""
     tokens = config.micro_batch_tokens
     settings = {
         f"lower micro_batch_tokens (now {tokens or 'what suits the device'})": tokens != 64,

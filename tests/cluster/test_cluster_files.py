@@ -84,8 +84,8 @@ def test_the_dashboard_is_on_the_heads_loopback_and_every_node_has_the_token(clu
 
 
 def test_neither_history_nor_environment_nor_data_nor_results_travel(cluster: dict[str, Any]) -> None:
-    assert {".git", ".venv", "/data", "/results"} <= set(cluster["rsync_exclude"])
-    assert {".git", ".venv", "/data", "/results"} <= set((ROOT / ".rayignore").read_text("utf-8").splitlines())
+    assert {".git", ".venv", "/data", "/experiments"} <= set(cluster["rsync_exclude"])
+    assert {".git", ".venv", "/data", "/experiments"} <= set((ROOT / ".rayignore").read_text("utf-8").splitlines())
 
 
 @pytest.mark.parametrize("file", CLOUDS, ids=lambda file: file.stem)
