@@ -37,7 +37,7 @@ from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
 
 WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
-"""An encoder is measured with all that encoders commonly read; a trial's shorter limits are for training."""
+"""Text limits of an evaluation: what encoders commonly read. A trial's shorter limits are for training."""
 DECIDED = {
     "backbone": "MODEL names it",
     "benchmarks": "use --benchmarks and --option",
@@ -48,10 +48,10 @@ Advance = Callable[[str, int, int], None]
 """Called with a benchmark's name, the texts encoded so far, and all its texts."""
 
 
-def main(  # noqa: PLR0913, PLR0917 - one a command-line option
+def main(  # noqa: PLR0913, PLR0917 - one per command-line option
     model: Annotated[str, typer.Argument(help="A folder, a hub id, or builtin/...")],
     benchmarks: Annotated[str, typer.Option(help="Names, with commas between.")] = "factbook",
-    data: Annotated[Path | None, typer.Option(help="Where local copies of the benchmarks lie.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of local copies of the benchmarks.")] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for all benchmarks, as in YAML: context=sentence.")
     ] = None,
@@ -65,7 +65,7 @@ def main(  # noqa: PLR0913, PLR0917 - one a command-line option
     under: Annotated[
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
     ] = cli.DEFAULT_STORAGE,
-    output: Annotated[Path | None, typer.Option(help="Where the result goes as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
     runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
     depth: Annotated[
         int, typer.Option(min=1, help="Passages per query in run files; a pool's size or more makes their MAP exact.")
@@ -124,7 +124,7 @@ def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> Benchma
 
 def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> Measurement:
     """Measure in this process, with all its threads or its GPU."""
-    import torch  # noqa: PLC0415 - takes seconds: only once the input is known to be good
+    import torch  # noqa: PLC0415 - takes seconds
 
     from study.retrieval.measurement import measure_backbone  # noqa: PLC0415
 
@@ -135,10 +135,10 @@ def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> M
 def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, root: str) -> Measurement:
     """Measure with the workers of a trial; their files lie below `root` meanwhile."""
     from study.model.backbone import check_backbone  # noqa: PLC0415
-    from study.runtime import cluster  # noqa: PLC0415 - Ray takes seconds, see above
+    from study.runtime import cluster  # noqa: PLC0415 - imports Ray
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415
 
-    resources.trials_at_once([config.resources], preflight.supply())  # workers without a place would wait for one
+    resources.trials_at_once([config.resources], preflight.supply())  # Ray would wait for ever
     check_backbone(config)
     scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")
     try:
@@ -149,7 +149,7 @@ def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, r
 
 
 class _Rate(ProgressColumn):
-    """Texts a second."""
+    """Texts per second."""
 
     def render(self, task: Task) -> Text:
         """Return the rate of the last half minute."""

@@ -1,6 +1,6 @@
 """Download benchmarks and corpora and check them: `python -m study.fetch xquad_r tatoeba`.
 
-`--check` also prints what each benchmark holds.
+`--check` also prints the contents of each benchmark.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=[th, zh]'.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Print what each benchmark holds, by language.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print the contents of each benchmark by language.")] = False,
 ) -> None:
     """Download and check data; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -73,7 +73,7 @@ def _prepare(name: str, options: dict[str, Any]) -> str:
 
 
 def _print_contents(name: str, options: dict[str, Any]) -> None:
-    """Print a table of what a benchmark holds, also where it could not be measured as it is."""
+    """Print a table of a benchmark's contents, even if the benchmark could not be measured as it is."""
     count = {"missing": "count"} if "missing" in option_names(name) else {}
     benchmark = load_benchmark(name, count | options)
     table = Table(*Contents._fields, box=None, pad_edge=False)

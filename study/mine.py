@@ -1,7 +1,7 @@
-"""Hard negatives from a model's own ranking: `python -m study.mine MODEL CORPUS` writes a corpus that trains as it is.
+"""Mine hard negatives from a model's own ranking: `python -m study.mine MODEL CORPUS` writes a corpus to train on.
 
 python -m study.mine my-study-0003 '{name: mmarco, languages: [ar, de]}' --negatives 7
-torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (shared by 8 processes, each with its GPU)
+torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (8 processes, one GPU each)
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.text import Text
 
 from study import cli
 from study.config import CorpusConfig, TrialConfig
-from study.space.strict_yaml import checked
+from study.space.strict_yaml import checked, read_value
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
@@ -30,18 +29,18 @@ if TYPE_CHECKING:
 
 POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
 BLOCK = 4096
-"""Rows, and passages of a process, that are held at a time."""
+"""Rows, and passages per process, in memory at a time."""
 
 
 def main(
     model: Annotated[str, typer.Argument(help="A backbone as in a search space: built in, a folder, or a hub id.")],
     corpus: Annotated[str, typer.Argument(help="As in a search space, or a file for parallel_jsonl.")],
-    output: Annotated[Path | None, typer.Option(help="A file; <corpus>-negatives.jsonl unless given.")] = None,
-    negatives: Annotated[int, typer.Option(min=1, help="Negatives of each row in each of its languages.")] = 4,
+    output: Annotated[Path | None, typer.Option(help="A file; <corpus>-negatives.jsonl by default.")] = None,
+    negatives: Annotated[int, typer.Option(min=1, help="Negatives per row and language.")] = 4,
     share: Annotated[
-        float, typer.Option(min=0, help="Drop passages that score above this share of the query's own.")
+        float, typer.Option(min=0, help="Drop passages that score above this fraction of the positive's score.")
     ] = 0.95,
-    pool: Annotated[Setting, typer.Option(help="Search one's own language, or all.")] = Setting.MONOLINGUAL,
+    pool: Annotated[Setting, typer.Option(help="Search the query's language, or all.")] = Setting.MONOLINGUAL,
 ) -> None:
     """Mine hard negatives for a training corpus from its own passages."""
     console = cli.console()
@@ -52,7 +51,8 @@ def main(
             raise TaskError(f"{file} exists: choose another --output, or remove it")
         if pool not in POOLS:
             raise TaskError(f"--pool {pool} is refused: allowed are {' and '.join(POOLS)}")
-        from study.retrieval.mining import Rule  # noqa: PLC0415 - torch takes seconds: only once the input is good
+        cli.check_output(file, "--output")
+        from study.retrieval.mining import Rule  # noqa: PLC0415 - imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
@@ -61,7 +61,7 @@ def main(
 
 
 def _corpus(text: str) -> CorpusConfig:
-    value = {"name": "parallel_jsonl", "path": text} if text.endswith(".jsonl") else yaml.safe_load(text)
+    value = {"name": "parallel_jsonl", "path": text} if text.endswith(".jsonl") else read_value(text)
     config = checked(CorpusConfig, {"name": value} if isinstance(value, str) else value, "CORPUS")
     check_corpus(config.name, config.options)
     return config
@@ -101,7 +101,7 @@ def _copies(summary: Summary) -> str:
 
 @contextmanager
 def _process_group() -> Iterator[torch.device]:
-    """Join the group that torchrun has started, if it has; yield this process's device."""
+    """Join the process group of torchrun, if it started this process; yield this process's device."""
     import torch  # noqa: PLC0415
     import torch.distributed as dist  # noqa: PLC0415
 
