@@ -140,9 +140,9 @@ def _llama(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def _gemma(folder: Path) -> None:
+def _gemma(folder: Path, limit: int = 2048) -> None:
     vocabulary = _pieces_with_bytes([PAD, "<eos>", "<bos>", UNKNOWN, MASK])
-    tokenizer = GemmaTokenizer(vocab=vocabulary, merges=[], model_max_length=2048)
+    tokenizer = GemmaTokenizer(vocab=vocabulary, merges=[], model_max_length=limit)
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", 1)]
     )
@@ -179,6 +179,7 @@ TOKENIZERS: dict[str, Writer] = {
     "gpt2": _gpt2,
     "llama": _llama,
     "gemma": _gemma,
+    "gemma long": lambda folder: _gemma(folder, 8192),
     "modern": _modern,
     "canine": _canine,
 }

@@ -200,7 +200,7 @@ LAYOUTS: dict[str, Layout] = {
     "EuroBERT/EuroBERT-210m": Layout(
         "EuroBertForMaskedLM", MODERN | {"num_key_value_heads": 1}, "modern", changes={"auto_map": _eurobert_code}
     ),
-    "jhu-clsp/mmBERT-base": Layout("ModernBertForMaskedLM", MODERN, "gemma"),
+    "jhu-clsp/mmBERT-base": Layout("ModernBertForMaskedLM", MODERN, "gemma long"),
     "microsoft/mdeberta-v3-base": Layout(
         "DebertaV2ForMaskedLM",
         BERT

@@ -154,3 +154,26 @@ def test_a_model_that_would_be_wrong_is_refused_in_one_sentence(folder: Folder, 
 def test_the_check_before_a_study_accepts_every_model_that_loads(folder: Folder, name: str) -> None:
     settings = config(folder(name, LAYOUTS[name]))
     assert check_backbone(settings) == resolve(settings)
+
+
+DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "backbones.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if not name.startswith("mine/")])
+def test_the_documentation_says_what_the_study_does_with_a_model(folder: Folder, name: str) -> None:
+    unlimited = {"max_query_tokens": 10**9, "max_passage_tokens": 10**9}
+    shown = resolve(config(folder(name, LAYOUTS[name]), **unlimited)).describe()
+    most = "none" if shown["max_passage_tokens"] == 10**9 else f"{shown['max_passage_tokens']:,}"
+    prompts = " · ".join(_documented(shown[key]) for key in ("query_prefix", "passage_prefix"))
+    assert f"| {name} | {shown['pooling']} | {prompts} | {most} |" in DOCUMENT
+
+
+def _documented(prompt: str) -> str:
+    instruction = INSTRUCTION.partition("\n")[0]
+    shown = f"`{prompt.removeprefix(instruction)!r}`" if prompt else "none"
+    return (f"*I* + {shown}" if prompt.startswith(instruction) else shown).replace("|", r"\|")
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if not name.startswith("mine/")])
+def test_the_documentation_says_that_a_model_is_refused(name: str) -> None:
+    assert name.removesuffix(" as pickle") in DOCUMENT.partition("## Models that are refused")[2]
