@@ -1,22 +1,49 @@
 """A trial's `result.json` as typed records: written by its workers, read by everything that comes after.
 
-Writing is strict and reading is lenient. A record is built from known fields alone; reading ignores keys that this
-version does not know, in the configuration too, so that results written by a later version open.
+Writing is strict and reading is lenient. Records are built from known fields alone. Reading ignores keys that this
+version does not know, and takes a configuration that it would refuse to run as it is, so that studies of earlier and
+later versions open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
+import pydantic
 from pydantic import TypeAdapter
 
 from study.config import Frozen, TrialConfig
+from study.space.strict_yaml import models_in
 
 FORMAT_VERSION = 1
 """Version of `result.json` and `study.json`; files without one were written before there was any."""
 Scores = Mapping[str, float]
 """Metric -> value."""
+
+
+def _unchecked(stored: object, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(stored)
+    except pydantic.ValidationError:
+        if not isinstance(stored, Mapping):
+            raise
+        return _built(TrialConfig, stored)  # it was checked by the version that ran it
+
+
+def _built(annotation: Any, stored: Any) -> Any:
+    """Return plain data as the models that an annotation names, without checking values."""
+    if isinstance(stored, list):
+        return tuple(_built(annotation, each) for each in stored)
+    model = next(models_in(annotation), None)
+    if model is None or not isinstance(stored, Mapping):
+        return stored
+    fields = {name: field.annotation for name, field in model.model_fields.items() if name in stored}
+    return model.model_construct(**{name: _built(annotation, stored[name]) for name, annotation in fields.items()})
+
+
+StoredConfig = Annotated[TrialConfig, pydantic.WrapValidator(_unchecked)]
 
 
 @dataclass(frozen=True)
@@ -96,7 +123,7 @@ class Measurement(Frozen):
     """An encoder measured on benchmarks: what `study.evaluate` writes, and part of every trial's result."""
 
     format_version: int = FORMAT_VERSION
-    config: TrialConfig
+    config: StoredConfig
     backbone: BackboneRecord
     metrics: Scores
     """Macro averages by full key: those of all benchmarks and, for a trial, `validation/...` at its best step."""
@@ -121,14 +148,15 @@ class FailedTrial(Frozen):
 
     format_version: int = FORMAT_VERSION
     number: int
-    config: TrialConfig
+    config: StoredConfig
     failed: str
     """The reason, in one sentence."""
     resumable: bool = False
     """Whether the reason can be removed, so that a resumed study runs the trial again."""
 
 
-_STORED: TypeAdapter[TrialResult | FailedTrial] = TypeAdapter(TrialResult | FailedTrial)
+_RESULT: TypeAdapter[TrialResult | FailedTrial] = TypeAdapter(TrialResult | FailedTrial)
+_CONFIG: TypeAdapter[TrialConfig] = TypeAdapter(StoredConfig)
 
 
 def parse_result(text: str | bytes) -> TrialResult | FailedTrial:
@@ -137,13 +165,9 @@ def parse_result(text: str | bytes) -> TrialResult | FailedTrial:
     Raises:
         pydantic.ValidationError: the text is not JSON, or lacks what every result has.
     """
-    return _STORED.validate_json(text, extra="ignore")
+    return _RESULT.validate_json(text, extra="ignore")
 
 
 def parse_config(stored: Mapping[str, object]) -> TrialConfig:
-    """Return the configuration that a study stored of a trial, ignoring unknown keys.
-
-    Raises:
-        pydantic.ValidationError: it holds a value that this version refuses.
-    """
-    return TrialConfig.model_validate(stored, extra="ignore")
+    """Return the configuration that a study stored of a trial, whatever version wrote it."""
+    return _CONFIG.validate_python(stored, extra="ignore")

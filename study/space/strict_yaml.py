@@ -153,18 +153,18 @@ def _path(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> t
     *parents, last = location or ("",)
     for part in parents:
         inner = [m.model_fields[part].annotation for m in models if isinstance(part, str) and part in m.model_fields]
-        models = [found for annotation in inner for found in _models(annotation)] or models
+        models = [found for annotation in inner for found in models_in(annotation)] or models
         keys += [str(part)] if inner or isinstance(part, int) else []
     known = {field for m in models for field in m.model_fields}
     return keys + ([str(last)] if last in known or isinstance(last, int) else []), known
 
 
-def _models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
     """Yield every model an annotation mentions."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         yield annotation
     for argument in typing.get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 PATH, BACKBONE = "path", "backbone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,6 +64,21 @@ def test_a_file_is_replaced_whole_or_not_at_all(root: str, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space left"):
         files.write_json(file, {"version": 2})
     assert files.read_json(file) == {"version": 1}
+
+
+def test_a_file_is_on_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, set[str], int]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        synced.append((name, {path.name for path in (tmp_path / "study").iterdir()}, os.fstat(descriptor).st_size))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    files.write_text(str(tmp_path / "study" / "result.json"), "ผลลัพธ์")
+    assert synced[0] == ("result.json.partial", {"result.json.partial"}, len("ผลลัพธ์".encode()))
+    assert synced[1][:2] == ("study", {"result.json"})
 
 
 def test_a_file_uri_is_the_path_it_names_and_other_uris_stay(tmp_path: Path) -> None:
