@@ -72,7 +72,7 @@ def test_a_file_is_on_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch:
 
     def watched(descriptor: int) -> None:
         fsync(descriptor)
-        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
         synced.append((name, {path.name for path in (tmp_path / "study").iterdir()}, os.fstat(descriptor).st_size))
 
     monkeypatch.setattr(os, "fsync", watched)
