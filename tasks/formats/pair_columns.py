@@ -81,6 +81,8 @@ def published_columns(names: Sequence[str], where: str) -> Columns:
 def rows_of(record: Record, columns: Mapping[str, Columns]) -> Iterator[dict[str, Pair]]:
     """Yield the rows of one record: one for each passage, in every language that has a query and passages.
 
+    A record without any is one row without a language.
+
     Raises:
         TaskError: a value is not text, a query is several texts, or languages differ in their number of passages.
     """
@@ -96,7 +98,7 @@ def rows_of(record: Record, columns: Mapping[str, Columns]) -> Iterator[dict[str
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{count} in '{language}'" for language, count in counts.items())
         raise TaskError(f"{record.where} has passages {shown}: give every language as many, in the same order")
-    for number in range(max(counts.values(), default=0)):
+    for number in range(max(counts.values(), default=1)):
         yield {language: pairs[number] for language, pairs in versions.items()}
 
 

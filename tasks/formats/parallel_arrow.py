@@ -6,6 +6,7 @@ What a batch reads is given back after it, so a worker's memory does not grow wi
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from tasks.formats.parallel_writer import (
 )
 from tasks.schema import Keys, Pair, Rows
 
+_LOG = logging.getLogger(__name__)
 LAYOUT = "4"
 """Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
@@ -46,7 +48,13 @@ def converted(name: str, recipe: str, sources: Sequence[Path], rows: Callable[[]
     Raises:
         TaskError: the sources are malformed or hold no row.
     """
-    folder, digest = conversion(name, f"{LAYOUT} {recipe}", sources, lambda partial: write(partial, rows()))
+
+    def build(partial: Path) -> None:
+        left_out = write(partial, rows())
+        if left_out:
+            _LOG.warning("corpus '%s': %s rows without a query or a passage are left out", name, f"{left_out:,}")
+
+    folder, digest = conversion(name, f"{LAYOUT} {recipe}", sources, build)
     return ParallelArrow(name, digest, folder)
 
 

@@ -71,7 +71,7 @@ Row = Mapping[str, Pair] | Identified
 """Language -> pair, with an id or without."""
 
 
-def write(folder: Path, rows: Iterable[Row]) -> None:
+def write(folder: Path, rows: Iterable[Row]) -> int:
     """Write a corpus into an existing folder.
 
     Args:
@@ -79,17 +79,22 @@ def write(folder: Path, rows: Iterable[Row]) -> None:
         rows: language -> the pair in that language; a row without any language is left out. Ids are kept if all rows
             have one.
 
+    Returns:
+        The number of rows that were left out.
+
     Raises:
         TaskError: there is no row.
     """
     numbers: dict[tuple[str, ...], int] = {}
     set_of_row = array("i")
+    left_out = 0
     files: dict[str, _LanguageFiles] = {}
     with ExitStack() as open_files:
         ids = open_files.enter_context(_Ids(folder))
         for row in rows:
             pairs = row.pairs if isinstance(row, Identified) else row
             if not pairs:
+                left_out += 1
                 continue
             ids.add(row.id if isinstance(row, Identified) else None)
             set_of_row.append(numbers.setdefault(tuple(sorted(pairs)), len(numbers)))
@@ -104,6 +109,7 @@ def write(folder: Path, rows: Iterable[Row]) -> None:
     fewest = min(file.fewest_negatives for file in files.values())
     about = {"rows": len(set_of_row), "fewest_negatives": fewest, "languages": languages, "sets": sets}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    return left_out
 
 
 class _Ids:

@@ -259,3 +259,10 @@ def test_a_latin_1_file_is_named_in_one_sentence(tmp_path: Path) -> None:
     file.write_bytes("query,passage\nwo,hier für\n".encode("latin-1"))
     with pytest.raises(TaskError, match=r"train\.csv, line 2 is not UTF-8"):
         pairs_of(file, language="de")
+
+
+def test_rows_that_are_left_out_are_counted_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("query,passage\nถาม,ตอบ\n,ว่าง\nว่าง, \n", encoding="utf-8")
+    assert pairs_of(file, language="th") == [Pair("ถาม", "ตอบ")]
+    assert "corpus 'dataset': 2 rows without a query or a passage are left out" in caplog.text
