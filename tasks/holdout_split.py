@@ -1,7 +1,7 @@
-"""Rows of a training corpus that are kept out of training, to validate on.
+"""Hold out rows of a training corpus for validation.
 
-Which rows is decided here alone, by the corpus and a number, so the trainer, which leaves them out, and the benchmark
-`held_out`, which asks their queries, agree. A corpus in a search space says it in one place, and YAML repeats it:
+The rows depend on the corpus and their number only, so that training, which leaves them out, and the benchmark
+`held_out`, which evaluates on them, agree. In a search space a YAML anchor keeps both the same:
 
     corpora: [&data {name: parallel_jsonl, path: train.jsonl, held_out: 200}]
     validation: {benchmark: {name: held_out, corpus: *data}}
@@ -29,16 +29,16 @@ class Split(NamedTuple):
 
     training: Corpus
     held_out: Rows
-    """Rows of the whole corpus: every row of the queries that are held out."""
+    """Rows of the whole corpus: all rows of the held-out queries."""
 
 
 def split(corpus: Corpus, rows: int) -> Split:
-    """Hold out the queries of `rows` rows drawn at random, always the same.
+    """Hold out the queries of `rows` rows drawn at random with a fixed seed.
 
-    Left out of training are these queries wherever they occur, and whatever else has one of their passages.
+    Training leaves out all rows with one of these queries or one of their passages, in any language.
 
     Raises:
-        TaskError: too few rows would be left to train on, or none be held out.
+        TaskError: no row would be held out, or none left to train on.
     """
     if not 0 < rows < len(corpus):
         raise TaskError(
@@ -55,27 +55,27 @@ def split(corpus: Corpus, rows: int) -> Split:
 
 
 def training_rows(corpus: Corpus, held_out: int) -> Corpus:
-    """Return a corpus without the rows that `held_out` keeps for validation; all of it where that is 0."""
+    """Return a corpus without the rows that `held_out` keeps for validation; the whole corpus if that is 0."""
     return split(corpus, held_out).training if held_out else corpus
 
 
-def _rows_where(corpus: Corpus, holds: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
-    """Return the rows, ascending, whose keys meet a condition; keys are read a block at a time."""
-    found = []
+def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
+    """Return the rows, ascending, whose keys meet a condition; reads a block of keys at a time."""
+    matching = []
     for start in range(0, len(corpus), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corpus)))
-        found.append(block[holds(corpus.keys(block))])
-    return np.concatenate(found)
+        matching.append(block[condition(corpus.keys(block))])
+    return np.concatenate(matching)
 
 
 class Remaining:
-    """A corpus without some of its rows; the others are numbered anew, from 0 on, without a list of them."""
+    """A corpus without some of its rows; the remaining rows are renumbered from 0, without a list of them."""
 
     def __init__(self, corpus: Corpus, excluded: Rows) -> None:
-        """Leave out the rows `excluded`, ascending."""
+        """Exclude rows, given in ascending order."""
         self._corpus, self._excluded = corpus, excluded
         self._before = excluded - np.arange(len(excluded))
-        """How many rows that remain come before each excluded one."""
+        """Number of remaining rows before each excluded row."""
         self._listed: dict[str | None, Rows] = {}
 
     @property
@@ -85,7 +85,7 @@ class Remaining:
 
     @property
     def revision(self) -> str:
-        """Identifies the corpus and what is left out."""
+        """Identifies the corpus and the excluded rows."""
         return combined_digest([self._corpus.revision, *map(str, self._excluded)])
 
     @property
@@ -104,11 +104,11 @@ class Remaining:
 
     def rows(self, language: str | None = None) -> Sequence[int] | Rows:
         """Return the rows that have `language`; without one, the rows in two or more languages."""
-        held = self._corpus.rows(language)
-        if isinstance(held, range):  # all or none
-            return range(len(self) if held else 0)
+        rows = self._corpus.rows(language)
+        if isinstance(rows, range):  # all rows or none
+            return range(len(self) if rows else 0)
         if language not in self._listed:
-            kept = np.setdiff1d(held, self._excluded, assume_unique=True)
+            kept = np.setdiff1d(rows, self._excluded, assume_unique=True)
             self._listed[language] = kept - np.searchsorted(self._excluded, kept)
         return self._listed[language]
 
@@ -129,7 +129,7 @@ class Remaining:
         return self._corpus.keys(self._original(rows))
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair a row."""
+        """Return one pair per row."""
         return self._corpus.pairs(self._original(rows), query_languages, passage_languages)
 
     def _original(self, rows: Rows) -> Rows:

@@ -1,7 +1,7 @@
-"""The distinct passages of a training corpus as candidates for hard negatives, their embeddings shared over processes.
+"""The distinct passages of a training corpus as candidates for hard negatives, with embeddings spread over processes.
 
-Candidates are numbered language after language. Their embeddings lie in a file of each process's own, mapped into
-memory, so their number is bounded by the disk: 384 wide, a million take 1.5 GB.
+Candidates are numbered language after language. Each process keeps its share of the embeddings in a memory-mapped
+file, so that the disk bounds their number: a million embeddings of width 384 take 1.5 GB.
 
 Shapes: P candidates, N candidates of a block, Q candidates asked for, D width.
 """
@@ -105,7 +105,7 @@ def _hashes(corpus: Corpus, rows: Rows, language: str) -> Rows:
 
 
 def rows_in(corpus: Corpus, rows: Rows, language: str) -> Rows:
-    """Return those of `rows`, ascending, that have a language."""
+    """Return the `rows`, ascending, that have a language."""
     held = corpus.rows(language)
     if isinstance(held, range):
         return rows if held else rows[:0]

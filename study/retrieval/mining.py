@@ -1,14 +1,13 @@
-"""Hard negatives for a training corpus, from what a model ranks high among the corpus's own passages.
+"""Mine hard negatives for a training corpus: the passages of the corpus that a model ranks highest for a query.
 
-Positive-aware, as TopK-PercPos of NV-Retriever (arXiv 2407.15831, section 3.3): a candidate that scores above a share
-of the query's own passage is likely to answer too, and is dropped, as is every passage that the corpus pairs with the
-query anywhere. A copy of the query's own passage scores as it does, so it goes the same way. The share is one of raw
-cosines: a model trained at a low temperature has them in a narrow range (multilingual E5: most above .7), and keeps
-hard candidates only with a share near 1.
+Positive-aware, as TopK-PercPos of NV-Retriever (arXiv 2407.15831, section 3.3): a candidate that scores above a
+fraction of the positive's score is likely to be relevant too, and is dropped. So is every passage that the corpus pairs
+with the query in any row, in any language. The fraction applies to raw cosines: a model trained at a low temperature
+has them in a narrow range (multilingual E5: most above .7) and keeps hard candidates only with a fraction near 1.
+
+The result is a file for `tasks/corpora/parallel_jsonl.py`: the rows of the corpus with their ids and negatives.
 
 Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passages, D width.
-
-Mined negatives as a file of `tasks/corpora/parallel_jsonl.py`: the corpus's own rows, each with its negatives.
 """
 
 from __future__ import annotations
@@ -31,10 +30,11 @@ from tasks.errors import UserError
 from tasks.schema import Corpus, Rows
 
 COPIES_SHOWN = 10
+"""Ids of rows that a summary names at most."""
 
 
 class MiningError(UserError):
-    """A corpus that cannot be mined, in one sentence that says what to do."""
+    """A corpus that cannot be mined."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Rule:
     """Which candidates become negatives."""
 
     negatives: int = 4
-    """N, of each row in each of its languages."""
+    """N, per row and language."""
     depth: int = 100
-    """K, the candidates looked at."""
+    """K, the number of best candidates to choose from."""
     share: float = 0.95
-    """Of the score of the query's own passage; a candidate above it is dropped."""
+    """Candidates that score above this fraction of the positive's score are dropped."""
     multilingual: bool = False
-    """Search the passages of all languages, not only those of the query's."""
+    """Whether to search the passages of all languages, not only those of the query's language."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Mined:
     number_QN: Rows
     """Candidates, hardest first."""
     too_close: int
-    """Candidates dropped for their score."""
+    """Number of candidates that were dropped for their score."""
     random: int
-    """Negatives drawn at random because too few candidates were left."""
+    """Number of negatives drawn at random, because too few candidates were left."""
 
 
 class Miner:
-    """Mines a corpus block by block; every process calls the same and gets the same."""
+    """Mines a corpus block by block; all processes call its methods together and get the same results."""
 
     def __init__(self, encoder: TextEncoder, corpus: Corpus, rule: Rule, encoding: Encoding) -> None:
         self._encoder, self._corpus, self._rule, self._encoding = encoder, corpus, rule, encoding
@@ -75,7 +75,7 @@ class Miner:
         self._passages, passage_code = np.unique(keys.passages, return_inverse=True)
         self._query_code = query_code
         self._known = np.unique(query_code * len(self._passages) + passage_code)
-        """Every query and passage that the corpus pairs, as one number, ascending."""
+        """The pairs of query and passage in the corpus, each as one number, ascending."""
         every = np.arange(len(corpus))
         self.rows: Rows = np.sort(np.unique(corpus.text_keys(every), return_index=True)[1])
         self.copies = np.setdiff1d(every, self.rows, assume_unique=True)
@@ -85,7 +85,7 @@ class Miner:
         self._candidates_of_passage = np.bincount(self._code_P, minlength=len(self._passages))
 
     def prepare(self, folder: Path) -> None:
-        """Encode all candidates, into files in `folder`."""
+        """Encode all candidates into files in `folder`."""
         self.candidates.encode(self._encoder, self._encoding, folder)
 
     def blocks(self) -> Iterator[list[Mined]]:
@@ -96,8 +96,8 @@ class Miner:
         """
         for start in range(0, len(self.rows), self._encoding.block_size):
             block = self.rows[start : start + self._encoding.block_size]
-            held = ((language, rows_in(self._corpus, block, language)) for language in self._corpus.languages)
-            yield [self._mined(language, rows) for language, rows in held if len(rows)]
+            by_language = ((language, rows_in(self._corpus, block, language)) for language in self._corpus.languages)
+            yield [self._mined(language, rows) for language, rows in by_language if len(rows)]
 
     def _mined(self, language: str, row_Q: Rows) -> Mined:
         languages = [language] * len(row_Q)
@@ -127,14 +127,14 @@ class Miner:
         return Mined(language, row_Q, number_QN, too_close, int(lacking_QN.sum()))
 
     def _answers(self, query_code: Rows, numbers: Rows) -> npt.NDArray[np.bool_]:
-        """Return whether the corpus pairs queries with candidates anywhere."""
+        """Return whether the corpus pairs queries with candidates in any row."""
         code = query_code * len(self._passages) + self._code_P[numbers]
         place = np.searchsorted(self._known, code).clip(max=len(self._known) - 1)
         answers: npt.NDArray[np.bool_] = self._known[place] == code
         return answers
 
     def _random(self, language: str, row: int, number_N: Rows) -> Rows:
-        """Return as many other passages that do not answer the row's query as `number_N` lacks; always the same."""
+        """Draw the passages that `number_N` lacks from those that are not relevant to the query; seeded by the row."""
         pool = self.candidates.numbers(None if self._rule.multilingual else language)
         query_code = self._query_code[row]
         first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
@@ -154,7 +154,7 @@ class Miner:
 
 @dataclass
 class Summary:
-    """What became of the candidates."""
+    """Counts of what was mined."""
 
     rows: int = 0
     copies: int = 0
@@ -165,7 +165,7 @@ class Summary:
     random: int = 0
     """Negatives drawn at random, because too few candidates were left."""
     too_close: int = 0
-    """Candidates dropped because they scored almost as high as the query's own passage, or higher."""
+    """Candidates dropped because they scored almost as high as the positive, or higher."""
 
     def add(self, mined: Mined) -> None:
         """Count one language of a block."""
@@ -175,7 +175,7 @@ class Summary:
 
 
 def write(miner: Miner, corpus: Corpus, file: Path) -> Summary:
-    """Mine, and write the file: every process calls this, the first one writes, and the file appears whole."""
+    """Mine and write the file: all processes call this, rank 0 writes, and the file is renamed when it is complete."""
     partial = file.with_name(file.name + ".partial")
     summary = Summary(len(miner.rows), len(miner.copies), tuple(corpus.ids(miner.copies[:COPIES_SHOWN])))
     with partial.open("w", encoding="utf-8") if rank() == 0 else nullcontext() as out:

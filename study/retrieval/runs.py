@@ -1,4 +1,4 @@
-"""TREC run files of an evaluation, each beside the qrels it is scored by.
+"""TREC run files of an evaluation, each with its qrels.
 
 <folder>/<benchmark>/monolingual/<query language>-<pool>.run   queries of a language against a pool of that language
 <folder>/<benchmark>/crosslingual/<query language>-<pool>.run  queries of a language against a pool of another language

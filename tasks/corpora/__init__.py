@@ -1,8 +1,8 @@
-"""What is trained on, one file each: the name in a search space is the name of the module here.
+"""Training corpora, one module each: the name in a search space is the name of the module.
 
-The corpora of arXiv 2408.10536 (its table of training data, in order of size) and what is public of them without a
-loading script. The paper trains on machine translations of most into nine languages; none of these translations is
-public, so all but mMARCO are here in the languages they were published in, and serve monolingual batches only.
+The corpora of arXiv 2408.10536 (its table of training data, in order of size), as far as they are public without a
+loading script. The paper trains on machine translations of most of them into nine languages. None of these translations
+is public, so that all corpora but mMARCO are available in their original languages and serve monolingual batches only.
 
 corpus           here                what is public
 WikiQA           wiki_qa             English
@@ -15,5 +15,7 @@ EntityQuestions  not                 questions and answers only, in an archive o
 MFAQ             mfaq                21 languages, not parallel; the paper uses English
 mMARCO           mmarco              parallel, 14 languages: seven of the paper's nine (no Thai, no Turkish)
 
-What is said of the hub was read in its listings, cards and scripts; nothing could be downloaded while this was written.
+Data of your own: `dataset`, `parallel_jsonl` (docs/your_training_data.md); `lareqa` trains on XQuAD-R or MLQA-R.
+
+Statements about the hub come from its listings, cards and scripts; nothing could be downloaded when this was written.
 """

@@ -67,7 +67,7 @@ def load(  # noqa: PLR0913 - one per option in a search space
     language: Language | None = None,
     columns: Annotated[dict[str, Columns], ByLanguage, pydantic.Field(min_length=1)] | None = None,
 ) -> ParallelArrow:
-    """Open the corpus, downloading and converting first what is new to this machine.
+    """Open the corpus; data that is new to this machine is downloaded and converted first.
 
     Args:
         path: a file, a folder of files or a saved dataset on this machine; or else

@@ -32,7 +32,7 @@ def load(*, languages: tuple[Language, ...] | None = None) -> FactbookCorpus:
     """Make the corpus.
 
     Args:
-        languages: of both sides; all 11 without.
+        languages: of both sides; all 11 by default.
 
     Raises:
         TaskError: a language that is not among the 11.
@@ -73,8 +73,8 @@ class FactbookCorpus:
 
     def rows(self, language: str | None = None) -> Sequence[int] | Rows:
         """Return all rows, or none for a language the corpus lacks or a second language it lacks."""
-        held = language in self.languages if language else len(self.languages) > 1
-        return range(len(self) if held else 0)
+        available = language in self.languages if language else len(self.languages) > 1
+        return range(len(self) if available else 0)
 
     def row_languages(self, row: int) -> tuple[str, ...]:
         """Return the languages of the corpus."""
@@ -93,7 +93,7 @@ class FactbookCorpus:
         return Keys(self.facts[rows], self.facts[rows])
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one question and its passage a row, without negatives."""
+        """Return one question and its passage per row, without negatives."""
         return [
             Pair(self.questions[query][row], self.passages[passage][row])
             for row, query, passage in zip(rows, query_languages, passage_languages, strict=True)

@@ -29,11 +29,11 @@ _LANGUAGES = "ar bn en es fa fi fr hi id ja ko ru sw te th zh".split()  # noqa: 
 
 
 def load(*, path: Path | None = None, languages: tuple[Language, ...] | None = None) -> ParallelArrow:
-    """Open the corpus, downloading and converting first what is new to this machine.
+    """Open the corpus; data that is new to this machine is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; downloaded without.
-        languages: all 16 without.
+        path: a local copy of the repository; it is downloaded by default.
+        languages: any of the 16; all by default.
 
     Raises:
         TaskError: a language that is not among the 16, or data that is missing or malformed.
@@ -43,12 +43,12 @@ def load(*, path: Path | None = None, languages: tuple[Language, ...] | None = N
     return converted(
         "miracl",
         f"triplets {' '.join(selected)}",
-        [file for held in files.values() for file in held],
+        [file for of_language in files.values() for file in of_language],
         lambda: _rows(files),
     )
 
 
 def _rows(files: Mapping[str, list[Path]]) -> Iterator[dict[str, Pair]]:
-    for language, held in files.items():
-        for query, passage, negative in parquet_texts(held, ["anchor", "positive", "negative"]):
+    for language, of_language in files.items():
+        for query, passage, negative in parquet_texts(of_language, ["anchor", "positive", "negative"]):
             yield {language: Pair(query, passage, (negative,))}

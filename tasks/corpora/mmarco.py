@@ -1,6 +1,6 @@
 """mMARCO: MS MARCO's questions and passages, machine-translated into 13 languages; parallel by their shared ids.
 
-Source:   https://huggingface.co/datasets/unicamp-dl/mmarco, raw TSV files: `data/triples.train.ids.small.tsv` and, a
+Source:   https://huggingface.co/datasets/unicamp-dl/mmarco, raw TSV files: `data/triples.train.ids.small.tsv` and, per
           language, `data/google/collections/{name}_collection.tsv` and
           `data/google/queries/train/{name}_queries.train.tsv`. The loading script beside them no longer runs.
 Licence:  Apache-2.0 (translations); MS MARCO is for non-commercial research.
@@ -10,8 +10,8 @@ A line of the triples is a row: query id, id of a passage that answers it, id of
 
     400296	1540783	3518497
 
-39,780,811 rows over 808,731 queries and 8,841,823 passages. Each text is stored once a language and each row as three
-numbers, so the corpus takes the disk space of its texts. Files are large: 2.7 to 7.7 GB a language.
+39,780,811 rows over 808,731 queries and 8,841,823 passages. Each text is stored once per language and each row as three
+numbers, so the corpus takes the disk space of its texts. Files are large: 2.7 to 7.7 GB per language.
 
 Triples of which a text is empty in one of the chosen languages are left out.
 
@@ -56,10 +56,10 @@ class _Language(NamedTuple):
 
 
 def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LANGUAGES) -> Corpus:
-    """Open the corpus, downloading and converting first what is new to this machine.
+    """Open the corpus; data that is new to this machine is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; without one the files of the languages are downloaded.
+        path: a local copy of the repository; the files of the languages are downloaded by default.
         languages: of both sides; any of the 14.
 
     Raises:
@@ -124,8 +124,8 @@ class MmarcoCorpus:
 
     def rows(self, language: str | None = None) -> Sequence[int]:
         """Return all rows, or none for a language the corpus lacks or a second language it lacks."""
-        held = language in self._texts if language else len(self._texts) > 1
-        return range(len(self) if held else 0)
+        available = language in self._texts if language else len(self._texts) > 1
+        return range(len(self) if available else 0)
 
     def row_languages(self, row: int) -> tuple[str, ...]:
         """Return the languages of the corpus."""
@@ -146,7 +146,7 @@ class MmarcoCorpus:
         return Keys(ids[:, 0], ids[:, 1])
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair a row, with one negative, in the passage's language."""
+        """Return one pair per row, with one negative in the passage's language."""
         read = []
         languages = iter(zip(query_languages, passage_languages, strict=True))
         for part in slices(rows):

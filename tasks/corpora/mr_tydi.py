@@ -59,10 +59,10 @@ class _Question(pydantic.BaseModel):
 
 
 def load(*, path: Path | None = None, languages: tuple[Language, ...] = ("en",)) -> ParallelArrow:
-    """Open the corpus, downloading and converting first what is new to this machine.
+    """Open the corpus; data that is new to this machine is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; downloaded without.
+        path: a local copy of the repository; it is downloaded by default.
         languages: any of the 11.
 
     Raises:

@@ -24,10 +24,10 @@ _SOURCE = Repository("lucadiliello/newsqa", "728e52920b8e4ffcfaad93fa47556f26a1d
 
 
 def load(*, path: Path | None = None) -> ParallelArrow:
-    """Open the corpus, downloading and converting it first if it is new to this machine.
+    """Open the corpus; if it is new to this machine, it is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; downloaded without.
+        path: a local copy of the repository; it is downloaded by default.
 
     Raises:
         TaskError: data that is missing or malformed.

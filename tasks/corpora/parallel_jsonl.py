@@ -1,14 +1,14 @@
-"""Your own parallel pairs: JSON lines, one row a line, in any number of languages and of any size.
+"""Parallel JSON lines: one row per line, in any number of languages and of any size.
 
     {"id": "56be", "pairs": {"th": {"query": "เมืองหลวงของไทยคือเมืองใด", "passage": "กรุงเทพมหานครเป็นเมืองหลวงของไทย"},
                              "zh": {"query": "泰国的首都是哪里？", "passage": "曼谷是泰国的首都。",
                                     "negatives": ["清迈是泰国北部的城市。"]}}}
 
-(on one line). The versions of a row mean the same; a row may lack languages. `negatives` are passages in that language
-that do not answer the query; they are optional, and so is `id`. Other fields are ignored. `python -m study.mine` writes
-such a file. The licence is that of your data.
+(on one line). The versions of a row are translations of each other; a row may lack languages. `negatives` are passages
+in that language that do not answer the query; they are optional, and so is `id`. Other fields are ignored.
+`python -m study.mine` writes such a file. The licence is that of your data.
 
-The file is read once and kept as memory-mapped Arrow files under its content's hash; `languages` keeps only those.
+The file is read once and kept as memory-mapped Arrow files under the hash of its content.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class _Row(pydantic.BaseModel):
 
 
 def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> ParallelArrow:
-    """Open the corpus, converting the file first if its content is new to this machine.
+    """Open the corpus; a file whose content is new to this machine is converted first.
 
     Args:
         path: the file described above.
-        languages: those to train on; all in the file without.
+        languages: the languages to train on; all by default.
 
     Raises:
-        TaskError: no such file, a line that is malformed, or a language that no line has.
+        TaskError: the file does not exist, a line is malformed, or no line has a language.
     """
     file = path.expanduser()
     if not file.is_file():

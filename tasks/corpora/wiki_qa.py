@@ -28,10 +28,10 @@ _COLUMNS = ("question_id", "question", "answer", "label")
 
 
 def load(*, path: Path | None = None) -> ParallelArrow:
-    """Open the corpus, downloading and converting it first if it is new to this machine.
+    """Open the corpus; if it is new to this machine, it is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; downloaded without.
+        path: a local copy of the repository; it is downloaded by default.
 
     Raises:
         TaskError: data that is missing or malformed.

@@ -23,10 +23,10 @@ _SOURCE = Repository("sentence-transformers/yahoo-answers", "93b3605c508cf93e366
 
 
 def load(*, path: Path | None = None) -> ParallelArrow:
-    """Open the corpus, downloading and converting it first if it is new to this machine.
+    """Open the corpus; if it is new to this machine, it is downloaded and converted first.
 
     Args:
-        path: a local copy of the repository; downloaded without.
+        path: a local copy of the repository; it is downloaded by default.
 
     Raises:
         TaskError: data that is missing or malformed.

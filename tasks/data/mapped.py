@@ -1,9 +1,8 @@
-"""Files mapped into memory: any size, read at random, and given back to the system after reading.
+"""Memory-mapped files of any size with random access, whose pages are released after reading.
 
-Pages of a mapped file count as a process's memory until the system takes them back, and reading one row may bring two
-megabytes of them. `release` gives them back at once; they stay in the system's cache, from where the next read has them
-again in microseconds. So a process that releases after every few reads (`slices`) holds what it reads now, and not what
-it ever read.
+Pages of a mapped file count as memory of the process until the system reclaims them, and reading one row may map two
+megabytes. `release` returns them at once; they stay in the page cache, where the next read finds them in microseconds.
+A process that releases after every few reads (`slices`) therefore uses memory for its current read only.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ import pyarrow as pa
 from tasks.schema import Rows
 
 TEXTS_AT_ONCE, NUMBERS_AT_ONCE = 32, 4096
-"""Rows that are read between two releases; numbers lie closer together."""
+"""Rows read between two releases; more for numbers, which are stored more densely."""
 _BATCHES_AT_ONCE = 256
 
 
 def slices(rows: Rows, size: int = TEXTS_AT_ONCE) -> Iterator[Rows]:
-    """Yield `rows` in parts that are small enough to be read before a release."""
+    """Yield `rows` in parts to be read between two releases."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
@@ -36,7 +35,7 @@ def _mapped(file: Path) -> mmap.mmap:
 
 
 class MappedArray:
-    """A file of numbers, as `ndarray.tofile` writes it; without `columns` the array has one dimension."""
+    """A file of numbers as `ndarray.tofile` writes it; one-dimensional unless `columns` is given."""
 
     def __init__(self, file: Path, dtype: npt.DTypeLike, *, columns: int | None = None) -> None:
         self._file = _mapped(file) if file.stat().st_size else None
@@ -45,7 +44,7 @@ class MappedArray:
         """A view of the file, read-only."""
 
     def take(self, rows: Rows) -> npt.NDArray[Any]:
-        """Return the values of `rows`, releasing as it goes."""
+        """Return the values of `rows`, releasing pages between reads."""
         taken = [self.values[:0]]
         for part in slices(rows, NUMBERS_AT_ONCE):
             taken.append(self.values[part])
@@ -53,7 +52,7 @@ class MappedArray:
         return np.concatenate(taken)
 
     def release(self) -> None:
-        """Give back the pages read so far; views of the array stay valid."""
+        """Release the pages read so far; views of the array stay valid."""
         if self._file:
             self._file.madvise(mmap.MADV_DONTNEED)
 
@@ -70,7 +69,7 @@ class MappedTable:
             if i % _BATCHES_AT_ONCE == 0:
                 self.release()
         self.table = pa.Table.from_batches(batches, reader.schema)
-        """A view of the file; whoever reads from it releases afterwards."""
+        """A view of the file; call `release` after reading from it."""
         self.release()
 
     def __len__(self) -> int:
@@ -83,5 +82,5 @@ class MappedTable:
         return self.table[column][row].as_py()
 
     def release(self) -> None:
-        """Give back the pages read so far."""
+        """Release the pages read so far."""
         self._file.madvise(mmap.MADV_DONTNEED)

@@ -1,6 +1,6 @@
-"""Parallel corpora of any size in Arrow files: converted once, memory-mapped ever after, no Python object a row.
+"""Parallel corpora of any size in Arrow files: converted once, then memory-mapped, without a Python object per row.
 
-What a batch reads is given back after it, so a worker's memory does not grow with the rows it has drawn.
+The pages that a batch reads are released after it, so that a worker's memory does not grow with the rows it has drawn.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ParallelArrow:
         self._size: int = about["rows"]
         self._fewest_negatives: int = about["fewest_negatives"]
         self._languages = tuple(about["languages"])
-        self._sets = [tuple(held) for held in about["sets"]]
+        self._sets = [tuple(languages) for languages in about["sets"]]
         self._set_of_row = _array(folder / SETS, np.int32)
         self._texts = {language: MappedTable(texts_file(folder, language)) for language in self._languages}
         self._rows = {language: _array(rows_file(folder, language), np.int64) for language in self._languages}
@@ -127,7 +127,7 @@ class ParallelArrow:
         return Keys(queries, passages)
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair a row; its negatives are those given for the passage's language."""
+        """Return one pair per row, with the negatives of the passage's language."""
         read = []
         languages = iter(zip(query_languages, passage_languages, strict=True))
         for part in slices(rows):

@@ -1,4 +1,4 @@
-"""Writes a parallel corpus as files that are mapped into memory: one pass over its rows, a batch of them at a time.
+"""Write a parallel corpus as files to be memory-mapped, in one pass over its rows, a batch at a time.
 
 corpus.json          the number of rows, their fewest negatives, the languages, and every set of languages of a row
 th.arrow             query, passage and negatives of the rows in Thai, in order
@@ -38,7 +38,7 @@ IDS = "ids.arrow"
 SETS = "sets"
 TEXT_KEYS = "text.keys"
 BATCH_CHARACTERS = 1 << 22
-"""Of one language that are held until they are written: bounds memory, however long the texts are."""
+"""Characters of one language that are buffered before they are written: bounds memory for texts of any length."""
 _IDS = pa.schema({"id": pa.string()})
 _IDS_AT_ONCE = 4096
 _SIDES = ("query", "passage")
@@ -186,11 +186,11 @@ def _write_indices(
     def in_sets(chosen: Iterable[bool]) -> npt.NDArray[np.bool_]:
         return np.array(list(chosen))[set_of_row]
 
-    has = {language: in_sets(language in held for held in sets) for language in languages}
+    has = {language: in_sets(language in available for available in sets) for language in languages}
     for language, rows in has.items():
         if not rows.all():
             np.flatnonzero(rows).tofile(rows_file(folder, language))
-    crosslingual = in_sets(len(held) > 1 for held in sets)
+    crosslingual = in_sets(len(available) > 1 for available in sets)
     if not crosslingual.all():
         np.flatnonzero(crosslingual).tofile(folder / CROSSLINGUAL)
     if len(sets) > 1:
