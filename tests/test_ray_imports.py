@@ -1,4 +1,4 @@
-"""Names that Ray does not document are used in one file, which is tested with one version of Ray."""
+"""Where Ray is imported; names that it does not document are used in one file, tested with one version of Ray."""
 
 from __future__ import annotations
 
@@ -52,6 +52,26 @@ def test_only_ray_internals_uses_private_names_of_ray() -> None:
     sources = [path for folder in ("study", "tasks", "bench", "examples") for path in (ROOT / folder).rglob("*.py")]
     users = {path.relative_to(ROOT) for path in sources if list(private_names(path.read_text("utf-8")))}
     assert users == {INTERNALS}
+
+
+def at_module_level(source: str) -> Iterator[str]:
+    """Yield the modules that are imported when the code is, outside of functions."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_only_runtime_and_health_import_ray_outside_of_functions() -> None:
+    sources = {path.relative_to(ROOT): path.read_text("utf-8") for path in (ROOT / "study").rglob("*.py")}
+    users = {path for path, text in sources.items() if any(m.split(".")[0] == "ray" for m in at_module_level(text))}
+    assert {path.parent for path in users} == {Path("study/runtime"), Path("study/health")}
+    assert list(at_module_level("class A:\n    import ray\n    def f(): import ray.tune")) == ["ray"]
 
 
 def test_the_installed_ray_is_the_one_whose_internals_are_tested() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -82,10 +80,3 @@ def test_a_wrong_word_is_answered_in_one_sentence(folder: Path, arguments: list[
     assert done.exit_code == 2
     assert message in done.output
     assert len(done.output.splitlines()) == 1
-
-
-@pytest.mark.parametrize("command", ["compare", "report"])
-def test_reading_results_needs_neither_torch_nor_ray(command: str) -> None:
-    code = f"import study.{command}, sys; print({{'torch', 'ray', 'transformers'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

@@ -81,6 +81,22 @@ def test_a_study_of_another_version_opens_in_every_command(earlier: Path, change
         assert errors.read_text("utf-8") == ""
 
 
+SAYS_WHAT_IT_LOADED = """
+import atexit, runpy, sys
+heavy = {"torch", "transformers", "ray", "optuna"}
+atexit.register(lambda: print("loaded:", sorted(heavy & set(sys.modules))))
+runpy.run_module(f"study.{sys.argv[1]}", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", ["compare", "report"])
+def test_a_command_that_reads_results_loads_neither_torch_nor_ray(earlier: Path, name: str) -> None:
+    process = [sys.executable, "-c", SAYS_WHAT_IT_LOADED.replace("sys.argv[1]", repr(name)), str(earlier)]
+    done = subprocess.run(process, capture_output=True, text=True, check=True)
+    assert "written: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
 def cut_short(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
 

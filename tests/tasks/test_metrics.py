@@ -190,10 +190,6 @@ def test_a_value_outside_the_bounds_of_its_metric_is_our_own_mistake() -> None:
         doubled(lists([[1]]))
 
 
-def test_two_relevant_passages_that_tie_at_one_position_are_measured() -> None:
-    assert metrics.metric("map")(lists([[1, 1, 5]])).tolist() == [(1 + 2 + 3 / 5) / 3]
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [
