@@ -19,6 +19,18 @@ UNKNOWN = -1
 """The pool of a missing passage whose language is not known; it counts in the union of all pools alone."""
 
 
+class TwoPoolsError(TaskError):
+    """One id of passages of two pools."""
+
+    def __init__(self, passage: str, pools: tuple[str, str], sources: Sequence[str] = ()) -> None:
+        """Name the id, and what holds it: the pools, or their `sources` where they are known."""
+        both = " and in ".join(sources or (f"the corpus of {pool}" for pool in pools))
+        super().__init__(
+            f"passage '{passage}' is both in {both}: give each passage an id of its own, or each language its own qrels"
+        )
+        self.passage, self.pools = passage, pools
+
+
 class Missing(NamedTuple):
     """Relevant passages that are in no pool and count as not retrieved."""
 
@@ -122,7 +134,7 @@ def locate(pools: Sequence[Pool], passages: Sequence[str]) -> dict[str, tuple[in
     """Return the pool and row of each passage that is in a pool.
 
     Raises:
-        TaskError: an id is in two pools.
+        TwoPoolsError: an id is in two pools.
     """
     places: dict[str, tuple[int, int]] = {}
     for number, pool in enumerate(pools):
@@ -130,10 +142,7 @@ def locate(pools: Sequence[Pool], passages: Sequence[str]) -> dict[str, tuple[in
         for i in np.flatnonzero(rows >= 0).tolist():
             first, _ = places.setdefault(passages[i], (number, int(rows[i])))
             if first != number:
-                raise TaskError(
-                    f"passage '{passages[i]}' is both in the corpus of {pools[first].name} and in that of {pool.name}: "
-                    "give each passage an id of its own, or each language its own qrels"
-                )
+                raise TwoPoolsError(passages[i], (pools[first].name, pool.name))
     return places
 
 

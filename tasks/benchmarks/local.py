@@ -63,5 +63,5 @@ def load(  # noqa: PLR0913 - one per option
         missing=missing,
         ignore_identical_ids=ignore_identical_ids,
     )
-    benchmark = load_collection("local", path, data_files(path), options)
+    benchmark = load_collection("local", str(path), data_files(path), options)
     return replace(benchmark, details={"path": str(path), **benchmark.details})

@@ -81,7 +81,7 @@ def load(
     folders = list(dict.fromkeys(_folder(path, variant, language) for language in selected))
     files = [file for folder in folders for file in data_files(folder)]
     options = Options(languages=selected, split=split, settings=(Setting.MONOLINGUAL,), missing=missing)
-    benchmark = load_collection("miracl", folders[0], files, options)
+    benchmark = load_collection("miracl", str(folders[0]), files, options)
     passages = sum(len(pool.passages) for pool in benchmark.pools)
     return replace(
         benchmark,

@@ -15,7 +15,8 @@ A data set has the configurations `corpus`, `queries` and `qrels` (or `default`)
 
 Protocol: that of `local`; ids count within their language. Where names are pairs of languages (MLQA's `ara-deu`),
 `pairs` says whether the queries' or the passages' language comes first, as the data sets differ in it. Data sets with
-instructions for their queries are refused. MTEB's own scores differ where it cuts rankings (1,000 passages).
+instructions for their queries are refused, and those of `BeIR/`, whose qrels lie in repositories of their own, are read
+from MTEB's copies, such as mteb/scifact. MTEB's own scores differ where it cuts rankings (1,000 passages).
 
 Not run here: layouts were read in cards and file lists of the hub; nothing could be downloaded.
 """
@@ -29,7 +30,7 @@ from pathlib import Path
 from tasks.data import hub
 from tasks.formats.collection import MissingPassages, Options, Pairs, load_collection, names_of
 from tasks.formats.dataset_card import CARD, declared_files, present_files
-from tasks.formats.layouts import WORDS, DataFile, data_files, of_split
+from tasks.formats.layouts import WORDS, DataFile, data_files, of_split, splits
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 
@@ -81,14 +82,16 @@ def load(  # noqa: PLR0913 - one per option
         if not folder.is_dir():
             raise TaskError(f"benchmark 'mteb', option 'path': there is no folder {folder}")
         declared = declared_files(folder)
-        files = present_files(folder, declared) if declared else data_files(folder)
-        source = {"path": str(folder)}
+        files = present_files(folder, _wanted(declared, options)) if declared else data_files(folder)
+        source, details = str(folder), {"path": str(folder)}
     else:
         repository, revision = _pinned(repository, revision)
-        folder, files = _downloaded(repository, revision, options)
-        source = {"repository": repository, "commit": revision}
-    benchmark = load_collection("mteb", folder, files, options)
-    return replace(benchmark, details=source | dict(benchmark.details))
+        declared, files = _downloaded(repository, revision, options)
+        source, details = f"the data set {repository}", {"repository": repository, "commit": revision}
+    benchmark = load_collection("mteb", source, files, options)
+    return replace(
+        benchmark, details=details | dict(benchmark.details), splits=tuple(splits(declared)) or benchmark.splits
+    )
 
 
 def _pinned(repository: str | None, revision: str | None) -> tuple[str, str]:
@@ -104,19 +107,23 @@ def _pinned(repository: str | None, revision: str | None) -> tuple[str, str]:
     return repository, revision
 
 
-def _downloaded(repository: str, revision: str, options: Options) -> tuple[Path, list[DataFile]]:
-    """Download what is measured, and return it and its folder."""
+def _downloaded(repository: str, revision: str, options: Options) -> tuple[list[DataFile], list[DataFile]]:
+    """Download what is measured; return what the card declares, and the files."""
     card_folder = hub.dataset_folder(repository, revision, [CARD, ".gitattributes"])  # a card is optional
     declared = declared_files(card_folder)
     if not declared:
         patterns = [f"*{word}*" for word in WORDS] + ["data/*"]
-        folder = hub.dataset_folder(repository, revision, patterns)
-        return folder, data_files(folder)
-    chosen = names_of(options.languages, {file.language for file in declared})
-    wanted = [
-        file
-        for file in of_split(declared, options.split, options.default_split)
-        if chosen is None or not file.language or file.language in chosen
-    ]
+        return [], data_files(hub.dataset_folder(repository, revision, patterns))
+    wanted = _wanted(declared, options)
     folder = hub.dataset_folder(repository, revision, [file.path.as_posix() for file in wanted])
-    return folder, present_files(folder, wanted)
+    return declared, present_files(folder, wanted)
+
+
+def _wanted(declared: list[DataFile], options: Options) -> list[DataFile]:
+    """Return the files of the split and the languages that are measured."""
+    try:
+        of_one_split = of_split(declared, options.split, options.default_split)
+    except TaskError as error:
+        raise TaskError(f"benchmark 'mteb', {error}") from None
+    chosen = names_of(options.languages, {file.language for file in declared})
+    return [file for file in of_one_split if chosen is None or not file.language or file.language in chosen]

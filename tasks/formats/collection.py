@@ -20,7 +20,7 @@ from tasks.data.records import combined_digest, content_digest
 from tasks.formats.beir import Judgements, Queries, mapped_corpus, read_judgements, read_queries
 from tasks.formats.layouts import DataFile, Part, of_part, of_split, splits
 from tasks.plugins import TaskError
-from tasks.relevance import locate, missing_error
+from tasks.relevance import TwoPoolsError, locate, missing_error
 from tasks.schema import Benchmark, Pool, Qrels, Query, Setting, Texts
 
 MissingPassages = Literal["refuse", "count"]
@@ -74,19 +74,19 @@ class _Content(NamedTuple):
         return {query: graded for judged in self.qrels.values() for query, graded in judged.grades.items()}
 
 
-def load_collection(name: str, folder: Path, files: Sequence[DataFile], options: Options) -> Benchmark:
+def load_collection(name: str, source: str, files: Sequence[DataFile], options: Options) -> Benchmark:
     """Read a benchmark.
 
     Args:
         name: of the benchmark.
-        folder: where the files lie, for messages.
+        source: where the data comes from, for messages.
         files: of all languages and splits.
         options: what is measured.
 
     Raises:
         TaskError: a part, language or split is missing, the data is malformed, or it contradicts itself.
     """
-    chosen = _chosen(name, folder, files, options)
+    chosen = _chosen(name, source, files, options)
     shared = not any(file.language for file in of_part(chosen, "qrels"))
     subsets = _subsets(name, chosen, options, shared=shared)
     selected = selected_languages(name, names_of(options.languages, subsets), subsets)
@@ -100,7 +100,7 @@ def load_collection(name: str, folder: Path, files: Sequence[DataFile], options:
     relevant: dict[str, str] = {}
     for query, graded in grades.items():
         relevant |= {passage: query for passage in graded if passage not in relevant}
-    places = locate(pools, sorted(relevant.keys() | grades.keys()))
+    places = _located(pools, sorted(relevant.keys() | grades.keys()), subsets)
     pool_of = {passage: pools[number] for passage, (number, _) in places.items()}
     lost = {passage: _pool_without(passage, pools, subsets) for passage in relevant if passage not in pool_of}
     if lost and options.missing == "refuse":
@@ -132,11 +132,11 @@ def missing_details(lost: int) -> dict[str, str]:
     return {"missing": f"{lost:,} relevant passages are in no corpus and count as not retrieved"} if lost else {}
 
 
-def _chosen(name: str, folder: Path, files: Sequence[DataFile], options: Options) -> list[DataFile]:
+def _chosen(name: str, source: str, files: Sequence[DataFile], options: Options) -> list[DataFile]:
     for part in _PARTS:
         if not of_part(files, part):
             raise TaskError(
-                f"benchmark '{name}': there is no {part} in {folder}, such as {part}.jsonl or th/{part}.jsonl: "
+                f"benchmark '{name}': there is no {part} in {source}, such as {part}.jsonl or th/{part}.jsonl: "
                 "docs/your_data.md shows all layouts that are read"
             )
     try:
@@ -241,6 +241,17 @@ def _refuse_unknown_queries(name: str, queries: Iterable[Queries], qrels: Qrels)
     unknown = next((query for query in qrels if query not in known), None)
     if unknown is not None:
         raise TaskError(f"benchmark '{name}': the qrels judge query '{unknown}', which no file of queries holds")
+
+
+def _located(
+    pools: Sequence[Pool], passages: Sequence[str], subsets: Mapping[str, _Subset]
+) -> dict[str, tuple[int, int]]:
+    try:
+        return locate(pools, passages)
+    except TwoPoolsError as error:
+        files = [_paths(subsets[pool].files, "corpus") for pool in error.pools]
+        sources = [str(paths[0] if len(paths) == 1 else paths[0].parent) for paths in files]
+        raise TwoPoolsError(error.passage, error.pools, sources) from None
 
 
 def _pool_without(passage: str, pools: Sequence[Pool], subsets: Mapping[str, _Subset]) -> str | None:

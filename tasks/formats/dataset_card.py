@@ -56,7 +56,9 @@ def present_files(folder: Path, declared: list[DataFile]) -> list[DataFile]:
     for part, language, split, pattern in declared:
         matching = sorted(folder.glob(pattern.as_posix()))
         if not matching:
-            raise TaskError(f"{folder} has no file {pattern}, which its {CARD} names: bring a complete copy")
+            raise TaskError(
+                f"{folder} has no file {pattern}, which its {CARD} names: bring it, or choose other languages"
+            )
         files += [DataFile(part, language, split, path) for path in matching]
     return files
 

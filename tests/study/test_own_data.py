@@ -249,7 +249,8 @@ def test_two_grades_of_one_passage_are_refused(folder: Path) -> None:
 def test_one_id_in_two_languages_with_shared_qrels_is_refused(folder: Path) -> None:
     write(folder, "zh/corpus.jsonl", [{"_id": "p1", "text": CHINESE}])
     (folder / "th" / "qrels.tsv").rename(folder / "qrels.tsv")
-    assert "passage 'p1' is both in the corpus of th and in that of zh: give each" in refusal(folder)
+    message = refusal(folder)
+    assert f"passage 'p1' is both in {folder / 'th/corpus.jsonl'} and in {folder / 'zh/corpus.jsonl'}: give" in message
 
 
 # Names of columns.

@@ -56,7 +56,7 @@ def per_language(languages: Sequence[str], split: str = "validation", key: str =
     """Files such as those of mteb/XQuADRetrieval."""
     files, configs = {}, []
     for language in languages:
-        for part, rows in parts(language.split("-")[-1], key).items():
+        for part, rows in parts({"tha": "th", "ara": "ar"}.get(last := language.split("-")[-1], last), key).items():
             files[f"{language}-{part}/{split}-00000-of-00001.parquet"] = parquet(rows)
             configs.append((f"{language}-{part}", split, f"{language}-{part}/{split}-*"))
     return files | {"README.md": card(*configs)}
@@ -87,7 +87,8 @@ def test_a_data_set_is_downloaded_for_the_chosen_languages_alone_and_then_used_o
     assert not [path for path, _ in hub.requests if "/ar-" in path]
     hub.stop()
     assert load_benchmark("mteb", options).revision == benchmark.revision
-    local = mteb.load(path=copy_of(files, tmp_path / "copy"), languages=("th", "zh"))
+    part = {name: content for name, content in files.items() if not name.startswith("ar-")}
+    local = mteb.load(path=copy_of(part, tmp_path / "copy"), languages=("th", "zh"))
     assert local.revision == benchmark.revision
 
 
@@ -132,26 +133,31 @@ def test_the_files_of_one_split_are_enough(hub: HubServer) -> None:
     hub.repositories["datasets/mteb/MultiLongDocRetrieval"] = Repository(files | {"README.md": card(*declared)})
     benchmark = mteb.load(repository="mteb/MultiLongDocRetrieval", revision=COMMIT)
     assert len(benchmark.pools[0].passages) == 2
+    assert benchmark.splits == ("test", "train")
     assert not [path for path, _ in hub.requests if "train-" in path]
+    with pytest.raises(
+        TaskError, match=r"benchmark 'mteb', option 'split': there are no qrels for 'dev', but for test, t"
+    ):
+        mteb.load(repository="mteb/MultiLongDocRetrieval", revision=COMMIT, split="dev")
 
 
 def test_pairs_of_languages_need_their_order(tmp_path: Path, cache: Path) -> None:
-    folder = copy_of(per_language(["ar-ar", "th-ar", "ar-th", "th-th"], "test"), tmp_path / "MLQARetrieval")
+    folder = copy_of(per_language(["ara-ara", "tha-ara", "ara-tha", "tha-tha"], "test"), tmp_path / "MLQARetrieval")
     with pytest.raises(TaskError, match=r"looks like a pair of languages: say with the option `pairs` which"):
         mteb.load(path=folder)
     benchmark = mteb.load(path=folder, pairs="queries-passages")
     assert benchmark.languages == ("ar", "th")
     assert [(pool.name, pool.language) for pool in benchmark.pools] == [
-        ("ar-ar", "ar"),
-        ("ar-th", "th"),
-        ("th-ar", "ar"),
-        ("th-th", "th"),
+        ("ara-ara", "ar"),
+        ("ara-tha", "th"),
+        ("tha-ara", "ar"),
+        ("tha-tha", "th"),
     ]
-    assert benchmark.queries["th"].ids() == ["th-ar:q1", "th-th:q1"]
+    assert benchmark.queries["th"].ids() == ["tha-ara:q1", "tha-tha:q1"]
     assert benchmark.settings == (Setting.MONOLINGUAL, Setting.CROSSLINGUAL)
-    reversed_ = mteb.load(path=folder, pairs="passages-queries", languages=("th-ar",))
+    reversed_ = mteb.load(path=folder, pairs="passages-queries", languages=("tha-ara",))
     assert (reversed_.languages, reversed_.pools[0].language) == (("ar",), "th")
-    assert mteb.load(path=folder, pairs="none", languages=("th-ar",)).languages == ("th-ar",)
+    assert mteb.load(path=folder, pairs="none", languages=("tha-ara",)).languages == ("tha-ara",)
 
 
 @pytest.mark.parametrize(
@@ -174,8 +180,17 @@ def test_instructions_and_incomplete_copies_are_refused(tmp_path: Path, cache: P
         mteb.load(path=copy_of({"README.md": declared}, tmp_path / "mFollowIR"))
     files = per_language(["th"])
     del files["th-qrels/validation-00000-of-00001.parquet"]
-    with pytest.raises(TaskError, match=r"has no file th-qrels/validation-\*, which its README.md names: bring a"):
+    with pytest.raises(TaskError, match=r"has no file th-qrels/validation-\*, which its README.md names: bring it"):
         mteb.load(path=copy_of(files, tmp_path / "incomplete"))
+
+
+def test_a_data_set_without_qrels_is_named(hub: HubServer) -> None:
+    files = {name: content for name, content in per_language(["th"]).items() if "README" not in name}
+    hub.repositories["datasets/BeIR/thai"] = Repository(
+        {name: content for name, content in files.items() if "qrels" not in name} | {".gitattributes": b""}
+    )
+    with pytest.raises(TaskError, match=r"'mteb': there is no qrels in the data set BeIR/thai, such as qrels.jsonl"):
+        mteb.load(repository="BeIR/thai", revision=COMMIT)
 
 
 def test_titles_and_texts_in_one_struct_are_refused(tmp_path: Path, cache: Path) -> None:
