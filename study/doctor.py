@@ -53,6 +53,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         passed.append(finding.good)
         console.print(_line(finding), soft_wrap=True)
 
+    report(findings.data(config))
     cluster.start()
     folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
     models = preflight.hub_models(config)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from study.health.node import Node
+from study.runtime.data_checks import check_data
+from study.space.study_config import StudyConfig
+from tasks.plugins import TaskError
 
 FREE_BYTES = 10 * 10**9
 """XLM-R large takes 2.2 GB, and its checkpoint with AdamW's moments 6.7 GB until it is in the storage."""
@@ -24,6 +27,16 @@ class Finding(NamedTuple):
     says: str
     fix: str = ""
     """What to do; empty if the check passed."""
+
+
+def data(config: StudyConfig) -> Finding:
+    """Read the study's data that needs no download, as a run does before it starts."""
+    try:
+        corpora = check_data(config, download=False)
+    except TaskError as error:
+        return Finding("data", False, str(error), "repair the data, or change the search space")
+    names = ", ".join(corpus.name for corpus in corpora) or "none"
+    return Finding("data", True, f"all data on this machine can be used; corpora: {names}")
 
 
 def versions(nodes: Sequence[Node]) -> Finding:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.study.small_study import ENVIRONMENT
 
-CHECKS = ["versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
+CHECKS = ["data", "versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
 
 
 def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from study.runtime import summary
 from tests.study.small_study import SPACE, run
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ["fragile", {"name": "fragile", "label": "twin"}]
 FRAGILE = '''"""The factbook in two languages, whose passages cannot be read while a file is there."""
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def test_a_trained_trial_whose_benchmark_failed_is_evaluated_on_resume_without_f
     lock.touch()
     (tmp_path / "tasks" / "benchmarks" / "fragile.py").write_text(FRAGILE.replace("{lock}", str(lock)), "utf-8")
     space = tmp_path / "small.yaml"
-    trial = SPACE["trial"] | {"benchmarks": ["fragile"], "resources": {"workers": 1}}
+    trial = SPACE["trial"] | {"benchmarks": BENCHMARKS, "resources": {"workers": 1}}
     space.write_text(yaml.safe_dump({"trial": trial, "search": SPACE["search"] | {"trials": 1}}), "utf-8")
     place = ("--storage", str(tmp_path / "studies"), "--name", "locked")
 
@@ -59,7 +60,8 @@ def test_a_trained_trial_whose_benchmark_failed_is_evaluated_on_resume_without_f
     resumed = run("--resume", *place, PYTHONPATH=str(tmp_path))
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     result = json.loads((folder / "result.json").read_text("utf-8"))
-    assert 0 < result["metrics"]["fragile/multilingual/map"] <= 1
+    assert 0 < result["metrics"]["fragile/multilingual/map"] == result["metrics"]["twin/multilingual/map"] <= 1
+    assert {file.name for file in (folder / "positions").iterdir()} == {"fragile.parquet", "twin.parquet"}
     kept = {file: file.stat().st_mtime_ns for file in folder.glob("step-*/progress.json")}
     assert kept.items() <= trained.items()
     assert json.loads(next(iter(kept)).read_text("utf-8"))["step"] == result["training"]["best_step"]

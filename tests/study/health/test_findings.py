@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from study.health import findings
 from study.health.findings import Finding
 from study.health.node import Node
+from study.space import study_config
 
 HEAD = Node(
     name="head (10.0.0.1)",
@@ -32,6 +34,23 @@ def every(nodes: list[Node]) -> list[Finding]:
         findings.clock(nodes),
         findings.disk(nodes),
     ]
+
+
+def test_data_that_a_run_would_refuse_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    languages = {"name": "factbook", "languages": ["th"]}
+    trial = {
+        "corpora": [languages],
+        "benchmarks": [{"name": "local", "path": str(tmp_path / "nowhere")}],
+        "validation": {"benchmark": languages | {"split": "dev"}, "metric": "monolingual/map"},
+        "alpha": 1,
+    }
+    source = {"search": {"sampler": "grid", "space": {"seed": {"type": "int", "low": 0, "high": 1}}}}
+    found = findings.data(study_config.parse(source | {"trial": trial}, "space"))
+    assert (found.check, found.good) == ("data", False)
+    assert "there is no folder" in found.says
+    sound = findings.data(study_config.parse(source | {"trial": trial | {"benchmarks": [languages]}}, "space"))
+    assert sound == Finding("data", True, "all data on this machine can be used; corpora: factbook")
 
 
 def test_a_sound_cluster_is_good_throughout_and_nothing_is_to_mend() -> None:
