@@ -16,7 +16,7 @@ from simulation import LARGE, MIDDLE, SMALL, Case, Design, figures
 
 from study.analysis.best_setting import best_settings, curve_band, dominated_by
 from study.analysis.crossed import Crossed
-from study.results.layout import hardware, versions
+from study.results.provenance import hardware, versions
 
 RUNS = 500
 DESIGNS = (Design(3, 2), Design(5, 2), Design(5, 3), Design(5, 3, 30))
