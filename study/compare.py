@@ -11,10 +11,9 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.best_text import (
-    best_table,
+    best_tables,
     curve_data,
     curve_sentence,
-    curve_table,
     front_data,
     front_sentence,
 )
@@ -77,12 +76,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
 
 def _tables(comparisons: Sequence[Comparison], curves: Sequence[Curve], figure: Figure) -> Iterator[Table]:
     """Yield the tables of one benchmark: where the best settings lie, then each pair, then languages."""
-    alike: dict[tuple[tuple[int, ...], ...], list[Curve]] = {}
-    for curve in curves:
-        alike.setdefault(tuple(group.numbers for group in curve.groups), []).append(curve)
-    for of_same_groups in alike.values():
-        yield best_table(of_same_groups)
-        yield from (curve_table(curve) for curve in of_same_groups if curve.figure == figure)
+    yield from best_tables(curves, figure)
     yield from map(differences_table, comparisons)
     yield from (languages_table(comparison, figure) for comparison in comparisons if figure in comparison.overall)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from study.analysis import formats
+from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front
 from study.analysis.formats import decimals, metric_name
 from study.analysis.study import settings_text
@@ -27,14 +28,26 @@ def curve_sentence(curve: Curve) -> str:
 def front_sentence(front: Front) -> str:
     """Return which settings may be on the Pareto front."""
     labels = [settings_text(group, front.varied) for group in front.groups]
-    possible = [label for label, dominated in zip(labels, front.dominated.values(), strict=True) if not dominated]
+    possible = [label for label, better in zip(labels, front.dominated.values(), strict=True) if not better]
     *most, last = [f"{figure.setting} {metric_name(figure.metric)}" for figure in front.figures]
-    worse = [f"{labels[setting]} (than {labels[better[0]]})" for setting, better in front.dominated.items() if better]
-    dominated = f"worse in all of them beyond noise: {'; '.join(worse)}" if worse else "no setting is worse in all"
+    others = "each of the others is worse in all of them than another setting, beyond noise"
     return (
         f"{front.groups[0].backbone}: {len(possible)} of {len(labels)} settings may be on the Pareto front of "
-        f"{', '.join(most)} and {last} (95 %); {dominated}."
+        f"{', '.join(most)} and {last} (95 %): {'; '.join(possible)}"
+        f"{f'; {others}' if len(possible) < len(labels) else ''}."
     )
+
+
+def best_tables(curves: Sequence[Curve], figure: Figure | None) -> list[Table]:
+    """Return where the best settings of the same groups lie for each score, then their curve on one figure."""
+    alike: dict[tuple[tuple[int, ...], ...], list[Curve]] = {}
+    for curve in curves:
+        alike.setdefault(tuple(group.numbers for group in curve.groups), []).append(curve)
+    tables = []
+    for same_groups in alike.values():
+        tables.append(best_table(same_groups))
+        tables += [curve_table(curve) for curve in same_groups if curve.figure == figure]
+    return tables
 
 
 def curve_table(curve: Curve) -> Table:

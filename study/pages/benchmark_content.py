@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from study.analysis.best_text import best_tables, curve_sentence, front_sentence
 from study.analysis.comparison import Comparison, leading_figures
+from study.analysis.curves import Curve, read_curves, read_fronts
 from study.analysis.languages import (
     benchmark_languages,
     heat_maps,
@@ -36,7 +38,7 @@ _CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Verdict:
-    """A sentence about a lead, and its judgement in a word or two."""
+    """A sentence of the answer, and its judgement in a word or two."""
 
     text: str
     badge: str
@@ -88,6 +90,7 @@ def read_benchmark(
     unseen = unseen_languages(results, name)
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
     figure = leading_figures({name: comparisons}).get(name)
+    curves = read_curves(study, name)
     led = [one for one in comparisons if figure in one.overall] if figure else []
     best = ranked(results, study.objective) or results
     heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
@@ -95,17 +98,19 @@ def read_benchmark(
         name=name,
         facts=_benchmark_facts(best[0].benchmarks[name]),
         leaderboard=trials_table(results, study.objective, name),
-        verdicts=tuple(
-            Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric)) for one in led if figure
-        ),
-        differences=tuple(differences_table(one) for one in comparisons),
+        verdicts=tuple(_verdicts(study, comparisons, curves, name)),
+        differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
         by_language=tuple(languages_table(one, figure) for one in led if figure),
         language_bias=language_bias_tables(groups, name, unseen),
         heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
         heat_maps=heat,
         published=published_tables(groups, name),
         published_languages=published_tables(groups, name, by_language=True),
-        charts=_charts(results, groups, comparisons, name, languages),
+        charts={
+            **_alpha_charts(results, curves, name),
+            **_charts(results, groups, name, languages),
+            "forest": charts.forest_charts(comparisons),
+        },
         unseen=tuple(sorted(unseen)),
         languages=languages,
         examples=list(_examples(study, groups, name)),
@@ -122,20 +127,29 @@ def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:
     }
 
 
+def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[Curve], name: str) -> Iterator[Verdict]:
+    """Yield the answer: leads over the baselines, the best settings, and the Pareto front."""
+    figure = leading_figures({name: comparisons}).get(name)
+    for one in comparisons:
+        if figure in one.overall:
+            yield Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric))
+    yield from (Verdict(curve_sentence(curve), "best") for curve in curves if curve.figure == figure)
+    yield from (Verdict(front_sentence(front), "front") for front in read_fronts(study, name))
+
+
+def _alpha_charts(results: Sequence[TrialResult], curves: Sequence[Curve], name: str) -> dict[str, list[Spec]]:
+    by_metric = {metric: charts.alpha_charts(results, name, metric, curves) for metric in METRICS}
+    return {f"alpha/{metric}": specs for metric, specs in by_metric.items() if specs}
+
+
 def _charts(
-    results: Sequence[TrialResult],
-    groups: Sequence[Group],
-    comparisons: Sequence[Comparison],
-    name: str,
-    languages: Mapping[str, str],
+    results: Sequence[TrialResult], groups: Sequence[Group], name: str, languages: Mapping[str, str]
 ) -> dict[str, list[Spec]]:
-    by_key = {f"alpha/{metric}": charts.alpha_charts(results, name, metric) for metric in METRICS}
-    by_key |= {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
+    bias = {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
     tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in METRICS}
     return {
-        **{key: specs for key, specs in by_key.items() if specs},
+        **{key: specs for key, specs in bias.items() if specs},
         **{f"tradeoff/{metric}": [spec] for metric, spec in tradeoff.items() if spec},
-        "forest": charts.forest_charts(comparisons),
     }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from study.analysis import formats
-from study.analysis.comparison import Comparison
+from study.analysis.comparison import Comparison, Figure
+from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
 from study.analysis.statistics import LEVEL
 from study.analysis.study import Group, differing, sampling_of
@@ -21,11 +22,13 @@ from tasks.schema import Setting
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
-def alpha_charts(results: Sequence[TrialResult], benchmark: str, metric: str) -> list[Spec]:
+def alpha_charts(
+    results: Sequence[TrialResult], benchmark: str, metric: str, curves: Sequence[Curve] = ()
+) -> list[Spec]:
     """Return, per backbone and setting, a metric against alpha, one point per trial.
 
     Lines connect means over seeds of trials that differ only in alpha and seed; trials whose alpha has a schedule are
-    left out.
+    left out. Curves that are given have a band around their line (`analysis.best_setting.curve_band`).
     """
     charts = []
     for backbone, trials in _by_backbone(results).items():
@@ -49,8 +52,27 @@ def alpha_charts(results: Sequence[TrialResult], benchmark: str, metric: str) ->
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
-            charts += [style.spec(line + points, backbone, height=200)] if rows else []
+            layers = [_band(curve) for curve in curves if _is_of(curve, backbone, setting, metric)]
+            chart = alt.LayerChart(layer=[*layers, line, points])
+            charts += [style.spec(chart, backbone, height=200)] if rows else []
     return charts
+
+
+def _is_of(curve: Curve, backbone: str, setting: Setting, metric: str) -> bool:
+    """Return whether a curve by alpha alone is drawn in a chart."""
+    drawn = (curve.groups[0].backbone, curve.figure, curve.varied)
+    return drawn == (backbone, Figure(setting, metric), ("alpha",))
+
+
+def _band(curve: Curve) -> alt.Chart:
+    rows = [
+        {"alpha": group.alpha, "low": style.rounded(float(value - half)), "high": style.rounded(float(value + half))}
+        for group, value, half in zip(curve.groups, curve.values, curve.band, strict=True)
+        if not isinstance(group.alpha, Schedule)
+    ]
+    area = alt.Chart(style.data(rows)).mark_area(opacity=0.15, color=style.SETTING_COLOR[curve.figure.setting])
+    band: alt.Chart = area.encode(x="alpha:Q", y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
+    return band
 
 
 def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:

@@ -115,6 +115,6 @@ def test_the_sentence_on_the_front_names_what_is_worse_in_everything() -> None:
     groups: tuple[Group, ...] = groups_of(trial_result(n, alpha=alpha) for n, alpha in enumerate((0.0, 0.5, 1.0)))
     front = Front("xquad_r", (Figure(Setting.MONOLINGUAL, "map"), MAP), groups, ("alpha",), {0: [], 1: [], 2: [1]})
     assert front_sentence(front) == (
-        "builtin/xlmr-tiny: 2 of 3 settings may be on the Pareto front of monolingual mAP and multilingual mAP (95 %); "
-        "worse in all of them beyond noise: alpha 1 (than alpha 0.5)."
+        "builtin/xlmr-tiny: 2 of 3 settings may be on the Pareto front of monolingual mAP and multilingual mAP (95 %): "
+        "alpha 0; alpha 0.5; each of the others is worse in all of them than another setting, beyond noise."
     )

@@ -8,11 +8,13 @@ from typing import Any
 import altair as alt
 import pytest
 
-from study.analysis.comparison import compare
+from study.analysis.comparison import Figure, compare
+from study.analysis.curves import read_curves
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import SAMPLINGS, Study, groups_of
 from study.pages import chart_style, charts
 from tasks.metrics import language_bias
+from tasks.schema import Setting
 from tests.study.synthetic_study import OBJECTIVE
 from tests.study.trial_results import changed
 
@@ -96,3 +98,14 @@ def test_every_way_to_sample_batches_has_its_own_colour_and_shape_and_the_legend
         assert list(scale.domain) == list(SAMPLINGS)
         assert len(set(scale.range)) == len(SAMPLINGS)
     assert all(f"('{sampling}', " in template for sampling in SAMPLINGS)
+
+
+def test_a_curve_has_a_band_around_the_mean_of_its_seeds(synthetic_study: Study) -> None:
+    curves = read_curves(synthetic_study, "xquad_r")
+    drawn = charts.alpha_charts(synthetic_study.results, "xquad_r", "map", curves)
+    without = charts.alpha_charts(synthetic_study.results, "xquad_r", "map")
+    assert [len(chart["layer"]) for chart in (drawn[0], without[0])] == [3, 2]
+    first = next(curve for curve in curves if curve.figure == Figure(Setting.MONOLINGUAL, "map"))
+    band = sorted((row for row in rows_of(drawn[0]) if "low" in row), key=lambda row: row["alpha"])
+    assert [row["alpha"] for row in band] == [0, 0.5, 1]
+    assert [(row["low"] + row["high"]) / 2 for row in band] == pytest.approx(first.values.tolist(), abs=1e-3)
