@@ -16,17 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import httpx2
-from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import disable_progress_bars, filter_repo_objects
+from huggingface_hub import constants
 
 from tasks.data.cache import once_per_state
 from tasks.plugins import TaskError
@@ -87,6 +77,12 @@ def model_folder(backbone: str, patterns: Sequence[str] = MODEL_FILES) -> Path:
 
 
 def _download(repository: _Repository, patterns: Sequence[str]) -> Path:
+    # Imported here: search spaces that name a benchmark are checked without the library's HTTP clients.
+    import httpx2  # noqa: PLC0415
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+    from huggingface_hub.utils import disable_progress_bars, filter_repo_objects  # noqa: PLC0415
+
     if not sys.stderr.isatty():
         disable_progress_bars()
     try:
@@ -110,6 +106,15 @@ def _download(repository: _Repository, patterns: Sequence[str]) -> Path:
 
 def _explain(repository: _Repository, error: Exception) -> str:
     """Return one sentence for an error of the library."""
+    from huggingface_hub.errors import (  # noqa: PLC0415 - see above
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     hub = constants.ENDPOINT
     pinned = f"{repository} at revision '{repository.revision}'" if repository.revision else str(repository)
     match error:

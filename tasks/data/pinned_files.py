@@ -14,13 +14,13 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import pooch
-import requests
+from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.data.cache import cache_folder, once
 from tasks.plugins import TaskError
+
+if TYPE_CHECKING:
+    import pooch
 
 GITHUB = "https://raw.githubusercontent.com"
 MANIFEST = "manifest.json"
@@ -73,6 +73,8 @@ class _UnreachableError(Exception):
 
 
 def _download_all(partial: Path, files: Sequence[File]) -> None:
+    import pooch  # noqa: PLC0415 - imports an HTTP client: only if there is something to download
+
     pooch.get_logger().setLevel(logging.WARNING)  # we log the same
     registry = pooch.create(
         partial,
@@ -89,6 +91,9 @@ def _download_all(partial: Path, files: Sequence[File]) -> None:
 
 
 def _download(registry: pooch.Pooch, file: File) -> Path:
+    import pooch  # noqa: PLC0415 - see above
+    import requests  # noqa: PLC0415
+
     _LOG.info("downloading %s", file.url)
     try:
         return Path(registry.fetch(file.path, downloader=pooch.HTTPDownloader(timeout=_SECONDS)))

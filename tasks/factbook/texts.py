@@ -57,5 +57,5 @@ def _phrasing(fact: Fact, form: Form, language: str) -> str:
 @functools.cache
 def _file(language: str) -> Mapping[str, Mapping[Form, list[str]]]:
     text = resources.files("tasks.factbook").joinpath(f"templates/{language}.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Mapping[Form, list[str]]] = yaml.safe_load(text)
-    return found
+    templates: Mapping[str, Mapping[Form, list[str]]] = yaml.load(text, yaml.CSafeLoader)
+    return templates
