@@ -30,6 +30,8 @@ def create_repository(name: str) -> None:
     Raises:
         UploadError: the hub cannot be reached, the token may not write there, or the repository has files.
     """
+    if name.count("/") != 1:
+        raise UploadError(f"--push {name} is refused: write owner/name")
     with _explained(name):
         api = HfApi()
         api.create_repo(name, private=True, exist_ok=True)

@@ -56,8 +56,10 @@ def test_an_empty_repository_is_filled_and_one_with_files_is_refused(writer: Hub
         ("others/retriever", TOKEN, "answers 403 Forbidden: set HF_TOKEN to a token that may write there"),
         ("team/retriever", "", "answers 401 Unauthorized: set HF_TOKEN"),
         ("team/my/retriever", TOKEN, "--push team/my/retriever is refused: write owner/name"),
+        ("retriever", TOKEN, "--push retriever is refused: write owner/name"),
+        ("team/my retriever", TOKEN, "--push team/my retriever is refused: write owner/name"),
     ],
-    ids=["another owner", "no token", "no name"],
+    ids=["another owner", "no token", "two slashes", "no owner", "white space"],
 )
 def test_a_repository_that_cannot_be_written_is_one_sentence(
     writer: HubServer, monkeypatch: pytest.MonkeyPatch, name: str, token: str, sentence: str
