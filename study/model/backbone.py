@@ -7,7 +7,7 @@ refused: transformers would draw them at random.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ from study.model.model_files import (
     weight_files,
 )
 from study.model.pooling import POOLINGS
-from study.model.pooling_and_prompts import Backbone, Head, resolve
+from study.model.pooling_and_prompts import Backbone, resolve
+from study.model.sentence_transformers_files import Head
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh,
@@ -87,7 +88,7 @@ def _encoder(config: TrialConfig, backbone: Backbone, transformer: Any, *, bf16:
         "passage": TextForm(backbone.passage_prefix, backbone.max_passage_tokens),
     }
     tokenizer = _tokenizer(backbone, transformer)
-    heads = [_head(head) for head in backbone.heads]
+    heads = _heads(backbone.heads, transformer.config.get_text_config().hidden_size)
     encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)
@@ -117,8 +118,17 @@ def _transformer(backbone: Backbone, weights: Mapping[str, Tensor] | None = None
             ignore_mismatched_sizes=True,  # they are refused below, by name
             **unused,
         )
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        raise _not_loaded(folder, error) from error
+    except BackboneError:
+        raise
+    except Exception as error:  # transformers raises many kinds for settings that it does not know
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()).partition('. ')[0]}"
+        raise BackboneError(
+            f"{folder} cannot be loaded by transformers {transformers.__version__}: {reason}"
+        ) from error
+    if uses_pooler and getattr(transformer, "pooler", None) is None:
+        raise BackboneError(
+            f"pooling: {type(transformer).__name__} in {folder} has no pooler of its own: choose another"
+        )
     missing = [key for key in loading["missing_keys"] if uses_pooler or not key.startswith("pooler.")]
     _check_loaded(folder, missing, loading["mismatched_keys"])
     loaded: nn.Module = transformer
@@ -136,14 +146,12 @@ def _architecture(folder: Path, settings: Any) -> Any:
             f"{folder / CONFIG}: model type '{settings.model_type}' has an encoder and a decoder, and transformers "
             "cannot load the encoder alone: choose an encoder, or a model of T5's kind"
         )
-    return encoder or architecture
-
-
-def _not_loaded(folder: Path, error: Exception) -> BackboneError:
-    if isinstance(error, BackboneError):
-        return error
-    reason = " ".join(str(error).split()).partition(". ")[0]
-    return BackboneError(f"{folder} cannot be loaded by transformers {transformers.__version__}: {reason}")
+    chosen = encoder or architecture
+    if chosen.main_input_name != "input_ids" or settings.sub_configs.keys() & {"vision_config", "audio_config"}:
+        raise BackboneError(
+            f"{folder / CONFIG}: model type '{settings.model_type}' reads images or sound: choose a model of text alone"
+        )
+    return chosen
 
 
 def _check_loaded(folder: Path, missing: list[str], mismatched: Any) -> None:
@@ -176,7 +184,7 @@ def _tokenizer(backbone: Backbone, transformer: Any) -> Any:
         raise BackboneError(
             f"the tokenizer in {folder} is not a fast one ({type(tokenizer).__name__}): choose another model"
         )
-    rows = transformer.get_input_embeddings().num_embeddings
+    rows = _token_embeddings(folder, transformer)
     if len(tokenizer) < SMALLEST_VOCABULARY * rows:
         raise BackboneError(
             f"the tokenizer in {folder} has {len(tokenizer):,} tokens and the model embeds {rows:,}: it is incomplete "
@@ -191,9 +199,35 @@ def _tokenizer(backbone: Backbone, transformer: Any) -> Any:
     return tokenizer
 
 
-def _head(head: Head) -> nn.Module:
-    if head.kind == "Normalize":
-        return Normalize()
+def _token_embeddings(folder: Path, transformer: Any) -> int:
+    """Return how many tokens a transformer embeds."""
+    try:
+        embedding = transformer.get_input_embeddings()
+    except NotImplementedError:
+        embedding = None
+    if not isinstance(embedding, nn.Embedding):
+        raise BackboneError(
+            f"{type(transformer).__name__} in {folder} has no table of token embeddings: choose another"
+        )
+    return embedding.num_embeddings
+
+
+def _heads(heads: Sequence[Head], width: int) -> list[nn.Module]:
+    """Return the modules after pooling, for vectors of the given width."""
+    modules: list[nn.Module] = []
+    for head in heads:
+        if head.kind == "Normalize":
+            modules.append(Normalize())
+            continue
+        dense = _dense(head)
+        if dense.linear.in_features != width:
+            raise BackboneError(f"{head.path / CONFIG} takes {dense.linear.in_features} features and gets {width}")
+        width = dense.linear.out_features
+        modules.append(dense)
+    return modules
+
+
+def _dense(head: Head) -> Dense:
     settings = read_json(head.path / CONFIG)
     package, _, activation = settings.get("activation_function", "torch.nn.modules.activation.Tanh").rpartition(".")
     if activation not in ACTIVATIONS or not package.startswith("torch.nn."):

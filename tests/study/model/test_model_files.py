@@ -6,10 +6,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
 
 from study.config import TrialConfig
 from study.model.backbone import check_backbone, load_encoder
@@ -72,6 +74,22 @@ def _adapters(folder: Path) -> None:
     update(folder / "adapter_config.json", {"base_model_name_or_path": "intfloat/multilingual-e5-small"})
 
 
+def _settings(**changes: Any) -> Callable[[Path], None]:
+    return lambda folder: update(folder / "config.json", changes)
+
+
+def _narrower_dense(folder: Path) -> None:
+    update(folder / "2_Dense" / "config.json", {"in_features": 16})
+    weights = {"linear.weight": torch.zeros(32, 16), "linear.bias": torch.zeros(32)}
+    save_file(weights, folder / "2_Dense" / "model.safetensors")
+
+
+def _images_and_text(folder: Path) -> None:
+    layer = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    vision = layer | {"image_size": 16, "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=layer, vision_config=vision, projection_dim=8)).save_pretrained(folder)
+
+
 def _null_pad_token(folder: Path) -> None:
     TOKENIZERS["gpt2"](folder)
     update(folder / "tokenizer_config.json", {"pad_token": None})
@@ -112,6 +130,11 @@ def labse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (_write("config.json", "[]"), r"config\.json holds a list where an object is expected"),
         (_write("config.json", '{"model_type": "unheard-of"}'), "cannot be loaded by transformers"),
         (_write("2_Dense/config.json", '{"in_features": 32}'), r"2_Dense/model\.safetensors does not fit"),
+        (_narrower_dense, r"2_Dense/config\.json takes 16 features and gets 32"),
+        (_settings(hidden_act="unheard-of"), r"LaBSE cannot be loaded by transformers [\d.]+: KeyError: 'unheard-of'"),
+        (_settings(hidden_size="wide"), "LaBSE cannot be loaded by transformers"),
+        (_write("modules.json", "[]"), r"has a modules\.json but no 1_Pooling/config\.json"),
+        (_images_and_text, "model type 'clip' reads images or sound"),
         (_adapters, "LaBSE holds adapters for 'intfloat/multilingual-e5-small' alone: merge them"),
         (_shards, r"model-00002-of-00002\.safetensors is missing, but model\.safetensors\.index\.json lists it"),
     ],
@@ -127,6 +150,22 @@ def test_a_damaged_folder_is_refused_before_a_study_and_by_whoever_loads_it(
         with pytest.raises(BackboneError, match=sentence) as refusal:
             use(settings)
         assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pooling": "pooler"}, "pooling: DistilBertModel in .* has no pooler of its own"),
+        ({"lora": {"targets": ["querry"]}}, "lora.targets: .* no linear layer called 'querry'"),
+    ],
+)
+def test_settings_that_a_model_cannot_serve_are_refused_before_a_study(
+    tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    name = "distilbert/distilbert-base-multilingual-cased"
+    folder = LAYOUTS[name].write(tmp_path / name)
+    with pytest.raises(BackboneError, match=sentence):
+        check_backbone(TrialConfig.model_validate({"backbone": str(folder)} | changes))
 
 
 def test_weights_in_several_files_are_loaded(labse: Path, tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""What a model's files for sentence-transformers say: modules, pooling, similarity and limits. Starts without torch.
+
+Whatever they ask for that would change embeddings, and that the study does not do, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from study.model.model_files import TOKENIZER_CONFIG, BackboneError, read_json
+from study.model.pooling import POOLINGS
+
+NUMBERED_FROM_PADDING = {
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet", "longformer", "luke"),
+    "data2vec-text",
+}
+"""Model types that number positions from the padding id on, so that they have fewer than they state."""
+
+SENTENCE_BERT, SENTENCE_TRANSFORMERS = "sentence_bert_config.json", "config_sentence_transformers.json"
+_LENGTHS = {"max_seq_length", "query_length", "document_length"}
+_WITHOUT_EFFECT = {"modality_config", "module_output_name", "unpad_inputs", "do_lower_case"} | _LENGTHS
+"""Keys of `sentence_bert_config.json` that are read here, or that change no embedding of a text."""
+_LOADING = {"attn_implementation", "torch_dtype", "dtype", "add_pooling_layer"}
+"""Likewise, of its `model_args`."""
+
+
+class Head(NamedTuple):
+    """A module applied after pooling."""
+
+    kind: str
+    """`Dense` or `Normalize`."""
+    path: Path
+
+
+def split_modules(
+    root: Path, modules: Sequence[Mapping[str, str]] | None
+) -> tuple[Path, Path | None, tuple[Head, ...]]:
+    """Return the transformer's folder, the pooling's file, and the modules after pooling in their order.
+
+    Args:
+        root: the model's folder.
+        modules: what `modules.json` lists; None without that file.
+
+    Raises:
+        BackboneError: a module is unknown or needs code of its own, or embeddings are not to be compared by cosine.
+    """
+    folder, pooling, heads = root, None, []
+    for module in modules or ():
+        package, _, kind = module["type"].rpartition(".")
+        if package.partition(".")[0] != "sentence_transformers":
+            raise BackboneError(
+                f"{root / 'modules.json'} asks for '{module['type']}', code from outside sentence-transformers, which "
+                "is never run: choose another model"
+            )
+        path = root / module["path"]
+        if kind == "Transformer":
+            folder = path
+        elif kind == "Pooling":
+            pooling = path / "config.json"
+        elif kind in {"Dense", "Normalize"}:
+            heads.append(Head(kind, path))
+        else:
+            raise BackboneError(
+                f"{root / 'modules.json'} asks for a '{kind}' module: known are Transformer, Pooling, Dense, Normalize"
+            )
+    _check_similarity(root, heads)
+    while heads and heads[-1].kind == "Normalize":  # the encoder normalizes in any case
+        heads.pop()
+    return folder, pooling, tuple(heads)
+
+
+def _check_similarity(root: Path, heads: Sequence[Head]) -> None:
+    """Refuse embeddings that are not meant to be compared by their cosine."""
+    path = root / SENTENCE_TRANSFORMERS
+    settings = read_json(path)
+    similarity = settings.get("similarity_fn_name") or "cosine"
+    normalized = bool(heads) and heads[-1].kind == "Normalize"
+    if similarity != "cosine" and not (similarity == "dot" and normalized):
+        raise BackboneError(
+            f"{path} asks for similarity_fn_name '{similarity}' of embeddings that are not normalized, and the study "
+            "compares by cosine: write cosine there if that is what you want, or choose another model"
+        )
+    if settings.get("truncate_dim"):
+        raise BackboneError(f"{path} sets truncate_dim, and the study keeps all dimensions: remove it there")
+    kind = settings.get("model_type") or "SentenceTransformer"
+    if kind != "SentenceTransformer":
+        raise BackboneError(f"{path} says that the model is a {kind}, which does not give one vector for a text")
+
+
+def read_pooling(path: Path | None) -> str:
+    """Return the pooling that a model's file asks for, a key of `POOLINGS`.
+
+    Raises:
+        BackboneError: there is no file, or it asks for a pooling that the study does not have.
+    """
+    if path is None or not path.is_file():
+        missing = "1_Pooling/config.json" if path is None else str(path)
+        raise BackboneError(f"the model has a modules.json but no {missing}: copy it too, or set pooling")
+    settings = read_json(path)
+    stated = settings.get("pooling_mode") or [
+        key for key, value in settings.items() if key.startswith("pooling_mode_") and value
+    ]
+    modes = [stated] if isinstance(stated, str) else stated or ["mean"]
+    names = {name: key for key, pooling in POOLINGS.items() if not pooling.uses_pooler for name in pooling[1:3]}
+    if len(modes) != 1 or modes[0] not in names or not settings.get("include_prompt", True):
+        known = ", ".join(pooling.mode for pooling in POOLINGS.values() if not pooling.uses_pooler)
+        without = "" if settings.get("include_prompt", True) else " without the prompt's tokens"
+        raise BackboneError(
+            f"{path} asks for pooling {' and '.join(map(str, modes))}{without}: known are {known}, one at a time and "
+            "over all tokens; set pooling to train with another"
+        )
+    return names[modes[0]]
+
+
+def read_sentence_bert(folder: Path) -> dict[str, Any]:
+    """Return the transformer's settings for sentence-transformers.
+
+    Raises:
+        BackboneError: they ask for something that changes embeddings and that the study does not do.
+    """
+    path = folder / SENTENCE_BERT
+    settings = read_json(path)
+    asked = {key for key, value in settings.items() if value and key not in _WITHOUT_EFFECT}
+    if settings.get("transformer_task") == "feature-extraction":
+        asked.remove("transformer_task")
+    for key in {"model_args", "model_kwargs"} & asked:
+        asked -= {key} if settings[key].keys() <= _LOADING else set()
+    if "message" in (settings.get("modality_config") or {}):
+        asked.add("modality_config: message")
+    if asked:
+        raise BackboneError(f"{path} asks for {', '.join(sorted(asked))}, which the study does not do")
+    return settings
+
+
+def token_limit(folder: Path, settings: Mapping[str, Any], sentence_bert: Mapping[str, Any]) -> int:
+    """Return how many tokens the model reads: the smallest of all limits that its files state."""
+    tokenizer = read_json(folder / TOKENIZER_CONFIG)
+    limits = [sentence_bert.get("max_seq_length"), tokenizer.get("model_max_length"), _positions(settings)]
+    return int(min(limit for limit in [*limits, 10**9] if limit and limit > 0))
+
+
+def _positions(settings: Mapping[str, Any]) -> int | None:
+    relative = "relative_attention_num_buckets" in settings  # T5 states n_positions, which do not limit it
+    positions: int | None = settings.get("max_position_embeddings") or (
+        None if relative else settings.get("n_positions")
+    )
+    if positions and settings.get("model_type") in NUMBERED_FROM_PADDING:
+        return positions - int(settings.get("pad_token_id") or 0) - 1
+    return positions
