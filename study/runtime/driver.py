@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.results import files, layout
-from study.runtime import loggers
+from study.runtime import loggers, ray_internals
 from study.runtime.messages import trial_number
 from study.runtime.progress import Progress
 from study.runtime.record import Record
@@ -60,7 +60,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
         run_config=tune.RunConfig(
             name=f"{time.strftime('%Y%m%d-%H%M%S')}",
             storage_path=files.join(folder, layout.TUNE),
-            callbacks=[progress, *loggers.callbacks(config, folder, searcher.assignment)],
+            callbacks=[progress, ReleaseEnded(folder), *loggers.callbacks(config, folder, searcher.assignment)],
             failure_config=tune.FailureConfig(max_failures=TRIAL_FAILURES),
             verbose=0,
         ),
@@ -68,6 +68,38 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     with progress:
         tuner.fit()
     return progress.seconds
+
+
+class ReleaseEnded(tune.Callback):
+    """Releases the placement groups of trials that have ended, among them those that the scheduler stopped.
+
+    The controller of a stopped trial dies with its driver and leaves its group behind, some time after Tune counts the
+    trial as ended: so this looks again at every step of Tune, once per second, until the study ends.
+    """
+
+    _EVERY_S = 1.0
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._ended: set[str] = set()
+        self._looked = 0.0
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Remember a trial that completed or was stopped."""
+        self._remember(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Remember a trial that failed for good."""
+        self._remember(trial)
+
+    def _remember(self, trial: Any) -> None:
+        self._ended.add(layout.trial_folder(self._folder, trial_number(trial.config)))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Release what ended trials have left."""
+        if self._ended and time.monotonic() - self._looked > self._EVERY_S:
+            ray_internals.release(*self._ended)
+            self._looked = time.monotonic()
 
 
 def open_record(config: StudyConfig, url: str, folder: str) -> Record:

@@ -9,7 +9,6 @@ from typing import Any
 
 import ray.train
 from ray import tune
-from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
@@ -93,7 +92,7 @@ def measure_on_workers(
         scratch: a folder for Ray Train's own files that every node reaches; the caller removes it.
     """
     queue = Queue(actor_options={"num_cpus": 0})
-    trainer = TorchTrainer(
+    trainer = ray_internals.TrialTrainer(
         partial(_measure, config, runs, queue),
         torch_config=torch_config(config.resources),
         scaling_config=scaling(config.resources),
@@ -138,9 +137,9 @@ def scaling(resources: ResourcesConfig, workers: int | None = None, **options: A
     )
 
 
-def _trainer(assignment: Assignment, study_folder: str) -> TorchTrainer:
+def _trainer(assignment: Assignment, study_folder: str) -> ray_internals.TrialTrainer:
     resources, folder = assignment.trial.resources, layout.trial_folder(study_folder, assignment.number)
-    return TorchTrainer(
+    return ray_internals.TrialTrainer(
         partial(_train, assignment, folder),
         torch_config=torch_config(resources),
         scaling_config=scaling(resources),
