@@ -1,0 +1,90 @@
+"""Data that is missing when a trained trial is evaluated: a resumed study evaluates it from its best checkpoint.
+
+Ray Train and Tune are replaced by what they do for one worker: keep checkpoints in the trial's folder, collect reports.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray.train
+import torch
+
+from study.config import TrialConfig
+from study.results import layout
+from study.runtime import trial, worker
+from study.runtime.messages import Assignment
+from tasks.plugins import TaskError
+
+CORPUS = {"name": "factbook", "languages": ["th", "zh"], "held_out": 9}
+CONFIG = TrialConfig.model_validate(
+    {
+        "corpora": [CORPUS],
+        "benchmarks": [{"name": "held_out", "corpus": CORPUS, "label": label} for label in ("own", "twin")],
+        "validation": {"benchmark": {"name": "held_out", "corpus": CORPUS | {"held_out": 5}}, "every": 1},
+        "steps": 3,
+        "batch_size": 4,
+        "max_query_tokens": 16,
+        "max_passage_tokens": 16,
+    }
+)
+
+
+class OneWorker:
+    """In place of a TorchTrainer: runs the worker in this process."""
+
+    def __init__(self, assignment: Assignment, study_folder: str) -> None:
+        self._assignment, self._folder = assignment, layout.trial_folder(study_folder, assignment.number)
+
+    def fit(self) -> None:
+        Path(self._folder).mkdir(parents=True, exist_ok=True)
+        worker.train_worker(self._assignment, self._folder)
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the trial reports to Tune; Ray is replaced."""
+    folder = Path(layout.trial_folder(str(tmp_path), 0))
+    told: list[dict[str, Any]] = []
+
+    def report(_: dict[str, Any], checkpoint: Any = None, checkpoint_dir_name: str = "") -> None:
+        if checkpoint:
+            shutil.copytree(checkpoint.path, folder / checkpoint_dir_name)
+
+    monkeypatch.setattr(ray.train, "report", report)
+    monkeypatch.setattr(ray.train, "get_all_reported_checkpoints", list)
+    monkeypatch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(trial, "_trainer", OneWorker)
+    monkeypatch.setattr("study.runtime.ray_internals.release", lambda _: None)
+    monkeypatch.setattr("ray.tune.report", told.append)
+    return told
+
+
+def test_a_trained_trial_whose_benchmark_failed_is_evaluated_later_without_further_training(
+    tmp_path: Path, reports: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise TaskError("passages.tsv has no line with the id 7: bring a complete copy")
+
+    assignment = Assignment(0, CONFIG).to_dict()
+    with monkeypatch.context() as missing:
+        missing.setattr(worker, "measure", fails)
+        trial.run_trial(assignment, study_folder=str(tmp_path))
+    reason = "passages.tsv has no line with the id 7: bring a complete copy"
+    assert reports == [{"failed": reason, "resumable": True}]
+    folder = layout.trial_folder(str(tmp_path), 0)
+    trained = layout.checkpoints(folder)
+    assert len(trained) == CONFIG.steps
+
+    def trains(*_: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("study.training.batch.BatchMaker.make", trains)
+    trial.run_trial(assignment, study_folder=str(tmp_path))
+    assert reports[-1]["final"]
+    assert reports[-1]["own/multilingual/map"] == reports[-1]["twin/multilingual/map"] > 0
+    assert {file.name for file in (Path(folder) / "positions").iterdir()} == {"own.parquet", "twin.parquet"}
+    assert set(layout.checkpoints(folder)) < set(trained)
