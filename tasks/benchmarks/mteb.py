@@ -29,7 +29,7 @@ from pathlib import Path
 
 from tasks.data import hub
 from tasks.formats.collection import MissingPassages, Options, Pairs, load_collection, names_of
-from tasks.formats.dataset_card import CARD, declared_files, present_files
+from tasks.formats.dataset_card import CARD, card_language, declared_files, present_files
 from tasks.formats.layouts import WORDS, DataFile, data_files, of_split, splits
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
@@ -56,7 +56,7 @@ def load(  # noqa: PLR0913 - one per option
         path: a local copy in place of `repository` and `revision`.
         languages: as in the names of the data set, such as `ara-deu`, or by another code of the same language; all
             by default.
-        language: of a data set that has no languages in its names.
+        language: of a data set that has no languages in its names; by default the one that its card names.
         pairs: whether a name such as `ara-deu` has the queries' or the passages' language first; `none` where it is
             one language.
         split: whose qrels to use, where there are several; `test` by default.
@@ -86,8 +86,11 @@ def load(  # noqa: PLR0913 - one per option
         source, details = str(folder), {"path": str(folder)}
     else:
         repository, revision = _pinned(repository, revision)
-        declared, files = _downloaded(repository, revision, options)
+        folder = hub.dataset_folder(repository, revision, [CARD, ".gitattributes"])  # a card is optional
+        declared = declared_files(folder)
+        files = _downloaded(repository, revision, declared, options)
         source, details = f"the data set {repository}", {"repository": repository, "commit": revision}
+    options = options._replace(language=language or card_language(folder))
     benchmark = load_collection("mteb", source, files, options)
     return replace(
         benchmark, details=details | dict(benchmark.details), splits=tuple(splits(declared)) or benchmark.splits
@@ -107,16 +110,14 @@ def _pinned(repository: str | None, revision: str | None) -> tuple[str, str]:
     return repository, revision
 
 
-def _downloaded(repository: str, revision: str, options: Options) -> tuple[list[DataFile], list[DataFile]]:
-    """Download what is measured; return what the card declares, and the files."""
-    card_folder = hub.dataset_folder(repository, revision, [CARD, ".gitattributes"])  # a card is optional
-    declared = declared_files(card_folder)
+def _downloaded(repository: str, revision: str, declared: list[DataFile], options: Options) -> list[DataFile]:
+    """Download and return what is measured: files that the card declares, or all that look like data without it."""
     if not declared:
         patterns = [f"*{word}*" for word in WORDS] + ["data/*"]
-        return [], data_files(hub.dataset_folder(repository, revision, patterns))
+        return data_files(hub.dataset_folder(repository, revision, patterns))
     wanted = _wanted(declared, options)
     folder = hub.dataset_folder(repository, revision, [file.path.as_posix() for file in wanted])
-    return declared, present_files(folder, wanted)
+    return present_files(folder, wanted)
 
 
 def _wanted(declared: list[DataFile], options: Options) -> list[DataFile]:

@@ -34,7 +34,8 @@ def declared_files(folder: Path) -> list[DataFile]:
         TaskError: the data set has instructions for its queries, which are not read here.
     """
     declared: list[DataFile] = []
-    for config in _configs(folder / CARD):
+    configs = _header(folder / CARD).get("configs")
+    for config in (config for config in configs or [] if isinstance(config, dict)):
         name = str(config.get("config_name", "default"))
         if any(word in _INSTRUCTIONS for word in name.split("-")):
             raise TaskError(f"{folder} has instructions for its queries (configuration '{name}'), which are not read")
@@ -63,16 +64,23 @@ def present_files(folder: Path, declared: list[DataFile]) -> list[DataFile]:
     return files
 
 
-def _configs(card: Path) -> list[dict[str, Any]]:
+def card_language(folder: Path) -> str | None:
+    """Return the language of the data set if its card names exactly one."""
+    language = _header(folder / CARD).get("language")
+    languages = [language] if isinstance(language, str) else language or []
+    return str(languages[0]) if len(languages) == 1 else None
+
+
+def _header(card: Path) -> dict[str, Any]:
+    """Return the YAML at the beginning of a card; nothing without a card."""
     if not card.is_file():
-        return []
-    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|\Z)", card.read_text(encoding="utf-8"), re.DOTALL)
+        return {}
+    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|\Z)", card.read_text("utf-8", errors="replace"), re.DOTALL)
     try:
-        header = yaml.safe_load(match[1]) if match else None
+        header = yaml.safe_load(match[1]) if match else {}
     except yaml.YAMLError:
-        raise TaskError(f"the YAML at the beginning of {card} is malformed") from None
-    configs = header.get("configs") if isinstance(header, dict) else None
-    return [config for config in configs or [] if isinstance(config, dict)]
+        raise TaskError(f"the YAML at the beginning of {card} is malformed: correct it, or remove the card") from None
+    return header if isinstance(header, dict) else {}
 
 
 def _part_and_language(name: str) -> tuple[Part | None, str]:

@@ -46,10 +46,10 @@ def json_lines(rows: Rows) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def card(*configs: tuple[str, str, str]) -> bytes:
+def card(*configs: tuple[str, str, str], languages: Sequence[str] = ("tha", "zho")) -> bytes:
     """A card with a configuration per (name, split, pattern)."""
     listed = [{"config_name": name, "data_files": [{"split": split, "path": path}]} for name, split, path in configs]
-    return f"---\nlanguage:\n- th\n{yaml.safe_dump({'configs': listed})}---\n# A data set\n".encode()
+    return f"---\n{yaml.safe_dump({'language': list(languages), 'configs': listed})}---\n# A data set\n".encode()
 
 
 def per_language(languages: Sequence[str], split: str = "validation", key: str = "id") -> dict[str, bytes]:
@@ -124,6 +124,14 @@ def test_a_data_set_without_languages_in_its_names_is_given_one(
         assert benchmark.details["split"] == "test"
         with pytest.raises(TaskError, match=r"lies in no folder of a language: name its language"):
             load_benchmark("mteb", source)
+
+
+def test_the_only_language_of_a_card_is_that_of_the_data(tmp_path: Path, cache: Path) -> None:
+    files = {f"{part}.jsonl": json_lines(rows) for part, rows in parts("th").items()}
+    declared = [(part, "test", f"{part}.jsonl") for part in parts("th")]
+    folder = copy_of(files | {"README.md": card(*declared, languages=["tha"])}, tmp_path / "copy")
+    assert mteb.load(path=folder).languages == ("th",)
+    assert mteb.load(path=folder, language="lo").languages == ("lo",)
 
 
 def test_the_files_of_one_split_are_enough(hub: HubServer) -> None:
