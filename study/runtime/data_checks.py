@@ -42,6 +42,17 @@ def check_data(config: StudyConfig, *, download: bool) -> tuple[Corpus, ...]:
     return tuple(checks.corpora.values())
 
 
+def without_copy(config: StudyConfig) -> list[str]:
+    """Return the corpora and benchmarks without a `path`, such as `corpus mmarco`: a run may have to download them."""
+    names: dict[str, None] = {}
+    for trial in config.examples:
+        corpora = trial.corpora if trial.steps else ()
+        names |= dict.fromkeys(f"corpus {c.name}" for c in corpora if not is_local(c.name, c.options))
+        benchmarks = (trial.validation.benchmark, *trial.benchmarks)
+        names |= dict.fromkeys(f"benchmark {b.key}" for b in benchmarks if not benchmark_is_local(b.name, b.options))
+    return list(names)
+
+
 class _Checks:
     """Checks trials; what several of them share is read once."""
 

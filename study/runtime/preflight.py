@@ -19,7 +19,7 @@ from study.config import BUILTIN, TrialConfig, backbone_folder
 from study.model.pooling_and_prompts import lines, resolve
 from study.results import layout
 from study.runtime import resources
-from study.runtime.data_checks import check_data
+from study.runtime.data_checks import check_data, without_copy
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.schema import Corpus
@@ -167,6 +167,8 @@ def show(plan: Plan, console: Console) -> None:
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         console.print(Text(f"corpus {corpus.name}: {about}"), soft_wrap=True)
+    if downloads := without_copy(config):
+        console.print(Text(f"downloaded by a run, and checked then: {', '.join(downloads)}"), soft_wrap=True)
     for name, settings in plan.backbones.items():
         for line in lines(f"backbone {name}", settings):
             console.print(Text(line), soft_wrap=True)

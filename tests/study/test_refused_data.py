@@ -58,6 +58,12 @@ def test_data_that_every_trial_can_use_passes(folder: Path) -> None:
     assert outcome.exit_code == 0, outcome.output
 
 
+def test_what_a_run_would_download_is_named_and_not_downloaded(folder: Path) -> None:
+    outcome = study(folder, {"benchmarks": ["xquad_r", {"name": "local", "path": "own"}]}, "--dry-run")
+    assert outcome.exit_code == 0, outcome.output
+    assert "downloaded by a run, and checked then: benchmark xquad_r\n" in outcome.output
+
+
 REFUSED = [
     ({"benchmarks": [{"name": "local", "path": "nowhere"}]}, "no folder .*nowhere"),
     ({"benchmarks": [{"name": "xquad_r", "path": "nowhere"}]}, "there is no folder .*nowhere"),
