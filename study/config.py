@@ -389,6 +389,9 @@ class TrialConfig(Settings):
     """Evaluate long passages by their best window; by default a passage is its first max_passage_tokens."""
     centring: tuple[CentringConfig, ...] = ()
     """Measure every benchmark with centred embeddings too, from the same encoding: `both`, `passages`, or settings."""
+    top_lists: bool = False
+    """Also search the ten best passages of every query in the pool of all languages, for `mrc@10` and the four kinds of
+    first hits; takes about as long as scoring all passages once more."""
     resources: ResourcesConfig = ResourcesConfig()
 
     @pydantic.field_validator("centring", mode="before")

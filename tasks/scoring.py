@@ -27,9 +27,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.metrics import NOT_RETRIEVED, Lists, measured_in, metric
+from tasks.metric import NOT_RETRIEVED, Lists
+from tasks.metrics import measured_in, metric
 from tasks.relevance import Relevance, slots
 from tasks.schema import Benchmark, Pool, Rows, Setting, Texts
+from tasks.top_lists import top_list_scores
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 POSITIONS = pa.schema(
@@ -121,8 +123,21 @@ def metric_key(benchmark: str, setting: Setting, name: str) -> str:
     return f"{benchmark}/{setting}/{name}" if metric(name).names_setting else f"{benchmark}/{name}"
 
 
-def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting], metrics: Sequence[str]) -> Scores:
+def metrics_of(
+    positions: pa.Table,
+    benchmark: str,
+    settings: Sequence[Setting],
+    metrics: Sequence[str],
+    top_lists: pa.Table | None = None,
+) -> Scores:
     """Return the metrics of a benchmark in each setting in which they exist, and those measured automatically.
+
+    Args:
+        positions: see `POSITIONS`.
+        benchmark: the benchmark's name.
+        settings: the settings to score.
+        metrics: names of metrics.
+        top_lists: the best passages of each query (`tasks.top_lists`), for the metrics that need them.
 
     Raises:
         TaskError: an unknown metric.
@@ -138,6 +153,9 @@ def metrics_of(positions: pa.Table, benchmark: str, settings: Sequence[Setting],
             scores.by_pair.update({"-".join(pair): means for pair, means in units.items()})
         else:
             units = _means(values, ["query_language"], names)
+        if top_lists is not None and setting is Setting.MULTILINGUAL:
+            more = _means(top_list_scores(top_lists), ["query_language"], measured_in(setting, top_lists=True))
+            units = {unit: means | more[unit] for unit, means in units.items()}
         languages = dict.fromkeys(unit[0] for unit in units)
         scores.by_language[setting] = {
             language: _macro([means for unit, means in units.items() if unit[0] == language]) for language in languages

@@ -11,7 +11,8 @@ from study.analysis.formats import metric_name, setting
 from study.analysis.study import HYBRID, Group, sampling_of
 from study.analysis.tables import Cell, Table, number_cell
 from study.results.trial_result import BenchmarkResult, Scores, TrialResult
-from tasks.metrics import Metric, language_bias
+from tasks.metric import Metric
+from tasks.metrics import language_bias
 from tasks.schema import Setting
 
 UNSEEN_MARK = "†"
@@ -74,8 +75,9 @@ def heat_table(result: TrialResult, benchmark: str, metric: str) -> Table:
 
 
 def language_bias_tables(groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> tuple[Table, ...]:
-    """Return a table per metric of language bias: one row per query language, one column per group."""
-    return tuple(_bias_table(metric, groups, benchmark, unseen) for metric in language_bias())
+    """Return a table per metric of language bias that was measured: a row per query language, a column per group."""
+    tables = (_bias_table(metric, groups, benchmark, unseen) for metric in language_bias())
+    return tuple(table for table in tables if table.rows)
 
 
 def _bias_table(metric: Metric, groups: Sequence[Group], benchmark: str, unseen: frozenset[str]) -> Table:

@@ -16,7 +16,8 @@ from study.config import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
 from study.results.trial_result import TrialResult
-from tasks.metrics import Metric, metric
+from tasks.metric import Metric
+from tasks.metrics import metric
 from tasks.schema import Setting
 
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")

@@ -5,6 +5,7 @@
 <study>/pareto.json              for several objectives: the trials that no other dominates
 <study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair (`trial_result.TrialResult`)
 <study>/trials/0003/positions/   positions of relevant passages by query, one Parquet file per benchmark
+<study>/trials/0003/top_lists/   the best passages of every query, likewise, if they were searched
 <study>/trials/0003/examples.json  what was retrieved for some queries of each language
 <study>/trials/0003/step-...     the checkpoints that are kept
 <study>/tensorboard/             scalars and HParams
@@ -71,6 +72,11 @@ def record_url(study_folder: str, chosen: str | None) -> str:
 def trial_folder(study_folder: str, number: int) -> str:
     """Return where trial `number` keeps its files."""
     return files.join(study_folder, TRIALS, f"{number:04d}")
+
+
+def top_lists_file(folder: str, benchmark: str) -> str:
+    """Return the Parquet file of the best passages of each query of a benchmark, if a trial searched them."""
+    return files.join(folder, "top_lists", f"{benchmark}.parquet")
 
 
 def positions_file(folder: str, benchmark: str) -> str:

@@ -25,12 +25,14 @@ from study.retrieval.evaluation_checkpoint import Partial
 from study.retrieval.examples import Example, ExampleSearch
 from study.retrieval.positions import PADDING, PositionCounter, pair_scores
 from study.retrieval.runs import RunWriter
+from study.retrieval.search import TopK
 from study.retrieval.stream import Block, Progress, Stream
 from tasks.metrics import metric
 from tasks.relevance import Relevance, slots
 from tasks.relevance import relevance as resolve
 from tasks.schema import Benchmark, Pool, Rows, Setting
 from tasks.scoring import metrics_of, positions_table
+from tasks.top_lists import LENGTH, first_passages, top_lists_table
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Evaluation:
     """Position of every relevant passage for every query (`tasks.scoring.POSITIONS`)."""
     examples: list[Example]
     """The passages retrieved for some queries."""
+    top_lists: pa.Table | None
+    """The best passages of every query (`tasks.top_lists.TOP_LISTS`), if they were searched."""
 
     def result(self) -> BenchmarkResult:
         """Return everything that has no file of its own."""
@@ -67,6 +71,15 @@ class Centring(NamedTuple):
     config: CentringConfig
     means: LanguageMeans
     """Means of other texts; languages that are missing are estimated on the benchmark."""
+
+
+class Extras(NamedTuple):
+    """Measurements that take time of their own and are left out by default."""
+
+    centrings: Sequence[Centring] = ()
+    """The same in every process."""
+    top_lists: bool = False
+    """Whether to search the best passages of every query over all languages."""
 
 
 class Outputs(NamedTuple):
@@ -96,7 +109,7 @@ def evaluate_views(
     encoder: TextEncoder,
     benchmark: Benchmark,
     encoding: Encoding,
-    centrings: Sequence[Centring] = (),
+    extras: Extras = Extras(),  # noqa: B008
     *,
     progress: Progress | None = None,
     outputs: Outputs = Outputs(),  # noqa: B008
@@ -110,7 +123,7 @@ def evaluate_views(
         encoder: the same weights in every process; left in evaluation mode.
         benchmark: the same data in every process.
         encoding: batch and block sizes, and whether long passages are scored by their best window.
-        centrings: the same in every process.
+        extras: further measurements.
         progress: called with the number of texts encoded.
         outputs: files to write on the way.
 
@@ -120,13 +133,16 @@ def evaluate_views(
     for name in benchmark.metrics:
         metric(name)  # refuses an unknown one before any work is done
     relevance = resolve(benchmark)
-    stream = Stream(encoder, encoding, benchmark, relevance, progress, _sample(benchmark, centrings))
+    stream = Stream(encoder, encoding, benchmark, relevance, progress, _sample(benchmark, extras.centrings))
     query_QD, early = stream.queries(), stream.early()
     views = [View("", {}, query_QD)]
-    views += [centred(one.config, one.means, benchmark, relevance, query_QD, early) for one in centrings]
+    views += [centred(one.config, one.means, benchmark, relevance, query_QD, early) for one in extras.centrings]
     rankings = [Ranking(view, benchmark, relevance, early, outputs.runs) for view in views]
+    if extras.top_lists and Setting.MULTILINGUAL in benchmark.settings:
+        for ranking in rankings:
+            ranking.search_top_lists()
     counters = [ranking.counter for ranking in rankings]
-    searches = [search for ranking in rankings for search in ranking.examples.searches.values()]
+    searches = [search for ranking in rankings for search in ranking.searches()]
     partial = Partial(None if outputs.runs else outputs.partial, benchmark.name, counters, searches)
     _read(stream, early, rankings, partial)
     passages = _passages([benchmark.pools[i] for i in stream.pools])
@@ -152,6 +168,16 @@ class Ranking:
         self.counter = position_counter(relevance, view.query_QD, relevant, union=union)
         self.examples = ExampleSearch(self._benchmark, relevance, view.query_QD)
         self._writer = RunWriter(runs, self._benchmark, relevance, view.query_QD) if runs else None
+        self._first_P = first_passages(benchmark)
+        self._top: TopK | None = None
+
+    def search_top_lists(self) -> None:
+        """Search the best passages of every query too, one more than are kept as one may be ignored."""
+        self._top = TopK(self._view.query_QD, LENGTH + 1)
+
+    def searches(self) -> list[TopK]:
+        """Return the searches under way."""
+        return [*self.examples.searches.values(), *([self._top] if self._top else [])]
 
     def begin_pool(self, pool: int) -> None:
         """Prepare for the blocks of a pool."""
@@ -163,6 +189,8 @@ class Ranking:
         viewed = self._viewed(block)
         self.counter.add(*viewed)
         self.examples.add(viewed)
+        if self._top:
+            self._top.add(viewed.passage_NVD, viewed.row_N + int(self._first_P[block.pool]))
         if self._writer:
             self._writer.add(viewed)
 
@@ -177,15 +205,17 @@ class Ranking:
             self._writer.finish()
         benchmark, relevance = self._benchmark, self._relevance
         positions = measured_positions(benchmark, relevance, self.counter)
+        top_lists = top_lists_table(benchmark, relevance, self._top.best().key_QK) if self._top else None
         return Evaluation(
             benchmark=benchmark.name,
             revision=benchmark.revision,
             details=dict(benchmark.details),
-            **vars(metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics)),
+            **vars(metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics, top_lists)),
             queries=dict(Counter(benchmark.languages[i] for i in relevance.query_language_Q)),
             passages=passages,
             positions=positions,
             examples=self.examples.examples(),
+            top_lists=top_lists,
         )
 
     def _viewed(self, block: Block) -> Block:

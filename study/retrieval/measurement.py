@@ -19,7 +19,7 @@ from study.results import provenance
 from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
-from study.retrieval.evaluation import Centring, Evaluation, Outputs, evaluate_views
+from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
 from tasks.data.cache import cache_folder
 from tasks.holdout_split import training_rows
 from tasks.plugins import load_benchmark, load_corpus
@@ -55,6 +55,7 @@ def measure(
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
     outputs = Outputs(runs, cache_folder() / "evaluations" / digest)
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
+    extras = Extras(centrings, config.top_lists)
     for benchmark in benchmarks:
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
@@ -62,7 +63,7 @@ def measure(
                 progress(name, done, total)
 
         measured += evaluate_views(
-            encoder, benchmark, encoding(encoder, config), centrings, progress=advance, outputs=outputs
+            encoder, benchmark, encoding(encoder, config), extras, progress=advance, outputs=outputs
         )
     return measured
 

@@ -193,6 +193,8 @@ def _write(folder: str, result: TrialResult, evaluations: Sequence[Evaluation]) 
         return
     for evaluation in evaluations:
         files.write_table(layout.positions_file(folder, evaluation.benchmark), evaluation.positions)
+        if evaluation.top_lists is not None:
+            files.write_table(layout.top_lists_file(folder, evaluation.benchmark), evaluation.top_lists)
     examples = {evaluation.benchmark: evaluation.examples for evaluation in evaluations}
     files.write_json(files.join(folder, layout.EXAMPLES), examples)
     layout.write_result(folder, result)

@@ -88,9 +88,11 @@ def check_metric(name: str) -> None:
     setting, _, metric = name.partition(SEPARATOR)
     if setting not in list(Setting):
         raise TaskError(f"'{name}' does not start with a setting: {nearest(setting, [*Setting, LOSS])}")
-    settings = metrics.metric(metric).settings
-    if setting not in settings:
-        raise TaskError(f"'{metric}' does not exist in the setting '{setting}': write '{settings[0]}/{metric}'")
+    record = metrics.metric(metric)
+    if setting not in record.settings:
+        raise TaskError(f"'{metric}' does not exist in the setting '{setting}': write '{record.settings[0]}/{metric}'")
+    if record.needs_top_lists:
+        raise TaskError(f"'{metric}' needs a search, which validation does not make: choose another metric")
 
 
 def better(metric: str) -> Literal["maximize", "minimize"]:

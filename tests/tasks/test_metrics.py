@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from study.analysis.formats import decimals, metric_name
 from study.space.selection import check_metric
 from tasks import metrics
+from tasks.metric import NOT_RETRIEVED, Lists, Metric
 from tasks.plugins import TaskError
 from tasks.schema import Setting
 from tasks.scoring import POSITIONS, metrics_of
@@ -34,16 +35,16 @@ def scored(draw: st.DrawFn) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
     return scores, grades
 
 
-def lists(positions: object, grades: object = None, own: object = None) -> metrics.Lists:
+def lists(positions: object, grades: object = None, own: object = None) -> Lists:
     """Grades are 1 and every passage is in another language unless given."""
     positions_QR = np.array(positions, dtype=np.int64)
     grades_QR = (positions_QR > 0).astype(np.int64) if grades is None else np.array(grades, dtype=np.int64)
     own_QR = np.zeros(positions_QR.shape, np.bool_) if own is None else np.array(own)
     languages_QR = np.where(own_QR, 0, 1 + np.arange(positions_QR.shape[1]))
-    return metrics.Lists(positions_QR, grades_QR, languages_QR, np.zeros(len(positions_QR), np.int64))
+    return Lists(positions_QR, grades_QR, languages_QR, np.zeros(len(positions_QR), np.int64))
 
 
-def ranked(scores: Integers, grades: Integers) -> metrics.Lists:
+def ranked(scores: Integers, grades: Integers) -> Lists:
     """Positions where ties go to the smaller row, in an arbitrary order of the relevant passages."""
     place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1, kind="stable") + 1
     width = int((grades > 0).sum(axis=1).max())
@@ -179,8 +180,11 @@ def test_peer_is_not_defined_with_one_answer_per_language() -> None:
 
 def test_only_metrics_of_language_bias_are_better_when_lower() -> None:
     lower = [name for name in metrics.METRICS if not metrics.higher_is_better(name)]
-    assert lower == ["rank_distance", "language_preference", "worst_position"]
-    assert {*lower, "complete@100"} == {bias.name for bias in metrics.language_bias()}
+    assert lower == [
+        *("rank_distance", "language_preference", "worst_position"),
+        *("first_hit_irrelevant_own_language", "first_hit_irrelevant_other_language"),
+    ]
+    assert {*lower, "complete@100", "mrc@10"} < {bias.name for bias in metrics.language_bias()}
 
 
 def test_a_value_outside_the_bounds_of_its_metric_is_our_own_mistake() -> None:
@@ -211,13 +215,13 @@ def test_a_list_without_relevant_passages_is_our_own_mistake() -> None:
         metrics.metric("mrr")(lists([[0, 0]]))
 
 
-def hit(ranking: metrics.Lists, k: int) -> npt.NDArray[np.float64]:
+def hit(ranking: Lists, k: int) -> npt.NDArray[np.float64]:
     return np.asarray(metrics.recall(ranking, k) > 0, dtype=np.float64)
 
 
 def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the record alone it can be measured, selected by, named in a table, and refused with a hint."""
-    monkeypatch.setitem(metrics.METRICS, "hit", metrics.Metric("hit", "Hit", hit, cutoff="required", decimals=2))
+    monkeypatch.setitem(metrics.METRICS, "hit", Metric("hit", "Hit", hit, cutoff="required", decimals=2))
     row = ("q1", "th", "th", "th", 1, 2, 2)
     positions = pa.table(dict(zip(POSITIONS.names, [[value] for value in row], strict=True))).cast(POSITIONS)
     measured = metrics_of(positions, "b", [Setting.MONOLINGUAL], ["hit@1", "hit@5"])
@@ -229,7 +233,7 @@ def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_passages_that_are_not_retrieved_leave_a_question_incomplete_and_have_no_position() -> None:
-    ranking = lists([[3, metrics.NOT_RETRIEVED, 8], [metrics.NOT_RETRIEVED, 5, 0]], own=[[True, False, False]] * 2)
+    ranking = lists([[3, NOT_RETRIEVED, 8], [NOT_RETRIEVED, 5, 0]], own=[[True, False, False]] * 2)
     nan = pytest.approx(np.nan, nan_ok=True)
     expected = {
         "worst_position": [8, nan],
@@ -242,6 +246,6 @@ def test_passages_that_are_not_retrieved_leave_a_question_incomplete_and_have_no
 
 def test_two_relevant_passages_that_share_a_position_are_measured() -> None:
     """Scores that differ by rounding alone can be counted as equal on both sides, which leaves a gap behind them."""
-    lists = metrics.Lists(np.array([[1, 1, 3]]), np.array([[1, 1, 1]]), np.array([[0, 1, 2]]), np.array([0]))
+    lists = Lists(np.array([[1, 1, 3]]), np.array([[1, 1, 1]]), np.array([[0, 1, 2]]), np.array([0]))
     assert metrics.metric("ndcg@10")(lists)[0] == pytest.approx(1.17, abs=0.01)
     assert metrics.metric("mrr")(lists).tolist() == [1]

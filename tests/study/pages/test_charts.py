@@ -67,6 +67,9 @@ def test_language_bias_charts_hold_every_language_of_every_group(synthetic_study
     names = {language: language.upper() for language in synthetic_study.results[0].benchmarks["xquad_r"].queries}
     for bias in language_bias():
         drawn = charts.language_bias_charts(bias, groups, "xquad_r", names)
+        if bias.needs_top_lists:  # which this study did not search
+            assert not drawn
+            continue
         assert [len(rows_of(chart)) for chart in drawn] == [33, 33]
         assert {row["language"] for row in rows_of(drawn[0])} == set(names.values())
 

@@ -14,7 +14,7 @@ from study.config import CentringConfig
 from study.retrieval import evaluation_checkpoint
 from study.retrieval.centring import LanguageMeans, evenly_spaced, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding, encode
-from study.retrieval.evaluation import Centring, Evaluation, Outputs, evaluate, evaluate_views
+from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate, evaluate_views
 from tasks.corpora import factbook
 from tasks.schema import Benchmark, Query, Texts
 from tests.hashing_encoder import HashingEncoder
@@ -29,7 +29,7 @@ NO_MEANS = LanguageMeans()
 
 def views(benchmark: Benchmark, *configs: CentringConfig, block_size: int = 10) -> list[Evaluation]:
     centrings = [Centring(config, NO_MEANS) for config in configs]
-    return evaluate_views(HashingEncoder(), benchmark, Encoding(200, block_size), centrings)
+    return evaluate_views(HashingEncoder(), benchmark, Encoding(200, block_size), Extras(centrings))
 
 
 def unit(vectors_ND: Floats) -> Floats:
@@ -115,7 +115,9 @@ def test_a_centred_result_has_a_name_of_its_own_and_says_how_it_was_made() -> No
 def test_however_many_centrings_each_text_is_encoded_once() -> None:
     benchmark, encoder, seen = parallel_benchmark(), HashingEncoder(), []
     centrings = [Centring(config, NO_MEANS) for config in (BOTH, PASSAGES, CentringConfig(texts=7))]
-    evaluate_views(encoder, benchmark, Encoding(block_size=1), centrings, progress=lambda *now: seen.append(now))
+    evaluate_views(
+        encoder, benchmark, Encoding(block_size=1), Extras(centrings), progress=lambda *now: seen.append(now)
+    )
     total = sum(map(len, benchmark.queries.values())) + 3 * 45
     assert sum(map(len, encoder.embedded)) == total
     assert seen[-1] == (total, total)
@@ -142,8 +144,8 @@ def test_several_processes_all_give_the_result_of_one(run_in_group: RunInGroup, 
 def test_an_interrupted_evaluation_goes_on_with_all_its_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation_checkpoint, "SAVE_EVERY_S", 0.0)
     benchmark, blocks = parallel_benchmark(), Encoding(block_size=10)
-    centrings = [Centring(CentringConfig(sides="passages", texts=3), NO_MEANS)]
-    whole = evaluate_views(HashingEncoder(), benchmark, blocks, centrings)
+    extras = Extras([Centring(CentringConfig(sides="passages", texts=3), NO_MEANS)], top_lists=True)
+    whole = evaluate_views(HashingEncoder(), benchmark, blocks, extras)
 
     def stop_near_the_end(done: int, total: int) -> None:
         if done > 0.8 * total:
@@ -151,10 +153,11 @@ def test_an_interrupted_evaluation_goes_on_with_all_its_counts(tmp_path: Path, m
 
     encoder, outputs = HashingEncoder(), Outputs(partial=tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        evaluate_views(HashingEncoder(), benchmark, blocks, centrings, progress=stop_near_the_end, outputs=outputs)
-    resumed = evaluate_views(encoder, benchmark, blocks, centrings, outputs=outputs)
+        evaluate_views(HashingEncoder(), benchmark, blocks, extras, progress=stop_near_the_end, outputs=outputs)
+    resumed = evaluate_views(encoder, benchmark, blocks, extras, outputs=outputs)
     for result, expected in zip(resumed, whole, strict=True):
         assert result.positions.equals(expected.positions)
+        assert result.top_lists == expected.top_lists
     assert sum(map(len, encoder.embedded)) < 0.8 * (sum(map(len, benchmark.queries.values())) + 3 * 45)
     assert not list(tmp_path.iterdir())
 
@@ -166,7 +169,7 @@ def corpus_means(languages: tuple[str, ...]) -> LanguageMeans:
 def test_means_of_training_corpora_are_not_transductive_but_where_a_language_is_missing() -> None:
     benchmark, config = parallel_benchmark(), CentringConfig(texts=20)
     full, part = (
-        evaluate_views(HashingEncoder(), benchmark, Encoding(), [Centring(config, corpus_means(languages))])[1]
+        evaluate_views(HashingEncoder(), benchmark, Encoding(), Extras([Centring(config, corpus_means(languages))]))[1]
         for languages in (("ar", "th", "zh"), ("th", "zh"))
     )
     assert full.details == {"centring": "both sides, means of 20 texts per language of factbook"}
@@ -182,7 +185,9 @@ def test_known_means_are_subtracted_whatever_the_benchmark_holds() -> None:
         for la, held in whole.queries.items()
     }
     benchmark = replace(whole, queries=queries)
-    _, result = evaluate_views(HashingEncoder(), benchmark, Encoding(), [Centring(CentringConfig(texts=2), known)])
+    _, result = evaluate_views(
+        HashingEncoder(), benchmark, Encoding(), Extras([Centring(CentringConfig(texts=2), known)])
+    )
     moved = [
         {la: unit(vectors - side[la].double().numpy()) for la, vectors in embeddings(benchmark, kind).items()}
         for kind, side in (("query", known.queries), ("passage", known.passages))
