@@ -165,13 +165,13 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
     """Open the Optuna storage of the study in `folder`, read-only if it is a SQLite file in that folder.
 
     Raises:
-        StudyError: there is no study, or its `study.json` cannot be read.
-        StudyError: its Optuna storage cannot be read.
+        StudyError: there is no study, or its `study.json` or its Optuna storage cannot be read.
         RecordError: the study is in a bucket, and nothing says where its Optuna storage is.
     """
     chosen = layout.read_study(folder).search_space.get("storage")
     url = layout.record_url(folder, chosen)
-    if not chosen and files.is_local(folder):
+    inside = not chosen and files.is_local(folder)
+    if inside:
         path = quote(quote(folder))  # decoded once by SQLAlchemy and once by SQLite
         url = f"sqlite:///file:{path}/{layout.RECORD}?mode=ro&uri=true"
     options = {"connect_args": {"timeout": _SQLITE_TIMEOUT_S}} if url.startswith("sqlite") else {"pool_pre_ping": True}
@@ -179,6 +179,8 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
     try:
         record = RDBStorage(url, engine_kwargs=options)
         name = folder.rstrip("/").rpartition("/")[2]
+        if inside:  # one study, called by the folder's name before it was renamed or copied
+            name, *_ = optuna.get_all_study_names(record) or [name]
         return optuna.load_study(study_name=name, storage=record), record
     except (SQLAlchemyError, ImportError, KeyError) as error:
         where = make_url(url).render_as_string(hide_password=True)

@@ -127,6 +127,12 @@ def test_a_folder_that_holds_no_study_is_refused_in_one_sentence(kept: str, prep
     assert len(str(refused.value).splitlines()) == 1
 
 
+def test_a_study_whose_folder_was_renamed_opens(kept: str) -> None:
+    renamed = str(Path(kept).rename(Path(kept).with_name("ชื่อใหม่ 2")))
+    study, _ = open_study(renamed)
+    assert len(study.get_trials()) == 13
+
+
 def test_a_password_in_a_storage_s_address_is_not_shown(kept: str) -> None:
     path = files.join(kept, layout.STUDY)
     description = files.read_json(path)

@@ -131,7 +131,7 @@ def test_without_examples_and_history_the_page_stands_without_them(synthetic_stu
         files.write_json(str(trial / layout.RESULT), result)
     content = read_content(read_study(copied))
     html = page.html(content)
-    assert "What was retrieved" not in html
+    assert "Retrieved passages" not in html
     assert "Learning curves" not in html
     assert not content.benchmarks[0].unseen
 
