@@ -19,8 +19,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.formats.collection import MissingPassages, Options, load_collection
+from tasks.formats.collection import load_collection
 from tasks.formats.layouts import data_files
+from tasks.formats.subsets import MissingPassages, Options
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 

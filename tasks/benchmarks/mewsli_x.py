@@ -38,7 +38,8 @@ from tasks.data.cache import cache_folder
 from tasks.data.options import local_folder, required_file, selected_languages
 from tasks.data.passage_tables import Batches, in_batches, memory_mapped
 from tasks.data.records import combined_digest, content_digest, read_json_lines
-from tasks.formats.collection import MissingPassages, missing_details
+from tasks.formats.collection import missing_details
+from tasks.formats.subsets import MissingPassages
 from tasks.plugins import TaskError
 from tasks.relevance import locate
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts

@@ -30,8 +30,9 @@ from typing import Literal
 
 from tasks.data import hub
 from tasks.data.options import local_folder, selected_languages
-from tasks.formats.collection import MissingPassages, Options, load_collection
+from tasks.formats.collection import load_collection
 from tasks.formats.layouts import data_files
+from tasks.formats.subsets import MissingPassages, Options
 from tasks.schema import Benchmark, Setting
 
 Variant = Literal["hard_negatives", "full"]

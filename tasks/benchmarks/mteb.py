@@ -28,9 +28,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.data import hub
-from tasks.formats.collection import MissingPassages, Options, Pairs, load_collection, names_of
+from tasks.formats.collection import load_collection
 from tasks.formats.dataset_card import CARD, card_language, declared_files, present_files
 from tasks.formats.layouts import WORDS, DataFile, data_files, of_split, splits
+from tasks.formats.subsets import MissingPassages, Options, Pairs, names_of, refuse_unclear_pairs
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 
@@ -126,5 +127,7 @@ def _wanted(declared: list[DataFile], options: Options) -> list[DataFile]:
         of_one_split = of_split(declared, options.split, options.default_split)
     except TaskError as error:
         raise TaskError(f"benchmark 'mteb', {error}") from None
-    chosen = names_of(options.languages, {file.language for file in declared})
+    languages = {file.language for file in declared}
+    refuse_unclear_pairs("mteb", languages, options.pairs)
+    chosen = names_of(options.languages, languages)
     return [file for file in of_one_split if chosen is None or not file.language or file.language in chosen]

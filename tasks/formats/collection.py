@@ -8,56 +8,22 @@ get its name as prefix. A name may also be a pair of languages, one of the queri
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from tasks.data.languages import language_code
 from tasks.data.options import selected_languages
 from tasks.data.passage_tables import MappedPool
 from tasks.data.records import combined_digest, content_digest
 from tasks.formats.beir import Judgements, Queries, mapped_corpus, read_judgements, read_queries
 from tasks.formats.layouts import DataFile, Part, of_part, of_split, splits
+from tasks.formats.subsets import Options, Subset, names_of, subsets_of
 from tasks.plugins import TaskError
 from tasks.relevance import TwoPoolsError, locate, missing_error
 from tasks.schema import Benchmark, Pool, Qrels, Query, Setting, Texts
 
-MissingPassages = Literal["refuse", "count"]
-"""Relevant passages that are in no corpus are an error, or count as not retrieved."""
-Pairs = Literal["queries-passages", "passages-queries", "none"]
-"""Which language comes first in names such as `eng-deu`; `none` if such a name is one language, as `pt-br` is."""
 _PARTS: tuple[Part, ...] = ("corpus", "queries", "qrels")
 _LOG = logging.getLogger(__name__)
-
-
-class Options(NamedTuple):
-    """What is measured of the data."""
-
-    languages: tuple[str, ...] | None = None
-    """By their names in the data or another code of the same language; all if None."""
-    language: str | None = None
-    """Of files that lie in no folder of a language."""
-    query_language: str | None = None
-    """Of all queries, where it is not that of the passages beside them."""
-    pairs: Pairs | None = "none"
-    """Names that look like pairs are refused if None."""
-    split: str | None = None
-    default_split: str = "test"
-    settings: tuple[Setting, ...] | None = None
-    """Those in which some query has a relevant passage if None."""
-    missing: MissingPassages = "refuse"
-    ignore_identical_ids: bool = False
-
-
-class _Subset(NamedTuple):
-    """The files of one name."""
-
-    query_language: str
-    passage_language: str
-    prefix: str
-    """Of all ids."""
-    files: list[DataFile]
 
 
 class _Content(NamedTuple):
@@ -88,7 +54,7 @@ def load_collection(name: str, source: str, files: Sequence[DataFile], options: 
     """
     chosen = _chosen(name, source, files, options)
     shared = not any(file.language for file in of_part(chosen, "qrels"))
-    subsets = _subsets(name, chosen, options, shared=shared)
+    subsets = subsets_of(name, chosen, options, shared=shared)
     selected = selected_languages(name, names_of(options.languages, subsets), subsets)
     content = _read(subsets, selected, chosen, shared=shared)
     grades = content.grades
@@ -96,35 +62,60 @@ def load_collection(name: str, source: str, files: Sequence[DataFile], options: 
         raise TaskError(f"benchmark '{name}': the qrels hold no relevant passage, one with a score of 1 or more")
     _refuse_unknown_queries(name, content.queries.values(), grades)
 
-    pools = [Pool(subset, subsets[subset].passage_language, pool.texts) for subset, pool in content.pools.items()]
-    relevant: dict[str, str] = {}
-    for query, graded in grades.items():
-        relevant |= {passage: query for passage in graded if passage not in relevant}
-    places = _located(pools, sorted(relevant.keys() | grades.keys()), subsets)
-    pool_of = {passage: pools[number] for passage, (number, _) in places.items()}
-    lost = {passage: _pool_without(passage, pools, subsets) for passage in relevant if passage not in pool_of}
-    if lost and options.missing == "refuse":
-        passage = next(iter(lost))
-        raise missing_error(name, passage, relevant[passage])
+    judged = _resolved(name, grades, content, subsets, options)
     kept = {
-        query: {p: grade for p, grade in graded.items() if p in lost or pool_of[p].name in selected}
+        query: {passage: grade for passage, grade in graded.items() if judged.pool_name(passage) in {None, *selected}}
         for query, graded in grades.items()
     }
+    lost = {passage: pool for passage, pool in judged.lost.items() if pool in {None, *selected}}
     queries = _queries_by_language(subsets, content, selected)
-    identical = sum(query in pool_of for table in queries.values() for query in table.ids() if kept.get(query))
+    identical = sum(query in judged.pool_of for table in queries.values() for query in table.ids() if kept.get(query))
     return Benchmark(
         name=name,
         revision=_revision(content, [f for f in chosen if shared or (f.language or options.language) in selected]),
         queries=queries,
-        pools=[pool for pool in pools if pool.name in selected],
+        pools=[pool for pool in judged.pools if pool.name in selected],
         qrels=kept,
-        settings=options.settings or _meaningful(queries, kept, pool_of),
+        settings=options.settings or _meaningful(queries, kept, judged.pool_of),
         details=_details(chosen, content, len(lost), identical, options),
         missing=lost,
         ignore_identical_ids=options.ignore_identical_ids,
         copies=_copies(content),
         splits=tuple(splits(files)),
     )
+
+
+class _Resolved(NamedTuple):
+    """Where passages lie."""
+
+    pools: list[Pool]
+    pool_of: dict[str, Pool]
+    """The pool of each passage that is relevant or has the id of a query."""
+    lost: dict[str, str | None]
+    """Relevant passage in no pool -> the pool that lacks it, None if unknown."""
+
+    def pool_name(self, passage: str) -> str | None:
+        """Return the name of a relevant passage's pool; None if it is in none, and unknown which one lacks it."""
+        return self.lost[passage] if passage in self.lost else self.pool_of[passage].name
+
+
+def _resolved(name: str, qrels: Qrels, content: _Content, subsets: Mapping[str, Subset], options: Options) -> _Resolved:
+    """Find the relevant passages.
+
+    Raises:
+        TaskError: one is in no pool and refused, or in two.
+    """
+    pools = [Pool(subset, subsets[subset].passage_language, pool.texts) for subset, pool in content.pools.items()]
+    relevant: dict[str, str] = {}
+    for query, graded in qrels.items():
+        relevant |= {passage: query for passage in graded if passage not in relevant}
+    places = _located(pools, sorted(relevant.keys() | qrels.keys()), subsets)
+    pool_of = {passage: pools[number] for passage, (number, _) in places.items()}
+    lost = {passage: _pool_without(passage, pools, subsets) for passage in relevant if passage not in pool_of}
+    if lost and options.missing == "refuse":
+        passage = next(iter(lost))
+        raise missing_error(name, passage, relevant[passage])
+    return _Resolved(pools, pool_of, lost)
 
 
 def missing_details(lost: int) -> dict[str, str]:
@@ -145,74 +136,8 @@ def _chosen(name: str, source: str, files: Sequence[DataFile], options: Options)
         raise TaskError(f"benchmark '{name}', {error}") from None
 
 
-def _subsets(name: str, files: Sequence[DataFile], options: Options, *, shared: bool) -> dict[str, _Subset]:
-    """Return the subsets by name; files in no folder of a language belong to the option `language`."""
-    grouped: dict[str, list[DataFile]] = {}
-    for file in files:
-        if file.part == "qrels" and shared:
-            continue
-        subset = file.language or options.language
-        if not subset:
-            raise TaskError(
-                f"benchmark '{name}': {file.path} lies in no folder of a language: name its language with the option "
-                "`language`, such as language=en"
-            )
-        grouped.setdefault(subset, []).append(file)
-    _refuse_unclear_pairs(name, grouped, options.pairs)
-    halves = {subset: _halves(subset, options.pairs) for subset in sorted(grouped)}
-    codes = _codes({language for pair in halves.values() for language in pair})
-    return {
-        subset: _Subset(
-            query_language=options.query_language or codes[query_language],
-            passage_language=codes[passage_language],
-            prefix="" if shared else f"{subset}:",
-            files=grouped[subset],
-        )
-        for subset, (query_language, passage_language) in halves.items()
-    }
-
-
-def names_of(languages: Sequence[str] | None, names: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the names in the data of the chosen languages, which may be spelled otherwise, such as `zh` for `zho`."""
-    if languages is None:
-        return None
-    known = list(names)
-    chosen: list[str] = []
-    for language in languages:
-        code = language_code(language)
-        same = [language] if language in known else [name for name in known if code and language_code(name) == code]
-        chosen += same or [language]
-    return tuple(chosen)
-
-
-def _codes(names: Iterable[str]) -> dict[str, str]:
-    """Return the usual code of each language; names that would share one, such as pt-br and pt-pt, stay as they are."""
-    codes = {name: language_code(name) or name for name in names}
-    counts = Counter(codes.values())
-    return {name: code if counts[code] == 1 else name for name, code in codes.items()}
-
-
-def _refuse_unclear_pairs(name: str, subsets: Iterable[str], pairs: Pairs | None) -> None:
-    """Refuse names such as `ara-deu`, where the same or the reverse pair exists too, unless their order is known."""
-    halves = [tuple(subset.split("-")) for subset in subsets if subset.count("-") == 1]
-    unclear = next((pair for pair in halves if pair[::-1] in halves), None)
-    if pairs is None and unclear:
-        raise TaskError(
-            f"benchmark '{name}': '{'-'.join(unclear)}' looks like a pair of languages: say with the option `pairs` "
-            "which comes first, queries-passages or passages-queries (the data set's card tells), or none"
-        )
-
-
-def _halves(subset: str, pairs: Pairs | None) -> tuple[str, str]:
-    """Return the languages of queries and passages, by their names in the data."""
-    if pairs in {None, "none"} or subset.count("-") != 1:
-        return subset, subset
-    first, second = subset.split("-")
-    return (first, second) if pairs == "queries-passages" else (second, first)
-
-
 def _read(
-    subsets: Mapping[str, _Subset], selected: Sequence[str], files: Sequence[DataFile], *, shared: bool
+    subsets: Mapping[str, Subset], selected: Sequence[str], files: Sequence[DataFile], *, shared: bool
 ) -> _Content:
     """Read the selected subsets; all of them where they share qrels, to know what lies in another language."""
     content = _Content({}, {}, {})
@@ -244,7 +169,7 @@ def _refuse_unknown_queries(name: str, queries: Iterable[Queries], qrels: Qrels)
 
 
 def _located(
-    pools: Sequence[Pool], passages: Sequence[str], subsets: Mapping[str, _Subset]
+    pools: Sequence[Pool], passages: Sequence[str], subsets: Mapping[str, Subset]
 ) -> dict[str, tuple[int, int]]:
     try:
         return locate(pools, passages)
@@ -254,7 +179,7 @@ def _located(
         raise TwoPoolsError(error.passage, error.pools, sources) from None
 
 
-def _pool_without(passage: str, pools: Sequence[Pool], subsets: Mapping[str, _Subset]) -> str | None:
+def _pool_without(passage: str, pools: Sequence[Pool], subsets: Mapping[str, Subset]) -> str | None:
     """Return the pool that lacks a passage; None if it is not known."""
     if len(pools) == 1:
         return pools[0].name
@@ -262,9 +187,7 @@ def _pool_without(passage: str, pools: Sequence[Pool], subsets: Mapping[str, _Su
     return max(prefixed, key=len, default=None)
 
 
-def _queries_by_language(
-    subsets: Mapping[str, _Subset], content: _Content, selected: Sequence[str]
-) -> dict[str, Texts]:
+def _queries_by_language(subsets: Mapping[str, Subset], content: _Content, selected: Sequence[str]) -> dict[str, Texts]:
     texts: dict[str, dict[str, str]] = {}
     for name in (name for name in selected if name in content.queries):
         own = texts.setdefault(subsets[name].query_language, {})

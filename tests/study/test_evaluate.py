@@ -142,7 +142,9 @@ def test_one_s_own_data_is_measured_from_any_folder(
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(program(main), ["builtin/xlmr-tiny", *arguments, "--output", "result.json"])
     assert result.exit_code == 0, result.output
-    (measured,) = json.loads((tmp_path / "result.json").read_text("utf-8"))["benchmarks"].values()
+    written = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    (config,), (measured,) = written["config"]["benchmarks"], written["benchmarks"].values()
+    assert str(tmp_path) in str(config["options"]), "workers run in another folder"
     assert 0 < measured["by_language"]["monolingual"]["th"]["map"] <= 1
 
 

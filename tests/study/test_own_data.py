@@ -310,6 +310,14 @@ def test_a_passage_of_another_language_is_not_missing(folder: Path) -> None:
     assert "missing" not in result.details
 
 
+def test_a_missing_passage_does_not_count_where_the_language_that_lacks_it_is_not_chosen(folder: Path) -> None:
+    write(folder, "zh/queries.jsonl", [{"_id": "q1", "text": CHINESE}])
+    (folder / "th" / "qrels.tsv").rename(folder / "qrels.tsv")
+    write(folder, "qrels.tsv", HEADER + "q1\tp1\t1\nq2\tp2\t1\nq2\tp9\t1\n")
+    assert measured(folder, languages=["th"], missing="count").metrics["local/monolingual/map"] == 0.75
+    assert "no query has a relevant passage in any pool" in refusal(folder, "languages=[zh]", "missing=count")
+
+
 def test_a_missing_passage_of_unknown_language_counts_in_the_union_alone(folder: Path) -> None:
     write(folder, "zh/corpus.jsonl", [{"_id": "z1", "text": CHINESE}])
     (folder / "th" / "qrels.tsv").unlink()
