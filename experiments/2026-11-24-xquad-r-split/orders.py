@@ -3,7 +3,7 @@
     python experiments/2026-11-24-xquad-r-split/orders.py experiments/2026-11-24-xquad-r-split/xquad-r-split
 
 Trials of one seed draw the same rows whatever their alpha, so a difference is taken within a seed. Its interval is
-Student's t over the seeds, at 95 %; `study.compare` adds what the questions contribute and does not pair the seeds.
+Student's t over the seeds, at 95 %; `study.compare` pairs the seeds too, and adds what the questions contribute.
 """
 
 from __future__ import annotations
