@@ -7,7 +7,7 @@ Rockette's analysis (sources in `statistics`).
 
 Pooling is right if all settings interact with seeds alike. Where settings further apart differ more from seed to
 seed, it would be wrong for just those pairs: with 5 settings and 3 seeds, the two ends of a range were told apart in
-17 % of simulations without a difference. So a contrast is not pooled if its own interaction exceeds the others' in an
+29 % of simulations without a difference. So a contrast is not pooled if its own interaction exceeds the others' in an
 F test at level 0.1, a rule studied by Bancroft 1964 (Biometrics 20, 427); it then has its own S - 1 degrees of freedom.
 `experiments/2026-11-26-crossed-statistics` measures level and power.
 

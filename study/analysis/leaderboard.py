@@ -59,7 +59,7 @@ def samplings_table(results: Sequence[TrialResult], objective: Objective, benchm
                     *_scores(best, benchmark, columns),
                 )
                 rows.append(cells)
-    title = f"Hybrid batches beside their two ends on {benchmark}: the best trial of each by {objective.metric}"
+    title = f"Ways to sample batches on {benchmark}: the best trial of each by {objective.metric}"
     headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_headings(columns))
     return Table(title, headings, tuple(rows), _TEXTS)
 

@@ -18,7 +18,7 @@ MS_seed from all settings that were trained with the same seeds; this module has
 
 There are few seeds and many questions, so the two errors have very different degrees of freedom. Hillis compares their
 sum with one Student's t (Satterthwaite's approximation). With two seeds that rejects far too often at the small levels
-of a correction for many tests: 16 % in place of 5 % for any of eleven languages. So the sum is compared with the sum
+of a correction for many tests: 17 % in place of 5 % for any of eleven languages. So the sum is compared with the sum
 of two Student's t, the distribution of Behrens and Fisher (Fisher 1935, Annals of Eugenics 6, 391), which errs on the
 side of caution. With many seeds the two agree.
 """
