@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.hub_server import HubServer
 from tests.process_group import ProcessGroup, RunInGroup
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is not a failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
