@@ -165,14 +165,14 @@ def metrics_of(
     return scores
 
 
-def available_metrics(benchmark: Benchmark, found: Relevance) -> list[str]:
+def available_metrics(benchmark: Benchmark, relevance: Relevance) -> list[str]:
     """Return which metrics a benchmark's judgements define, as `<setting>/<metric>`, without ranking anything.
 
     Whether a metric is defined does not depend on the positions, so made-up ones decide it.
     """
-    made_up_T = slots(found.query_T) + 1
+    made_up_T = slots(relevance.query_T) + 1
     union = made_up_T if Setting.MULTILINGUAL in benchmark.settings else None
-    positions = positions_table(benchmark, found, made_up_T, union)
+    positions = positions_table(benchmark, relevance, made_up_T, union)
     keys = metrics_of(positions, benchmark.name, benchmark.settings, benchmark.metrics).metrics
     return [key.removeprefix(f"{benchmark.name}/") for key in keys]
 

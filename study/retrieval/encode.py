@@ -20,11 +20,11 @@ from tasks.schema import Rows
 Kind = Literal["query", "passage"]
 TokenIds = Sequence[int]
 Windows = Callable[[Sequence[str]], list[list[list[int]]]]
-"""Cuts passages into overlapping windows of token ids, each with prefix and special tokens, one or more a passage."""
+"""Cuts passages into overlapping windows of token ids, each with prefix and special tokens, one or more per passage."""
 
 
 class TextEncoder(Protocol):
-    """What retrieval asks of an encoder (`study.model.encoder` holds the real one)."""
+    """The interface that retrieval needs of an encoder; `study.model.encoder` implements it."""
 
     @property
     def device(self) -> torch.device:
@@ -54,12 +54,11 @@ class Encoding:
     """How texts become embeddings."""
 
     token_budget: int | None = None
-    """Most tokens of one batch, padding included; a longer text makes a batch of its own. What suits the device unless
-    given."""
+    """Most tokens per batch, padding included; a longer text forms a batch by itself. Suits the device unless given."""
     block_size: int = 8_192
-    """Texts a process holds at a time, which bounds its memory."""
+    """Texts that a process encodes at a time, which bounds its memory."""
     windows: Windows | None = None
-    """Score a passage by its best window (localized relevance matching, arXiv 2112.11031); by its start, without."""
+    """Scores a passage by its best window (localized relevance matching, arXiv 2112.11031); None scores its start."""
 
 
 class Group(NamedTuple):
@@ -112,7 +111,7 @@ def encode_passages(
 
 
 def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
-    """Return which of `texts` a rank (default: this one) encodes: every W-th by length, so that shares weigh alike."""
+    """Return which of `texts` a rank (default: this one) encodes: every W-th by length, for equal shares of work."""
     order = np.argsort([len(text) for text in texts], kind="stable").astype(np.int64)
     return order[rank() if of_rank is None else of_rank :: world_size()]
 

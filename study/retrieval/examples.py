@@ -1,4 +1,4 @@
-"""What an encoder retrieves for a few questions of each language: for a person to read, and no figure comes from it.
+"""Examples of what an encoder retrieves for a few queries of each language, for people to read; no metric uses them.
 
 Shapes: Q queries, K passages retrieved for each.
 """
@@ -18,21 +18,21 @@ from tasks.relevance import Relevance
 from tasks.schema import Benchmark, Rows, Setting
 
 EACH, RETRIEVED = 3, 5
-"""Queries a language, and passages retrieved for each: so few that searching for them costs next to nothing."""
+"""Queries per language, and passages retrieved for each; so few that searching for them takes next to no time."""
 Example = dict[str, Any]
 """`query_id`, `query_language`, `query`; `retrieved`: each passage's `language`, `text`, `score` and `relevant`."""
 
 
 class ExampleSearch:
-    """Searches, among the passages they compete for, with queries that are the same in every trial."""
+    """Searches with a few queries, the same in every trial, in the pools that they compete in."""
 
-    def __init__(self, benchmark: Benchmark, found: Relevance, query_QD: Tensor) -> None:
+    def __init__(self, benchmark: Benchmark, relevance: Relevance, query_QD: Tensor) -> None:
         """Choose the queries; `query_QD` holds the embeddings of all that take part."""
         self._benchmark = benchmark
-        self._found = found
+        self._relevance = relevance
         self._first_P: Rows = np.cumsum([0, *(len(pool.passages) for pool in benchmark.pools)])
         """A passage's key is its row plus that of its pool's first passage here."""
-        self._query_Q = chosen(found)
+        self._query_Q = chosen(relevance)
         self._groups: dict[frozenset[int], list[int]] = {}
         """Pools -> chosen queries whose list, in the widest setting, is ranked over them."""
         for query in self._query_Q.tolist():
@@ -46,7 +46,7 @@ class ExampleSearch:
         """Return all pools for a multilingual benchmark, else those that hold the query's relevant passages."""
         if Setting.MULTILINGUAL in self._benchmark.settings:
             return frozenset(range(len(self._benchmark.pools)))
-        return frozenset(self._found.pool_T[self._found.query_T == query].tolist())
+        return frozenset(self._relevance.pool_T[self._relevance.query_T == query].tolist())
 
     def add(self, block: Block) -> None:
         """Search a block of this process's passages."""
@@ -65,10 +65,10 @@ class ExampleSearch:
         return [made[query] for query in self._query_Q.tolist()]
 
     def _example(self, query: int, keys: list[int], scores: list[float]) -> Example:
-        language = self._benchmark.languages[int(self._found.query_language_Q[query])]
-        row, held = self._found.query_row_Q[[query]], self._benchmark.queries[language]
-        (query_id,), (text,) = held.ids(row), held.texts(row)
-        ignored = self._found.ignored_keys(self._first_P[:-1])[query]
+        language = self._benchmark.languages[int(self._relevance.query_language_Q[query])]
+        row, queries = self._relevance.query_row_Q[[query]], self._benchmark.queries[language]
+        (query_id,), (text,) = queries.ids(row), queries.texts(row)
+        ignored = self._relevance.ignored_keys(self._first_P[:-1])[query]
         kept = [(key, score) for key, score in zip(keys, scores, strict=True) if key >= 0 and key != ignored]
         retrieved = list(self._retrieved(query_id, kept))
         return {"query_id": query_id, "query_language": language, "query": text, "retrieved": retrieved}
@@ -82,11 +82,11 @@ class ExampleSearch:
             yield {"language": pool.language, "text": text, "score": round(score, 4), "relevant": relevant}
 
 
-def chosen(found: Relevance) -> Rows:
+def chosen(relevance: Relevance) -> Rows:
     """Return a few queries of each language, spread evenly over them: parallel data gives the same questions in all."""
     picked = []
-    for language in np.unique(found.query_language_Q):
-        query_X = np.flatnonzero(found.query_language_Q == language)
+    for language in np.unique(relevance.query_language_Q):
+        query_X = np.flatnonzero(relevance.query_language_Q == language)
         place = (np.arange(EACH) + 0.5) * len(query_X) / EACH
         picked.append(query_X[np.unique(place.astype(np.int64))])
     return np.concatenate(picked)

@@ -27,13 +27,13 @@ PADDING = -1
 """Stands for the pool and row where a query has fewer than R relevant passages."""
 
 # A tile of scores (2 MiB) and its mask stay in cache between the R comparisons.
-_QUERIES_A_TILE = 512
-_WINDOWS_A_TILE = 1024
+_QUERIES_PER_TILE = 512
+_WINDOWS_PER_TILE = 1024
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Compute float32 matrix products in float32, not in TF32 or bfloat16, whatever training has asked for."""
+    """Compute float32 matrix products in float32, not in TF32 or bfloat16, whatever precision training has set."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -57,7 +57,7 @@ class PositionCounter:
             score_QR: float32 scores of the relevant passages, as `pair_scores` gives them.
             pool_QR: int64 pool of each relevant passage; `PADDING` where there is none.
             row_QR: int64 row of each relevant passage in its pool; `PADDING` where there is none.
-            union: whether positions in the union are wanted too; without, a query competes only for the pools that
+            union: whether to count positions in the union too; otherwise a query is only scored against the pools that
                 hold its relevant passages.
         """
         assert query_QD.dtype == score_QR.dtype == torch.float32
@@ -76,19 +76,19 @@ class PositionCounter:
         assert passage_NVD.isfinite().all(), "an embedding is not finite"
         query_index = self._competing(pool)
         with full_precision():
-            for index_Q in torch.split(query_index, _QUERIES_A_TILE):
+            for index_Q in torch.split(query_index, _QUERIES_PER_TILE):
                 own_QR = self._pool_QR[index_Q] == pool
                 ahead_QR = self._count(index_Q, own_QR, passage_NVD, pool, row_N)
                 self._ahead_in_pool_QR[index_Q] += ahead_QR * own_QR
                 self._ahead_in_union_QR[index_Q] += ahead_QR
 
     def asked(self) -> tuple[Tensor, ...]:
-        """Return all that decides the counts besides the passages: queries, and scores and places of the relevant."""
+        """Return what decides the counts besides the passages: queries, and scores and places of relevant passages."""
         return self._query_QD, self._above_QR, self._pool_QR, self._row_QR
 
     @property
     def counts(self) -> tuple[Tensor, Tensor]:
-        """This process's counts so far, (Q, R) in the own pool and in the union; may be set to go on from there."""
+        """This process's counts so far, (Q, R) in the own pool and in the union; can be set to restore a counter."""
         return self._ahead_in_pool_QR, self._ahead_in_union_QR
 
     @counts.setter
@@ -121,8 +121,8 @@ class PositionCounter:
         limit_QR = torch.where(bound_QR > 0, tied_QR, above_QR)
         has_own_R = own_QR.any(dim=0).tolist()
         ahead_QR = torch.zeros_like(bound_QR)
-        passages_a_tile = max(1, _WINDOWS_A_TILE // passage_NVD.shape[1])
-        tiles = (torch.split(passage_NVD, passages_a_tile), torch.split(row_N, passages_a_tile))
+        passages_per_tile = max(1, _WINDOWS_PER_TILE // passage_NVD.shape[1])
+        tiles = (torch.split(passage_NVD, passages_per_tile), torch.split(row_N, passages_per_tile))
         for tile_NVD, tile_N in zip(*tiles, strict=True):
             score_QN = _best_window_scores(query_QD, tile_NVD)
             mask_QN = torch.empty_like(score_QN)
@@ -140,7 +140,7 @@ class PositionCounter:
 def pair_scores(query_QD: Tensor, query_T: Tensor, passage_NVD: Tensor, index_T: Tensor) -> Tensor:
     """Return the float32 scores (T) of pairs of queries and passages, given by their indices."""
     score_T = query_QD.new_empty(len(query_T))
-    for tile_T in torch.split(torch.arange(len(query_T)), _WINDOWS_A_TILE):
+    for tile_T in torch.split(torch.arange(len(query_T)), _WINDOWS_PER_TILE):
         score_TV = (query_QD[query_T[tile_T], None] * passage_NVD[index_T[tile_T]]).sum(dim=-1)
         score_T[tile_T] = score_TV.amax(dim=1)
     return score_T

@@ -1,6 +1,6 @@
-"""The loss on held-out questions: what arXiv 2408.10536 stops training by.
+"""The loss on held-out questions, by which arXiv 2408.10536 stops training early.
 
-Q questions of one language, D width.
+Shapes: Q questions of one language, D width.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tasks.relevance import relevance
 from tasks.schema import Benchmark
 
 BATCH = 100
-"""Questions that share their passages, as in the paper's batches, whatever the trial's own batch size."""
+"""Questions per batch, as in the paper, whatever the trial's own batch size."""
 
 
 def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: float, token_budget: int | None) -> float:
-    """Return the mean InfoNCE of a benchmark's questions against a relevant passage in their own language each.
+    """Return the mean InfoNCE loss of a benchmark's questions, each against a relevant passage in its own language.
 
-    A question's negatives are the other passages of its batch of `BATCH` questions, copies of its own left out. All
-    ranks call this together and get the same figure; NaN where no question has a passage in its own language.
+    A question's negatives are the other passages of its batch of `BATCH` questions, except copies of its own. All
+    ranks call this together and get the same value; NaN where no question has a passage in its own language.
     """
     losses: list[Tensor] = []
     for language, (queries, passages) in _pairs(benchmark).items():
@@ -43,20 +43,20 @@ def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: fl
 
 def _pairs(benchmark: Benchmark) -> dict[str, tuple[list[str], list[str]]]:
     """Return, by language, the questions that have a relevant passage in it, and the first such passage of each."""
-    found = relevance(benchmark)
+    relevant = relevance(benchmark)
     pool_languages = np.array([pool.language for pool in benchmark.pools])
-    query_languages = np.array(benchmark.languages)[found.query_language_Q]
-    own_T = (pool_languages[found.pool_T] == query_languages[found.query_T]) & (found.grade_T > 0)
-    queries_with_own, first = np.unique(found.query_T[own_T], return_index=True)
+    query_languages = np.array(benchmark.languages)[relevant.query_language_Q]
+    own_T = (pool_languages[relevant.pool_T] == query_languages[relevant.query_T]) & (relevant.grade_T > 0)
+    queries_with_own, first = np.unique(relevant.query_T[own_T], return_index=True)
     entries = np.flatnonzero(own_T)[first]
     pairs = {}
     for language in benchmark.languages:
         chosen = query_languages[queries_with_own] == language
-        queries = benchmark.queries[language].texts(found.query_row_Q[queries_with_own[chosen]])
+        queries = benchmark.queries[language].texts(relevant.query_row_Q[queries_with_own[chosen]])
         passages = [
             text
             for entry in entries[chosen]
-            for text in benchmark.pools[int(found.pool_T[entry])].passages.texts(found.row_T[[entry]])
+            for text in benchmark.pools[int(relevant.pool_T[entry])].passages.texts(relevant.row_T[[entry]])
         ]
         if queries:
             pairs[language] = (queries, passages)

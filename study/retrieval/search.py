@@ -1,6 +1,6 @@
-"""Exact top-k by FAISS over a stream of passages, merged over processes: for run files and hard negatives.
+"""Exact top-k search by FAISS over a stream of passages, merged over processes.
 
-Metrics need no top-k: see `positions`.
+Run files, hard negatives, examples and `tasks.top_lists` need it; other metrics count positions (`positions`).
 
 Shapes: Q queries, N passages of a block, V windows of each, M of all, D width, K best passages.
 """
@@ -39,7 +39,7 @@ class TopK:
         self._heap = faiss.ResultHeap(len(query_QD), k, keep_max=True)
 
     def add(self, passage_NVD: Tensor, key_N: Tensor) -> None:
-        """Search a block of this process's passages, to be known by their keys, which are 0 or more."""
+        """Search a block of this process's passages; `key_N` holds their keys, 0 or more."""
         passages, windows, _ = passage_NVD.shape
         if not passages:
             return
@@ -54,12 +54,12 @@ class TopK:
 
     @property
     def kept(self) -> tuple[Tensor, Tensor]:
-        """Scores and keys (Q, K) that this process has so far, to be put back into another such search."""
+        """Scores and keys (Q, K) that this process has so far; can be set to restore a search."""
         return torch.from_numpy(self._heap.D), torch.from_numpy(self._heap.I)
 
     @kept.setter
     def kept(self, scores_and_keys: tuple[Tensor, Tensor]) -> None:
-        self._heap.D[:], self._heap.I[:] = (held.numpy() for held in scores_and_keys)
+        self._heap.D[:], self._heap.I[:] = (tensor.numpy() for tensor in scores_and_keys)
 
     def best(self) -> Hits:
         """Return the best passages of all processes; every process must call this, and gets the same answer.
@@ -75,15 +75,15 @@ class TopK:
         score_QK, key_QK = _reordered(score_QK, key_QK, by_group_QK)
         return Hits(np.where(key_QK >= 0, score_QK, -np.inf).astype(np.float32), key_QK)
 
-    def _joined(self, held_QK: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _joined(self, own_QK: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return every process's (Q, K) side by side."""
-        gathered = gather_rows(torch.from_numpy(held_QK).to(self._device)).cpu()
-        joined: Tensor = gathered.view(world_size(), len(held_QK), -1).transpose(0, 1)
-        return joined.reshape(len(held_QK), -1).numpy()
+        gathered = gather_rows(torch.from_numpy(own_QK).to(self._device)).cpu()
+        joined: Tensor = gathered.view(world_size(), len(own_QK), -1).transpose(0, 1)
+        return joined.reshape(len(own_QK), -1).numpy()
 
 
 def _repeated(place_QK: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Return where a row holds a value that it holds further left."""
+    """Return the entries of a row whose value is also further left in it."""
     by_place_QK = np.argsort(place_QK, axis=1, kind="stable")
     again_QK = np.diff(np.take_along_axis(place_QK, by_place_QK, axis=1), axis=1, prepend=-1) == 0
     repeated_QK: npt.NDArray[np.bool_] = np.empty(place_QK.shape, dtype=np.bool_)

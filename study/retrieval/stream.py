@@ -18,7 +18,7 @@ from tasks.relevance import Relevance
 from tasks.schema import Benchmark, Rows, Setting
 
 Progress = Callable[[int, int], None]
-"""Called in every process after every block with the number of texts encoded so far, by all processes, and in all."""
+"""Called in every process after every block: texts encoded so far by all processes, and texts in total."""
 
 
 class Block(NamedTuple):
@@ -31,23 +31,23 @@ class Block(NamedTuple):
 
 
 class Part(NamedTuple):
-    """So much of a pool as is encoded and counted at a time."""
+    """The part of a pool that is encoded and counted at a time."""
 
     texts: int
-    """How many texts are encoded for it, by all processes."""
+    """Texts that all processes encode for it."""
     blocks: Iterator[Block]
-    """This process's share; nothing is encoded before the first is asked for."""
+    """This process's share; texts are encoded as it is iterated."""
 
 
 class Stream:
-    """Encodes each text of a benchmark once, over all processes; every process walks through it at the same pace."""
+    """Encodes each text of a benchmark once, shared over all processes, which must all make the same calls."""
 
     def __init__(
         self,
         encoder: TextEncoder,
         encoding: Encoding,
         benchmark: Benchmark,
-        found: Relevance,
+        relevance: Relevance,
         progress: Progress | None = None,
         sample: Mapping[int, Rows] | None = None,
     ) -> None:
@@ -57,33 +57,33 @@ class Stream:
             encoder: makes the embeddings.
             encoding: how.
             benchmark: whose texts.
-            found: the relevant passages.
+            relevance: the relevant passages.
             progress: called after every block.
             sample: pool -> rows that are encoded early, with the relevant passages.
         """
         self._encoder = encoder
         self._encoding = encoding
         self._benchmark = benchmark
-        self._found = found
+        self._relevance = relevance
         self._progress = progress
         union = Setting.MULTILINGUAL in benchmark.settings
-        self.pools = list(range(len(benchmark.pools))) if union else np.unique(found.pool_T).tolist()
-        """The pools some query competes for."""
-        early = [np.stack([found.pool_T, found.row_T])]
+        self.pools = list(range(len(benchmark.pools))) if union else np.unique(relevance.pool_T).tolist()
+        """The pools that are searched by some query."""
+        early = [np.stack([relevance.pool_T, relevance.row_T])]
         early += [np.stack([np.full_like(rows, pool), rows]) for pool, rows in (sample or {}).items()]
         self._early_pool_U, self._early_row_U = np.unique(np.concatenate(early, axis=1), axis=1)
         self._done = 0
-        self._total = len(found.query_row_Q) + sum(len(benchmark.pools[pool].passages) for pool in self.pools)
+        self._total = len(relevance.query_row_Q) + sum(len(benchmark.pools[pool].passages) for pool in self.pools)
 
     def queries(self) -> Tensor:
         """Return the embeddings (Q, D) of the queries that take part, in every process."""
         texts: list[str] = []
         for number, language in enumerate(self._benchmark.languages):
-            rows = self._found.query_row_Q[self._found.query_language_Q == number]
+            rows = self._relevance.query_row_Q[self._relevance.query_language_Q == number]
             texts += self._benchmark.queries[language].texts(rows)
         parts = []
-        for held in self._slices(len(texts)):
-            parts.append(encode_together(self._encoder, texts[held], "query", self._encoding.token_budget))
+        for span in self._slices(len(texts)):
+            parts.append(encode_together(self._encoder, texts[span], "query", self._encoding.token_budget))
             self.advance(len(parts[-1]))
         return torch.cat(parts)
 
@@ -93,22 +93,22 @@ class Stream:
         for pool in self.pools:
             texts += self._benchmark.pools[pool].passages.texts(self._early_row_U[self._early_pool_U == pool])
         blocks: list[Block] = []
-        for held in self._slices(len(texts)):
-            blocks += self._encoded(texts[held], self._early_pool_U[held], self._early_row_U[held])
-            self.advance(len(texts[held]))
+        for span in self._slices(len(texts)):
+            blocks += self._encoded(texts[span], self._early_pool_U[span], self._early_row_U[span])
+            self.advance(len(texts[span]))
         return blocks
 
     def parts(self, pool: int, early: Sequence[Block]) -> Iterator[Part]:
-        """Yield a pool's passages: those of `early` that are in it, then all others, so many texts at a time."""
+        """Yield a pool's passages: those of `early` that are in it, then all others, a block per process at a time."""
         yield Part(0, (block for block in early if block.pool == pool))
         passages = self._benchmark.pools[pool].passages
         early_rows = self._early_row_U[self._early_pool_U == pool]
-        for held in self._slices(len(passages)):
-            rows = np.setdiff1d(np.arange(held.start, held.stop), early_rows, assume_unique=True)
+        for span in self._slices(len(passages)):
+            rows = np.setdiff1d(np.arange(span.start, span.stop), early_rows, assume_unique=True)
             yield Part(len(rows), self._others(pool, rows))
 
     def advance(self, texts: int) -> None:
-        """Tell of so many more texts that are encoded."""
+        """Report the progress after `texts` more texts were encoded."""
         self._done += texts
         if self._progress:
             self._progress(self._done, self._total)
@@ -122,10 +122,10 @@ class Stream:
         mine = share(texts)
         own, form = [texts[i] for i in mine], self._benchmark.candidate_form
         for index_N, passage_NVD in encode_passages(self._encoder, own, self._encoding, form):
-            held_N = mine[index_N]
-            for pool in np.unique(pool_N[held_N]):
-                of_pool = np.flatnonzero(pool_N[held_N] == pool)
-                row = torch.from_numpy(row_N[held_N[of_pool]]).to(passage_NVD.device)
+            mine_N = mine[index_N]
+            for pool in np.unique(pool_N[mine_N]):
+                of_pool = np.flatnonzero(pool_N[mine_N] == pool)
+                row = torch.from_numpy(row_N[mine_N[of_pool]]).to(passage_NVD.device)
                 yield Block(passage_NVD[torch.from_numpy(of_pool)], int(pool), row)
 
     def _slices(self, length: int) -> Iterator[slice]:
