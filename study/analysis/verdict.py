@@ -19,27 +19,27 @@ _HEADINGS = ("difference", "95 % interval")
 
 def sentence(comparison: Comparison, figure: Figure) -> str:
     """Return whether the group's lead over its baseline is beyond noise, and over which noise."""
-    found, (group, baseline) = comparison.overall[figure], comparison.pair
-    verb = "leads" if (found.value > 0) == higher_is_better(figure.metric) else "trails"
-    sign = 1 if found.value > 0 else -1
+    difference, (group, baseline) = comparison.overall[figure], comparison.pair
+    verb = "leads" if (difference.value > 0) == higher_is_better(figure.metric) else "trails"
+    sign = 1 if difference.value > 0 else -1
     gap, low, high = (
         formats.fixed(value, decimals(figure.metric))
-        for value in (abs(found.value), *sorted((sign * found.low, sign * found.high)))
+        for value in (abs(difference.value), *sorted((sign * difference.low, sign * difference.high)))
     )
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
     return (
         f"{_trained(comparison)}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
-        f"by {gap} [{low}, {high}], {_p_text(found.p)}: "
-        f"{_judgement(found)}{_left_out(comparison)}{_unequal(comparison)}."
+        f"by {gap} [{low}, {high}], {_p_text(difference.p)}: "
+        f"{_judgement(difference)}{_left_out(comparison)}{_unequal(comparison)}."
     )
 
 
-def badge(found: Difference, metric: str) -> str:
+def badge(difference: Difference, metric: str) -> str:
     """Return the judgement in one or two words: `ahead` or `behind` where the difference is beyond noise."""
-    if found.method is Method.QUESTIONS:
+    if difference.method is Method.QUESTIONS:
         return "one seed"
-    leads = (found.value > 0) == higher_is_better(metric)
-    return "within noise" if found.p >= LEVEL else "ahead" if leads else "behind"
+    leads = (difference.value > 0) == higher_is_better(metric)
+    return "within noise" if difference.p >= LEVEL else "ahead" if leads else "behind"
 
 
 def title(comparison: Comparison) -> str:
@@ -52,26 +52,29 @@ def title(comparison: Comparison) -> str:
 def differences_table(comparison: Comparison) -> Table:
     """Return a pair's differences, one row per setting and metric."""
     rows = [
-        (Cell(f"{figure.setting} {metric_name(figure.metric)}"), *difference_cells(found, figure.metric, found.p))
-        for figure, found in comparison.overall.items()
+        (
+            Cell(f"{figure.setting} {metric_name(figure.metric)}"),
+            *difference_cells(difference, figure.metric, difference.p),
+        )
+        for figure, difference in comparison.overall.items()
     ]
     return Table(title(comparison), ("score", *_HEADINGS, "p"), tuple(rows), frozenset({"score"}))
 
 
 def languages_table(comparison: Comparison, figure: Figure) -> Table:
     """Return a pair's differences in one score by query language; p after Holm's correction over the languages."""
-    found, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
-    rows = [(Cell(la), *difference_cells(found[la], figure.metric, p)) for la, p in adjusted.items()]
+    differences, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
+    rows = [(Cell(la), *difference_cells(differences[la], figure.metric, p)) for la, p in adjusted.items()]
     name = f"{title(comparison)}, {figure.setting} {metric_name(figure.metric)} by query language"
     return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))
 
 
-def difference_cells(found: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
+def difference_cells(difference: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
     """Return cells with difference, interval and p, in bold where the difference is beyond noise."""
     places, strong = decimals(metric), p < LEVEL
     return (
-        Cell(formats.signed(found.value, places), found.value, strong),
-        Cell(formats.interval(found.low, found.high, places), found.low),
+        Cell(formats.signed(difference.value, places), difference.value, strong),
+        Cell(formats.interval(difference.low, difference.high, places), difference.low),
         Cell(formats.p_value(p), p, strong),
     )
 
@@ -88,13 +91,13 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
             {
                 "setting": str(figure.setting),
                 "metric": figure.metric,
-                **vars(found),
+                **vars(difference),
                 "languages": {
                     language: vars(comparison.by_language[figure][language]) | {"p_holm": p}
                     for language, p in comparison.adjusted(figure).items()
                 },
             }
-            for figure, found in comparison.overall.items()
+            for figure, difference in comparison.overall.items()
         ],
     }
 
@@ -113,18 +116,19 @@ def _trained(comparison: Comparison) -> str:
     return f"{comparison.pair.group.backbone}{f' at {comparison.at}' if comparison.at else ''}"
 
 
-def _judgement(found: Difference) -> str:
+def _judgement(difference: Difference) -> str:
     """Return whether a difference is beyond noise, over which seeds and questions, and by which test."""
-    side, questions = "beyond" if found.p < LEVEL else "within", f"{found.questions} questions"
-    if found.method is Method.QUESTIONS:
+    side, questions = "beyond" if difference.p < LEVEL else "within", f"{difference.questions} questions"
+    if difference.method is Method.QUESTIONS:
         return f"{side} the noise of {questions}; one seed each, so noise between seeds is not covered"
-    if found.seeds == (0, 0):
+    if difference.seeds == (0, 0):
         return f"{side} the noise of {questions}; neither was trained"
-    a, b = found.seeds
-    freedom = f"{found.freedom:.3g} degrees of freedom"
-    if found.method is Method.CROSSED:
-        return f"{side} noise over {a} shared seeds and {questions} (crossed over {found.settings} settings, {freedom})"
-    if found.method is Method.UNTRAINED:
+    a, b = difference.seeds
+    freedom = f"{difference.freedom:.3g} degrees of freedom"
+    if difference.method is Method.CROSSED:
+        design = f"crossed over {difference.settings} settings, {freedom}"
+        return f"{side} noise over {a} shared seeds and {questions} ({design})"
+    if difference.method is Method.UNTRAINED:
         return f"{side} noise over {max(a, b)} seeds and {questions} ({freedom})"
     return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {questions} (unpaired, {freedom})"
 

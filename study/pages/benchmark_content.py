@@ -91,7 +91,7 @@ def read_benchmark(
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
     figure = leading_figures({name: comparisons}).get(name)
     curves = read_curves(study, name)
-    led = [one for one in comparisons if figure in one.overall] if figure else []
+    led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
     best = ranked(results, study.objective) or results
     heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
     return BenchmarkContent(
@@ -100,7 +100,7 @@ def read_benchmark(
         leaderboard=trials_table(results, study.objective, name),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
-        by_language=tuple(languages_table(one, figure) for one in led if figure),
+        by_language=tuple(languages_table(each, figure) for each in led if figure),
         language_bias=language_bias_tables(groups, name, unseen),
         heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
         heat_maps=heat,

@@ -83,13 +83,13 @@ def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
         rows = [
             {
                 "score": f"{figure.setting} {metric_name(figure.metric)}",
-                "difference": style.rounded(found.value),
-                "low": style.rounded(found.low),
-                "high": style.rounded(found.high),
-                "p": style.rounded(found.p),
-                "difference is": f"{'beyond' if found.p < LEVEL else 'within'} noise",
+                "difference": style.rounded(difference.value),
+                "low": style.rounded(difference.low),
+                "high": style.rounded(difference.high),
+                "p": style.rounded(difference.p),
+                "difference is": f"{'beyond' if difference.p < LEVEL else 'within'} noise",
             }
-            for figure, found in comparison.overall.items()
+            for figure, difference in comparison.overall.items()
             if metric(figure.metric).bounds == (0, 1)
         ]
         scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])

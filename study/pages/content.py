@@ -93,10 +93,10 @@ def _benchmarks(study: Study) -> Iterator[BenchmarkContent]:
         pairs = choose_pairs(study)
     except StudyError:
         pairs = []  # zero-shot trials alone, for example; the rest of the report is still useful
-    found = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
+    compared = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
     best = representatives(groups_of(study.results), study.objective)
     ordered = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], SAMPLINGS.index(item[0][1])))]
-    for benchmark, comparisons in found.items():
+    for benchmark, comparisons in compared.items():
         groups = [group for group in ordered if all(benchmark in result.benchmarks for result in group.results)]
         yield read_benchmark(study, benchmark, groups, comparisons)
 

@@ -62,8 +62,8 @@ def modified(path: str) -> float:
 def folders(path: str) -> list[str]:
     """Return the names of the folders in `path`, sorted; none if it does not exist."""
     filesystem, inner = fs.FileSystem.from_uri(path)
-    found = filesystem.get_file_info(fs.FileSelector(inner, allow_not_found=True))
-    return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+    entries = filesystem.get_file_info(fs.FileSelector(inner, allow_not_found=True))
+    return sorted(info.base_name for info in entries if info.type == fs.FileType.Directory)
 
 
 def remove(path: str) -> None:
