@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio, timed
-from study.retrieval.evaluation import measured_positions, position_counter
+from study.retrieval.relevant_positions import measured_positions, position_counter
 from study.retrieval.stream import Block
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
