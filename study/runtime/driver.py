@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import Any
 
+import optuna
 from ray import tune
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
@@ -103,8 +104,12 @@ class ReleaseEnded(tune.Callback):
 
 
 def open_record(config: StudyConfig, url: str, folder: str) -> Record:
-    """Open the record of the study in `folder`; it is stored under the folder's name."""
-    return Record(config, url, folder.rpartition("/")[2])
+    """Open the record of the study in `folder`, which is stored under the name that the folder had at first."""
+    name = folder.rpartition("/")[2]
+    if files.is_local(folder) and url == layout.record_url(folder, None):  # a file that belongs to this study alone
+        stored = optuna.get_all_study_names(url)
+        name = stored[0] if stored else name  # the folder may have been renamed or copied
+    return Record(config, url, name)
 
 
 def storage_failure(error: BaseException) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from study.config import Schedule
+from study.results import layout
+from study.runtime import driver
 from study.runtime.messages import Assignment
 from study.runtime.record import Record
 from study.runtime.searcher import StudySearcher
@@ -59,6 +62,14 @@ def test_its_interrupted_trial_comes_first_with_its_schedule_and_its_last_record
     following: Any = searcher.suggest("b")
     assert (following["number"], following["trial"]["alpha"]) == (2, 0)
     assert searcher.suggest("c") == searcher.FINISHED
+
+
+def test_a_folder_that_was_renamed_or_copied_keeps_its_trials(record_url: str, folder: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "เปลี่ยนชื่อ?"
+    shutil.copytree(folder, renamed)
+    config = study_config.parse(WRITTEN["study"]["search_space"], WRITTEN["study"]["name"])
+    record = driver.open_record(config, layout.record_url(str(renamed), None), str(renamed))
+    assert [trial.state.name for trial in record.trials()] == ["COMPLETE", "RUNNING"]
 
 
 def test_settings_without_effect_are_refused_in_a_new_file_and_accepted_where_a_study_has_them(tmp_path: Path) -> None:
