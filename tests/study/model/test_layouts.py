@@ -56,7 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 def config(path: Path, **changes: Any) -> TrialConfig:
-    settings = {"backbone": str(path), "batch_size": 4, "steps": 2, "learning_rate": 1e-2, **WITHOUT_LIMITS}
+    loss = {"batch_size": 8, "steps": 2, "learning_rate": 1e-2, "temperature": 1.0}  # far from 0 at random weights
+    settings = {"backbone": str(path), **loss, **WITHOUT_LIMITS}
     return TrialConfig.model_validate(settings | changes)
 
 
