@@ -56,7 +56,7 @@ def main() -> None:
 def _best_row(noise: Case, design: Design, curve: Sequence[float]) -> str:
     case = Case(noise.name, noise.own, noise.common, noise.by_question, shift=tuple(curve[: design.settings]))
     true_A = case.true_figures(design.settings)
-    random = np.random.default_rng([*design, *noise.name.encode(), round(100 * sum(curve))])
+    random = np.random.default_rng([*design, *noise.name.encode(), round(100 * abs(sum(curve)))])
     kept = covered = size = 0
     for _ in range(RUNS):
         crossed = Crossed(figures(case.values(design, random)))
@@ -73,7 +73,7 @@ def _front_row(noise: Case, design: Design, curve: Sequence[float]) -> str:
     dominated = curve[-1] == -0.3
     second = first if dominated else tuple(-shift for shift in first)
     cases = [Case(noise.name, noise.own, noise.common, noise.by_question, shift=shift) for shift in (first, second)]
-    random = np.random.default_rng([*design, *noise.name.encode(), round(100 * sum(curve))])
+    random = np.random.default_rng([*design, *noise.name.encode(), round(100 * abs(sum(curve)))])
     front = range(design.settings - 1 if dominated else design.settings)
     kept = dropped = 0
     for _ in range(RUNS):
