@@ -54,12 +54,11 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         console.print(_line(finding), soft_wrap=True)
 
     report(findings.data(config))
-    cluster.start()
     folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
     models = preflight.hub_models(config)
     need = config.examples[0].resources
     try:
-        with place_for_a_trial(need, console.print):
+        with cluster.running(), place_for_a_trial(need, console.print):
             nodes = node.look(models, folder)
             for finding in (
                 findings.versions(nodes),

@@ -84,7 +84,7 @@ def hub(nodes: Sequence[Node], models: Sequence[str]) -> Finding:
     """Report the nodes that have a model neither from the hub nor in their cache."""
     odd = [f"{node.name} has no {' or '.join(node.absent_models)}" for node in nodes if node.absent_models]
     if odd:
-        fix = "connect it to the hub or to HF_ENDPOINT, or copy HF_HOME from a machine that has the models"
+        fix = "connect it to the hub or HF_ENDPOINT, copy HF_HOME from a machine that has the models, or set HF_TOKEN"
         return Finding("hub", False, "; ".join(odd) + ", in its cache or on the hub", fix)
     says = (
         f"{', '.join(models)} can be loaded by {_number(nodes, 'node')}"

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ray
-from huggingface_hub import try_to_load_from_cache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import study
 from study.results import files, provenance
+from study.runtime import ray_internals
 from study.runtime.resources import ray_folder
+from tasks.data import hub
 from tasks.data.cache import cache_folder
-
-_SECONDS = 10
+from tasks.plugins import TaskError
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
         driver_gpus=_driver_gpus(),
         free_bytes=shutil.disk_usage(cache).free,
         full=disk.used / disk.total,
-        absent_models=tuple(model for model in models if not (_is_cached(model) or _is_on_hub(model))),
+        absent_models=tuple(model for model in models if not _can_load(model)),
     )
 
 
@@ -100,20 +97,12 @@ def _driver_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def _is_cached(model: str) -> bool:
-    return isinstance(try_to_load_from_cache(model, "config.json"), str)
-
-
-def _is_on_hub(model: str) -> bool:
-    if os.environ.get("HF_HUB_OFFLINE", "0") == "1":
-        return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    request = urllib.request.Request(f"{endpoint}/{model}/resolve/main/config.json", method="HEAD")  # noqa: S310
+def _can_load(model: str) -> bool:
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310 - the hub, or the mirror the user names
-            return True
-    except OSError:
+        hub.model_folder(model, ["config.json"])
+    except TaskError:
         return False
+    return True
 
 
 ASKER = "asker"
@@ -123,6 +112,7 @@ class _Examiner:
     """Runs on one node."""
 
     def examine(self, address: str, gpus: float, models: tuple[str, ...]) -> Node:
+        ray_internals.receive_hub_token()
         return examine(address, gpus, models)
 
     def share(self, folder: str, mine: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from huggingface_hub import get_token
 from ray.exceptions import RayError
 
 from study.runtime import ray_internals
@@ -114,10 +115,14 @@ def _keep_to_this_machine() -> None:
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Connect as `start` does, and disconnect at the end; a Ray started here ends with all its processes."""
+    """Connect as `start` does, and disconnect at the end; a Ray started here ends with all its processes.
+
+    Meanwhile the workers of this job may use the hub token of this process.
+    """
     try:
         start()
-        yield
+        with ray_internals.shared_hub_token(get_token()):
+            yield
     finally:
         ray.shutdown()
 

@@ -9,6 +9,8 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,8 +18,10 @@ from uuid import uuid4
 
 import ray
 import torch.distributed as dist
+from huggingface_hub import get_token
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config, PlacementGroupID  # type: ignore[attr-defined]  # compiled
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.callbacks import DatasetsCallback
@@ -40,7 +44,9 @@ __all__ = [
     "TuneController",
     "listen_on_loopback_only",
     "prepare_to_connect",
+    "receive_hub_token",
     "release",
+    "shared_hub_token",
     "torch_config",
 ]
 
@@ -70,6 +76,34 @@ def listen_on_loopback_only() -> None:
     Ray has the environment variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER for this, but reads it when it is imported.
     """
     ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+@contextmanager
+def shared_hub_token(token: str | None) -> Iterator[None]:
+    """Give the workers of this job the token for private and gated models of the hub.
+
+    It lies in the cluster's store of internal values, which nothing displays. A runtime environment would put it into
+    logs and onto the dashboard.
+    """
+    if not token:
+        yield
+        return
+    _internal_kv_put(_hub_token_key(), token)
+    try:
+        yield
+    finally:
+        _internal_kv_del(_hub_token_key())
+
+
+def receive_hub_token() -> None:
+    """Let this worker use the token of its job's driver, unless its node has one of its own."""
+    shared = _internal_kv_get(_hub_token_key())
+    if shared and get_token() is None:
+        os.environ["HF_TOKEN"] = shared.decode()
+
+
+def _hub_token_key() -> str:
+    return f"hub token of job {ray.get_runtime_context().get_job_id()}"
 
 
 class TrialTrainer(TorchTrainer):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml

@@ -117,6 +117,7 @@ def _forward(queue: Queue, progress: Callable[[str, int, int], None]) -> None:
 def _measure(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:
     from study.runtime.worker import measure_worker  # noqa: PLC0415
 
+    ray_internals.receive_hub_token()
     return measure_worker(config, runs, queue)
 
 
@@ -124,6 +125,7 @@ def _train(assignment: Assignment, folder: str) -> None:
     # Imported in the workers only: torch and transformers would cost the trial's driver and controller seconds.
     from study.runtime.worker import train_worker  # noqa: PLC0415
 
+    ray_internals.receive_hub_token()
     train_worker(assignment, folder)
 
 

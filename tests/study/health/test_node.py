@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.health.node import examine, project_version, share
-
-MODEL = "sentence-transformers/LaBSE"
+from tests.hub_server import HubServer, Repository
 
 
 def test_a_node_that_sees_what_another_wrote_writes_next_to_it(tmp_path: Path) -> None:
@@ -32,16 +31,15 @@ def test_the_projects_version_is_a_function_of_its_sources() -> None:
     assert len(project_version()) == 8
 
 
-def test_a_model_is_absent_without_hub_and_cache_and_present_once_cached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_model_is_absent_that_a_trial_could_not_load_from_cache_or_hub(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert examine("127.0.0.1", 0, (MODEL,)).absent_models == (MODEL,)
-    snapshot = tmp_path / "models--sentence-transformers--LaBSE" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}", "utf-8")
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text("abc", "utf-8")
-    assert examine("127.0.0.1", 0, (MODEL,)).absent_models == ()
+    private = Repository({"config.json": b"{}"}, token="hf_secret")
+    hub.repositories |= {"models/team/open": Repository({"config.json": b"{}"}), "models/team/private": private}
+    pinned = f"team/open@{private.commit}"
+    models = ("team/open", pinned, "team/private", "team/none")
+    assert examine("127.0.0.1", 0, models).absent_models == ("team/private", "team/none")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert examine("127.0.0.1", 0, models).absent_models == ("team/none",)
+    hub.stop()
+    assert examine("127.0.0.1", 0, models).absent_models == ("team/none",)

@@ -1,16 +1,20 @@
-"""Processors that a killed attempt of a trial left behind, on real Ray."""
+"""On real Ray: processors that a killed attempt of a trial left behind, and the hub token of a job."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
+import ray.train
 from ray.exceptions import GetTimeoutError, RayActorError
+from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.worker_group import worker_group
 
-from study.runtime import ray_internals
+from study.runtime import cluster, ray_internals
 
 
 class Controller:
@@ -54,9 +58,44 @@ def frees_what_was_left() -> None:
     ray.shutdown()
 
 
+def alone(function: Any, *arguments: Any) -> None:
+    """Run in a process of its own: Tune works once per process, and other tests of this one need it."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
 def test_the_next_attempt_frees_what_the_killed_one_left_and_nothing_of_another_trial() -> None:
-    # In a process of its own: Tune works once a process, and other tests of this one need it.
-    alone = multiprocessing.get_context("spawn").Process(target=frees_what_was_left)
-    alone.start()
-    alone.join()
-    assert alone.exitcode == 0
+    alone(frees_what_was_left)
+
+
+TOKEN = "hf_" + "ThaiChineseArabic" * 2
+
+
+def received_token() -> str | None:
+    ray_internals.receive_hub_token()
+    return os.environ.get("HF_TOKEN")
+
+
+def shares_a_token(folder: Path) -> None:
+    os.environ.pop("HF_TOKEN", None)
+    os.environ["HF_HOME"] = str(folder / "home")  # where there is no token either
+    worker = ray.remote(received_token)
+    cluster.start()  # workers of this Ray inherit the environment of now
+    connected: Any = ray.init(ignore_reinit_error=True)
+    session = Path(connected.address_info["session_dir"])
+    assert ray.get(worker.remote(), timeout=120) is None
+    os.environ["HF_TOKEN"] = TOKEN
+    with cluster.running():
+        alone = ray.train.ScalingConfig(num_workers=1)
+        storage = ray.train.RunConfig(storage_path=str(folder))
+        assert TorchTrainer(received_token, scaling_config=alone, run_config=storage).fit().return_value == TOKEN
+        assert ray.get(worker.options(runtime_env={"env_vars": {"HF_TOKEN": "own"}}).remote(), timeout=120) == "own"
+    logs = [file for place in (session, folder) for file in place.rglob("*") if file.is_file()]
+    assert any("runtime_env" in file.name for file in logs)  # where Ray writes what workers are started with
+    assert not [file for file in logs if TOKEN.encode() in file.read_bytes()]
+
+
+def test_workers_receive_the_driver_s_hub_token_and_ray_logs_it_nowhere(tmp_path: Path) -> None:
+    alone(shares_a_token, tmp_path)
