@@ -164,4 +164,5 @@ def damage(error: pydantic.ValidationError) -> str:
     if problem["type"] == "json_invalid":
         return "it is not whole JSON"
     key = ".".join(str(part) for part in problem["loc"] if part not in {"TrialResult", "FailedTrial"})
-    return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+    return f"{key}: {message}" if key else message

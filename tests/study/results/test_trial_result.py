@@ -147,3 +147,23 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     layout.write_study(str(tmp_path), record)
     assert layout.read_study(str(tmp_path)) == record
     assert files.read_json(str(tmp_path / layout.STUDY))["objectives"] == [{"metric": MAP, "direction": "maximize"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is not whole JSON"),
+        (b'{"number": 0, "con', "it is not whole JSON"),
+        ("ไทย".encode("utf-16"), "it is not whole JSON"),
+        (b"[]", "input should be an object"),
+        (b'{"number": 0, "config": "alpha 0.5"}', "config: input should be an object"),
+    ],
+)
+def test_a_damaged_result_is_named_with_the_reason_and_left_out(
+    content: bytes, reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = Path(layout.trial_folder(str(tmp_path), 0), layout.RESULT)
+    layout.write_result(str(file.parent), trial_result(0, {MAP: 0.5}))
+    file.write_bytes(content)
+    assert layout.finished(str(tmp_path)) == []
+    assert caplog.messages == [f"warning: {file} is left out: {reason}"]
