@@ -64,7 +64,7 @@ def attach() -> bool:
             runtime_env=_runtime_environment({"RAY_ADDRESS": cluster.address}),
         )
     except (ConnectionError, RuntimeError, RayError) as error:
-        reason = str(error.__cause__ or error).strip().rpartition("\n")[2]
+        reason = str(error.__cause__ or error).strip().rpartition("\n")[2].partition(". ")[0]
         raise ClusterError(
             f"the Ray cluster at {cluster.address}, from {cluster.source}, refuses this machine ({reason}): "
             f"put its token into ~/.ray/auth_token if it needs one, or {cluster.alternative}"

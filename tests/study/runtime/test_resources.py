@@ -6,13 +6,15 @@ import itertools
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
 import yaml
 from ray._common.utils import get_ray_address_file
 
 from study.config import ResourcesConfig
-from study.runtime import preflight, resources
+from study.runtime import cluster, preflight, ray_internals, resources
 from study.runtime.resources import CapacityError, ClusterError, Node, Supply, trials_at_once
 from study.space.study_config import SHIPPED
 
@@ -143,3 +145,30 @@ def test_a_malformed_address_is_refused(named: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("RAY_ADDRESS", named)
     with pytest.raises(ClusterError, match="is refused: write host:port"):
         preflight.supply()
+
+
+def test_a_cluster_that_refuses_the_token_is_refused_in_one_sentence_and_never_replaced_by_this_machine(
+    no_cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What Ray 2.60 raises for a cluster that was started with a token.
+    said = (
+        "Failed to connect to GCS. Last connection error: Traceback (most recent call last):\n"
+        "ray.exceptions.AuthenticationError: RPC error: Authentication token is missing or incorrect. Ensure that ..."
+    )
+    started: list[dict[str, Any]] = []
+
+    def refuse(**options: Any) -> None:
+        started.append(options)
+        raise ConnectionError("Failed to connect to Ray cluster") from RuntimeError(said)
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray_internals, "prepare_to_connect", lambda: None)  # it changes Ray for this whole process
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{server.getsockname()[1]}")
+        for connect in (cluster.attach, cluster.start):
+            with pytest.raises(
+                ClusterError, match=r"refuses this machine \(.*missing or incorrect\): put its token into"
+            ):
+                connect()
+    assert [options["address"] for options in started] == [os.environ["RAY_ADDRESS"]] * 2
