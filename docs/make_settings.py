@@ -1,4 +1,4 @@
-"""Write docs/settings.md from study/config.py: `python docs/make_settings.py`. A test holds the page to the code."""
+"""Write docs/settings.md from the classes of settings: `python docs/make_settings.py`. A test holds the page to the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pydantic
 from pydantic.fields import FieldInfo
 
-from study import config
+from study import config, config_sections, config_values
 
 PAGE = Path(__file__).with_name("settings.md")
 HEADER = """# Settings of a trial
@@ -38,12 +38,11 @@ def rows(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[tuple[st
     """Yield name, allowed values, default and meaning of each setting, nested ones after the setting they belong to."""
     meanings = descriptions(model)
     for name, field in model.model_fields.items():
-        nested = [kind for kind in parts(field.annotation) if is_model(kind) and kind.__module__ == config.__name__]
-        nested = [kind for kind in nested if kind is not config.Schedule]
+        nested = [kind for kind in parts(field.annotation) if is_model(kind) and kind is not config_values.Schedule]
         meaning = meanings.get(name) or next((str(kind.__doc__).split("\n\n")[0] for kind in nested), "")
         yield f"{prefix}{name}", allowed(field), default(field), " ".join(meaning.split())
         for kind in nested:
-            if not issubclass(kind, config.Named):
+            if not issubclass(kind, config_sections.Named):
                 yield from rows(kind, f"{prefix}{name}.")
 
 
@@ -73,7 +72,7 @@ def allowed(field: FieldInfo) -> str:
         for attribute, text in {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}.items():
             if (bound := getattr(constraint, attribute, None)) is not None:
                 bounds.append(f"{text} {bound:g}")
-        if isinstance(constraint, pydantic.AfterValidator) and isinstance(constraint.func, config.Within):
+        if isinstance(constraint, pydantic.AfterValidator) and isinstance(constraint.func, config_values.Within):
             bounds.append(constraint.func.bounds)
     return ", ".join([" or ".join(words), *bounds])
 
@@ -83,7 +82,7 @@ def word(part: Any) -> str:
     if get_origin(part) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(part))
     if is_model(part):
-        return "schedule `{start, end, shape}`" if part is config.Schedule else "mapping"
+        return "schedule `{start, end, shape}`" if part is config_values.Schedule else "mapping"
     names = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}
     return names.get(getattr(part, "__name__", ""), str(part))
 
@@ -97,7 +96,7 @@ def default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, config.Named):
+    if isinstance(value, config_sections.Named):
         value = (value,)
     if isinstance(value, tuple):
         return f"`[{', '.join(entry.name for entry in value)}]`"

@@ -5,18 +5,24 @@ Defaults follow arXiv 2408.10536 (section 4 and appendix A) where it states a va
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import typing
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import Field
 
+from study.config_sections import (
+    BenchmarkConfig,
+    CentringConfig,
+    CorpusConfig,
+    LoraConfig,
+    ResourcesConfig,
+    ValidationConfig,
+    WindowsConfig,
+)
+from study.config_values import Schedule, Settings, Within
 from study.model.pooling import POOLINGS
-from tasks.plugins import benchmark_names, nearest
+from tasks.plugins import nearest
 
 Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
@@ -28,12 +34,8 @@ LEARNED_TEMPERATURES = (0.01, 1.0)
 """A learned temperature stays within; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
 LARGEST_SEED = 2**63 - 1
 """Seeds are stored in columns of 64 bits."""
-VALIDATION = "validation"
-"""Stands for the validation benchmark's name in metric keys: `validation/multilingual/map`."""
 
 
-CENTRING_TEXTS = 100
-"""Enough: means of all texts change XQuAD-R's multilingual mAP by .002 (multilingual-e5-small)."""
 BUILTIN = "builtin/"
 """Built-in backbones begin with this."""
 BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
@@ -49,227 +51,6 @@ def backbone_folder(name: str, base: Path | None = None) -> Path | None:
     """
     folder = (base or Path()) / Path(name).expanduser()
     return folder.resolve() if name and not name.startswith(BUILTIN) and folder.is_dir() else None
-
-
-class Frozen(pydantic.BaseModel):
-    """Immutable values that refuse unknown keys."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class Settings(Frozen):
-    """Settings of a trial, or a section of them."""
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_boolean_as_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        if isinstance(value, bool) and info.field_name:
-            annotation = cls.model_fields[info.field_name].annotation
-            if not {bool, Any} & {annotation, *typing.get_args(annotation)}:
-                raise ValueError(f"{str(value).lower()} is refused: only on-off settings are true or false")
-        return value
-
-
-class Schedule(Settings):
-    """A value that moves from `start` to `end` over the steps of a trial."""
-
-    start: float
-    end: float
-    shape: Literal["linear", "cosine"] = "linear"
-
-    def __format__(self, spec: str) -> str:
-        """Return both ends in a number's format, as in `1→0`."""
-        return f"{self.start:{spec}}→{self.end:{spec}}"
-
-    def at(self, fraction: float) -> float:
-        """Return the value after `fraction` (0 to 1) of all steps."""
-        progress = fraction if self.shape == "linear" else (1 - math.cos(math.pi * fraction)) / 2
-        return self.start + (self.end - self.start) * progress
-
-
-def fraction_done(step: int, steps: int) -> float:
-    """Return how far `step` (from 0) is into a trial of `steps` steps: 0 at the first step, 1 at the last."""
-    return step / max(1, steps - 1)
-
-
-def value_at(value: float | Schedule, fraction: float) -> float:
-    """Return a constant, or a schedule's value after `fraction` (0 to 1) of all steps."""
-    return value.at(fraction) if isinstance(value, Schedule) else value
-
-
-@dataclasses.dataclass(frozen=True)
-class Within:
-    """Refuse a value, or a schedule's start or end, that is out of bounds."""
-
-    low: float
-    high: float
-    open_low: bool = False
-    """Whether `low` itself is out of bounds."""
-
-    @property
-    def bounds(self) -> str:
-        """The bounds in words."""
-        return f"{'above' if self.open_low else 'from'} {self.low:g} to {self.high:g}"
-
-    def __call__(self, value: float | Schedule) -> float | Schedule:
-        """Return the value.
-
-        Raises:
-            ValueError: it is out of bounds.
-        """
-        for end in (value.start, value.end) if isinstance(value, Schedule) else (value,):
-            if not self.low <= end <= self.high or (self.open_low and end == self.low):
-                raise ValueError(f"{end:g} is out of range; allowed is {self.bounds}")
-        return value
-
-
-class Named(Settings):
-    """A benchmark or corpus: the module's name, and options for its `load`, written side by side in YAML."""
-
-    name: str
-    options: Mapping[str, Any] = Field(default_factory=dict)
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _flat(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, Mapping) and "options" not in value:
-            known = {key: value[key] for key in value if key in cls.model_fields}
-            return known | {"options": {key: value[key] for key in value if key not in cls.model_fields}}
-        return value
-
-
-class BenchmarkConfig(Named):
-    """What is measured: `xquad_r`, or `{name: xquad_r, path: ..., label: xquad_r_context, context: ...}`."""
-
-    label: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """Stands for the benchmark in metric keys, files and tables; its name by default."""
-
-    @pydantic.model_validator(mode="after")
-    def _label_is_free(self) -> Self:
-        if self.label in {VALIDATION, *benchmark_names()} - {self.name}:
-            raise ValueError(f"label '{self.label}' means something else: choose another")
-        return self
-
-    @property
-    def key(self) -> str:
-        """The label, or the name without one."""
-        return self.label or self.name
-
-
-class CorpusConfig(Named):
-    """What is trained on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
-
-    weight: float | None = Field(default=None, gt=0)
-    """Share of batches, relative to the other corpora; the number of rows unless given."""
-    held_out: int = Field(default=0, ge=0)
-    """Rows kept out of training, for the validation benchmark `held_out` to ask."""
-
-
-class RunFiles(NamedTuple):
-    """TREC run files of an evaluation."""
-
-    folder: Path
-    depth: int = 100
-    """Passages per query. Metrics of a run without a cut-off, such as MAP, are exact if it holds the whole pool."""
-
-
-class LoraConfig(Settings):
-    """Low-rank adapters in place of all weights (arXiv 2106.09685)."""
-
-    rank: int = Field(default=16, ge=1)
-    """Rank of each adapter's update."""
-    alpha: int = Field(default=32, ge=1)
-    """The adapters' output is scaled by alpha / rank."""
-    dropout: float = Field(default=0, ge=0, lt=1)
-    """Dropout on the adapters' input."""
-    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Names of the linear layers that get an adapter, such as `query`; all linear layers by default."""
-
-
-class ValidationConfig(Settings):
-    """Where the objective comes from; never a benchmark that is reported."""
-
-    benchmark: BenchmarkConfig = BenchmarkConfig(name="factbook", options={"split": "dev"})
-    every: int = Field(default=100, ge=1)
-    """Steps between two validations; each ends in a checkpoint."""
-    metric: str = "multilingual/map"
-    """Chooses the best checkpoint: `setting/metric` of the validation benchmark; higher is better, but for `loss` and
-    metrics of language bias."""
-    patience: int | None = Field(default=None, ge=1)
-    """Stop training after this many steps without a better score; never by default."""
-
-
-class ResourcesConfig(Settings):
-    """The workers of one trial and what each needs."""
-
-    workers: int = Field(default=1, ge=1)
-    """Processes that share each batch (DDP)."""
-    cpus_per_worker: int = Field(default=1, ge=1)
-    """CPUs, and computing threads, per worker."""
-    gpus_per_worker: float = Field(default=0, ge=0)
-    """0 trains on CPUs; a fraction lets small trials share a GPU."""
-
-    @property
-    def per_worker(self) -> dict[str, float]:
-        """What one worker takes, in Ray's terms."""
-        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
-        return {"CPU": self.cpus_per_worker, **gpus}
-
-    @pydantic.field_validator("gpus_per_worker")
-    @classmethod
-    def _whole_or_part(cls, value: float) -> float:
-        if value > 1 and value != int(value):
-            raise ValueError(f"{value:g} is neither a part of one GPU nor a whole number of them")
-        return value
-
-    @pydantic.model_validator(mode="after")
-    def _one_worker_a_part(self) -> Self:
-        if self.workers > 1 and 0 < self.gpus_per_worker < 1:
-            raise ValueError(
-                f"{self.workers} workers cannot share a GPU (gpus_per_worker {self.gpus_per_worker:g}), as NCCL gives "
-                "each its own: set workers to 1, so that several trials share one, or gpus_per_worker to 1"
-            )
-        return self
-
-
-class WindowsConfig(Settings):
-    """Long passages scored by their best-matching window (localized relevance matching, arXiv 2112.11031)."""
-
-    tokens: int = Field(default=128, ge=8)
-    """Length of a window, prefix and special tokens included."""
-    stride: int = Field(default=64, ge=1)
-    """Tokens between the starts of two windows."""
-
-    @pydantic.model_validator(mode="after")
-    def _no_gaps(self) -> Self:
-        if self.stride > self.tokens:
-            raise ValueError(f"stride {self.stride} is above tokens {self.tokens}, which leaves gaps: lower stride")
-        return self
-
-
-class CentringConfig(Settings):
-    """Language centring, the baseline that trains nothing (`study.retrieval.centring`)."""
-
-    sides: Literal["both", "passages"] = "both"
-    """Queries and passages, or passages alone, which needs no language of the query."""
-    source: Literal["corpora", "validation", "benchmark"] | None = None
-    """The texts whose means are subtracted: the training corpora's where the trial trains, else the benchmark's own,
-    unless given. Languages that the source lacks take the benchmark's own; results say `transductive` for those."""
-    texts: int = Field(default=CENTRING_TEXTS, ge=2)
-    """How many texts of each language, side and corpus or pool the means are estimated on."""
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _sides_alone(cls, value: object) -> object:
-        return {"sides": value} if isinstance(value, str) else value
-
-    @property
-    def label(self) -> str:
-        """What follows the benchmark's name in metric keys and files, such as `@centred`."""
-        sides = "" if self.sides == "both" else f"_{self.sides}"
-        return f"@centred{sides}" + ("" if self.texts == CENTRING_TEXTS else f"_{self.texts}")
 
 
 class TrialConfig(Settings):

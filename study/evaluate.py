@@ -27,7 +27,8 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.tables import languages_table, settings_table
-from study.config import BenchmarkConfig, RunFiles, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import BenchmarkConfig, RunFiles
 from study.model.pooling_and_prompts import lines
 from study.results import files
 from study.results.trial_result import Measurement

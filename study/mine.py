@@ -17,7 +17,8 @@ import typer
 from rich.text import Text
 
 from study import cli
-from study.config import CorpusConfig, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import CorpusConfig
 from study.space.strict_yaml import checked, read_value
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting

@@ -44,7 +44,8 @@ def measure(folder: str) -> None:
     """Evaluate in this process, and print seconds and peak memory as JSON."""
     import torch  # noqa: PLC0415 - only in the processes that measure
 
-    from study.config import BenchmarkConfig, TrialConfig  # noqa: PLC0415
+    from study.config import TrialConfig  # noqa: PLC0415
+    from study.config_sections import BenchmarkConfig  # noqa: PLC0415
     from study.model.backbone import load_encoder  # noqa: PLC0415
     from study.retrieval.evaluation import evaluate  # noqa: PLC0415
     from study.retrieval.measurement import encoding, load  # noqa: PLC0415

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from study.config import LoraConfig
+from study.config_sections import LoraConfig
 from study.model.encoder import Encoder, Tokens
 from study.model.lora import add_adapters
 from study.results.layout import hardware

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from study.config import Schedule
+from study.config_values import Schedule
 from tasks.metrics import known_metric
 
 NOTHING = "–"

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from study.analysis import formats
-from study.config import Schedule, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Schedule
 from study.results import files, layout
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from study.analysis import formats
-from study.config import Schedule
+from study.config_values import Schedule
 from study.results.trial_result import BenchmarkResult
 from tasks.metrics import known_metric, language_bias
 

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from ray.autoscaler.sdk import request_resources
 from ray.train.torch import TorchTrainer
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from study.health.findings import Finding
 from study.runtime import cluster
 from study.runtime.ray_internals import torch_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from study.config import LoraConfig
+from study.config_sections import LoraConfig
 from study.model.encoder import Encoder
 from study.model.model_files import BackboneError
 from tasks.plugins import nearest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from study.config import WindowsConfig
+from study.config_sections import WindowsConfig
 from study.model.encoder import Encoder
 
 

@@ -12,7 +12,7 @@ from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
 from study.analysis.statistics import LEVEL
 from study.analysis.study import Group, differing, sampling_of
-from study.config import Schedule
+from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
 from study.results.trial_result import TrialResult

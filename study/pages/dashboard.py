@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from study.analysis.formats import NOTHING, fixed
 from study.analysis.study import read_study, sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
-from study.config import Schedule, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Schedule
 from study.pages import page
 from study.pages.content import read_content
 from study.results import files, layout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from study.config import Frozen
+from study.config_values import Frozen
 from study.results.trial_result import FORMAT_VERSION
 from study.space.selection import DEFAULT_OBJECTIVE, Objective, with_direction
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import TypeAdapter
 
-from study.config import Frozen, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Frozen
 from study.space.strict_yaml import models_in
 
 FORMAT_VERSION = 1

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from study.config import CentringConfig
+from study.config_sections import CentringConfig
 from study.distributed import sum_over_ranks
 from study.retrieval.encode import Encoding, Kind, TextEncoder, encode, encode_passages, share
 from study.retrieval.stream import Block

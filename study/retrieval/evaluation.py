@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from study.config import CentringConfig, RunFiles
+from study.config_sections import CentringConfig, RunFiles
 from study.results.trial_result import BenchmarkResult
 from study.retrieval.centring import LanguageMeans, View, centred, evenly_spaced
 from study.retrieval.encode import Encoding, TextEncoder

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from study import distributed
-from study.config import BenchmarkConfig, CentringConfig, RunFiles, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import BenchmarkConfig, CentringConfig, RunFiles
 from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve

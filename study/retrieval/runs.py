@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from study.config import RunFiles
+from study.config_sections import RunFiles
 from study.distributed import rank
 from study.retrieval.search import TopK
 from study.retrieval.stream import Block

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from study.config import SEPARATOR, VALIDATION, BenchmarkConfig, CorpusConfig, TrialConfig
+from study.config import SEPARATOR, TrialConfig
+from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
 from study.space.selection import LOSS
 from study.space.study_config import StudyConfig
 from study.training.corpora import check_negatives, load_for_training

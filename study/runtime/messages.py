@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from study.config import VALIDATION, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import VALIDATION
 from study.runtime.ray_internals import TUNE_KEYS
 
 IMPROVED_AT_STEP = "improved_at_step"

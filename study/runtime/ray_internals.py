@@ -33,7 +33,7 @@ from ray.tune.result import AUTO_RESULT_KEYS, DEBUG_METRICS
 from ray.util import placement_group_table
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from study.runtime.resources import LOOPBACK
 
 __all__ = [

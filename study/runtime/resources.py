@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"

@@ -12,7 +12,8 @@ from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
-from study.config import ResourcesConfig, RunFiles, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import ResourcesConfig, RunFiles
 from study.results import files, layout
 from study.results.trial_result import FailedTrial, Measurement, TrialResult
 from study.runtime import messages, ray_internals

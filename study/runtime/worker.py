@@ -16,7 +16,9 @@ import torch
 from ray.util.queue import Queue
 
 from study import distributed
-from study.config import VALIDATION, RunFiles, TrialConfig, value_at
+from study.config import TrialConfig
+from study.config_sections import VALIDATION, RunFiles
+from study.config_values import value_at
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout

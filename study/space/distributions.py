@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from study.config import Frozen
+from study.config_values import Frozen
 
 LARGEST_GRID = 100_000
 

@@ -8,7 +8,9 @@ from typing import Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from study.config import SEPARATOR, VALIDATION, BenchmarkConfig, CorpusConfig, Frozen, TrialConfig
+from study.config import SEPARATOR, TrialConfig
+from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
+from study.config_values import Frozen
 from study.space.strict_yaml import SpaceError, checked
 from tasks import metrics
 from tasks.plugins import TaskError, check_benchmark, check_corpus, nearest

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from study.config import Frozen
+from study.config_values import Frozen
 from study.space import fields
 from study.space.distributions import LARGEST_GRID, Categorical, Distribution, Float, Int
 from study.space.fields import Values

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
-from study.config import LARGEST_SEED, Frozen, TrialConfig
+from study.config import LARGEST_SEED, TrialConfig
+from study.config_values import Frozen
 from study.space import fields, selection
 from study.space.fields import Values
 from study.space.selection import DEFAULT_OBJECTIVE, NoStopping, Objective, Stopping, check_references

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from study.config import CorpusConfig
+from study.config_sections import CorpusConfig
 from tasks.holdout_split import training_rows
 from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus

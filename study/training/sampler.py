@@ -21,7 +21,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from study.config import Schedule, TrialConfig, fraction_done, value_at
+from study.config import TrialConfig
+from study.config_values import Schedule, fraction_done, value_at
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Rows
 

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from study.config import LEARNED_TEMPERATURES, Schedule, TrialConfig, fraction_done, value_at
+from study.config import LEARNED_TEMPERATURES, TrialConfig
+from study.config_values import Schedule, fraction_done, value_at
 from study.distributed import sum_over_ranks, world_size
 
 

@@ -12,7 +12,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.config import CentringConfig
+from study.config_sections import CentringConfig
 from study.retrieval.centring import LanguageMeans
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Centring, Evaluation, Extras, evaluate, evaluate_views

@@ -13,7 +13,7 @@ from study.analysis.best_text import best_table, curve_sentence, curve_table, fr
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front, read_curves, read_fronts
 from study.analysis.study import Group, Study, groups_of
-from study.config import Schedule
+from study.config_values import Schedule
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES
 from tests.study.trial_results import changed, trial_result

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from study.health import all_reduce
 from study.health.all_reduce import place_for_a_trial
 from study.runtime import cluster

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from study.config import LoraConfig, TrialConfig
+from study.config import TrialConfig
+from study.config_sections import LoraConfig
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.model.lora import add_adapters

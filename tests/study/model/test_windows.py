@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.config import WindowsConfig
+from study.config_sections import WindowsConfig
 from study.model.encoder import Encoder
 from study.model.windows import Windows
 from study.retrieval.encode import Encoding

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from study.config import Schedule, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Schedule
 from study.results import files, layout
 from study.results.study_record import StudyRecord, parse_study
 from study.results.trial_result import FailedTrial, TrialResult, parse_config, parse_result

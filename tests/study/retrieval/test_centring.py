@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from study.config import CentringConfig
+from study.config_sections import CentringConfig
 from study.retrieval import evaluation_checkpoint
 from study.retrieval.centring import LanguageMeans, evenly_spaced, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding, encode

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.config import RunFiles
+from study.config_sections import RunFiles
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Outputs, evaluate
 from study.retrieval.examples import EACH, RETRIEVED, Example, chosen

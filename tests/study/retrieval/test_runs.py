@@ -9,7 +9,7 @@ import ir_measures
 import numpy as np
 import pytest
 
-from study.config import RunFiles
+from study.config_sections import RunFiles
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
 from study.retrieval.runs import falling

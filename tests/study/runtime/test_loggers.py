@@ -11,7 +11,8 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from study.config import Schedule, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Schedule
 from study.runtime import preflight
 from study.runtime.loggers import MLflow, TensorBoard, callbacks
 from study.runtime.messages import Assignment

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from study.config import Schedule, TrialConfig
+from study.config import TrialConfig
+from study.config_values import Schedule
 from study.runtime import messages
 from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport, read_report
 

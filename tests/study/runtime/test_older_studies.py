@@ -12,7 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from study.config import Schedule
+from study.config_values import Schedule
 from study.results import layout
 from study.runtime import driver
 from study.runtime.messages import Assignment

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import OutOfMemoryError
 from ray.train.torch.config import _TorchBackend
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from study.runtime import ray_internals
 from study.runtime.resources import LOOPBACK
 

@@ -13,7 +13,7 @@ import ray
 import yaml
 from ray._common.utils import get_ray_address_file
 
-from study.config import ResourcesConfig
+from study.config_sections import ResourcesConfig
 from study.runtime import cluster, preflight, ray_internals, resources
 from study.runtime.resources import CapacityError, ClusterError, Node, Supply, trials_at_once
 from study.space.study_config import SHIPPED

@@ -5,7 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from study.config import CorpusConfig, Mixing, Schedule, TrialConfig
+from study.config import Mixing, TrialConfig
+from study.config_sections import CorpusConfig
+from study.config_values import Schedule
 from study.training.sampler import BatchPlan, HybridSampler
 from tasks.plugins import TaskError
 from tasks.schema import Corpus
