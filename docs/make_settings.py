@@ -1,4 +1,4 @@
-"""Write docs/settings.md from the classes of settings: `python docs/make_settings.py`. A test holds the page to the code."""
+"""Write docs/settings.md from the classes of settings: `python docs/make_settings.py`; a test compares the two."""
 
 from __future__ import annotations
 
