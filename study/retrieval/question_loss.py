@@ -18,27 +18,34 @@ BATCH = 100
 """Questions per batch, as in the paper, whatever the trial's own batch size."""
 
 
-def question_loss(encoder: TextEncoder, benchmark: Benchmark, *, temperature: float, token_budget: int | None) -> float:
-    """Return the mean InfoNCE loss of a benchmark's questions, each against a relevant passage in its own language.
+class QuestionLoss:
+    """The mean InfoNCE loss of a benchmark's questions, each against a relevant passage in its own language.
 
-    A question's negatives are the other passages of its batch of `BATCH` questions, except copies of its own. All
-    ranks call this together and get the same value; NaN where no question has a passage in its own language.
+    A question's negatives are the other passages of its batch of `BATCH` questions, except copies of its own. The pairs
+    are resolved once; each call encodes them.
     """
-    losses: list[Tensor] = []
-    for language, (queries, passages) in _pairs(benchmark).items():
-        assert len(queries) == len(passages), language
-        query_QD = encode_together(encoder, queries, "query", token_budget)
-        passage_QD = encode_together(encoder, passages, benchmark.candidate_form, token_budget)
-        identity = {text: index for index, text in enumerate(passages)}
-        text_Q = torch.tensor([identity[text] for text in passages], device=query_QD.device)
-        for start in range(0, len(queries), BATCH):
-            part = slice(start, start + BATCH)
-            scores_BB = query_QD[part] @ passage_QD[part].T / temperature
-            copies_BB = text_Q[part, None] == text_Q[part]
-            copies_BB.fill_diagonal_(fill_value=False)
-            own_B = torch.arange(len(scores_BB), device=scores_BB.device)
-            losses.append(F.cross_entropy(scores_BB.masked_fill(copies_BB, -torch.inf), own_B, reduction="none"))
-    return float(torch.cat(losses).mean()) if losses else float("nan")
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._candidate_form = benchmark.candidate_form
+        self._pairs = _pairs(benchmark)
+
+    def __call__(self, encoder: TextEncoder, *, temperature: float, token_budget: int | None) -> float:
+        """Return the loss; collective, equal on every rank, NaN where no question has a passage in its own language."""
+        losses: list[Tensor] = []
+        for language, (queries, passages) in self._pairs.items():
+            assert len(queries) == len(passages), language
+            query_QD = encode_together(encoder, queries, "query", token_budget)
+            passage_QD = encode_together(encoder, passages, self._candidate_form, token_budget)
+            identity = {text: index for index, text in enumerate(passages)}
+            text_Q = torch.tensor([identity[text] for text in passages], device=query_QD.device)
+            for start in range(0, len(queries), BATCH):
+                part = slice(start, start + BATCH)
+                scores_BB = query_QD[part] @ passage_QD[part].T / temperature
+                copies_BB = text_Q[part, None] == text_Q[part]
+                copies_BB.fill_diagonal_(fill_value=False)
+                own_B = torch.arange(len(scores_BB), device=scores_BB.device)
+                losses.append(F.cross_entropy(scores_BB.masked_fill(copies_BB, -torch.inf), own_B, reduction="none"))
+        return float(torch.cat(losses).mean()) if losses else float("nan")
 
 
 def _pairs(benchmark: Benchmark) -> dict[str, tuple[list[str], list[str]]]:

@@ -25,7 +25,7 @@ from study.results import files, layout
 from study.results.trial_result import Clock, CorpusRecord, FailedTrial, Measurement, TrainingProgress, TrialResult
 from study.retrieval.evaluation import Evaluation, evaluate
 from study.retrieval.measurement import encoding, load, measure, measure_backbone, measurement
-from study.retrieval.question_loss import question_loss
+from study.retrieval.question_loss import QuestionLoss
 from study.runtime import checkpoints
 from study.runtime.data_checks import check_metrics, validation_metrics
 from study.runtime.messages import Assignment, EncodingProgress, Failure, TrainingReport
@@ -101,11 +101,11 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[Tri
         checkpoints.restore(training, folder)
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()
-        _train(training, development, folder)
+        _train(training, Validation(encoder, development, config), folder)
         progress = training.progress
         checkpoints.restore_best(training, folder)
     else:
-        progress = TrainingProgress(best_step=0, best_metrics=_validate(encoder, development, config))
+        progress = TrainingProgress(best_step=0, best_metrics=Validation(encoder, development, config)())
     evaluations = measure(encoder, config, reported)
     clock["measured"] = time.time()
     measured = measurement(config, device, evaluations)
@@ -146,24 +146,30 @@ def use_cpus(count: int) -> None:
     os.environ["RAYON_NUM_THREADS"] = str(count)
 
 
-def _validate(encoder: Encoder, development: Benchmark, config: TrialConfig) -> dict[str, float]:
-    """Return the development benchmark's metrics and loss under `validation/...` instead of the benchmark's name."""
-    evaluation = evaluate(encoder, development, encoding(encoder, config))
-    prefix = f"{development.name}/"
-    metrics = {f"{VALIDATION}/{key.removeprefix(prefix)}": value for key, value in evaluation.metrics.items()}
-    temperature = value_at(config.temperature, 1.0)
-    loss = question_loss(encoder, development, temperature=temperature, token_budget=config.micro_batch_tokens)
-    return metrics if math.isnan(loss) else metrics | {f"{VALIDATION}/loss": loss}
+class Validation:
+    """Measures the encoder on the validation benchmark, as often as asked; collective."""
+
+    def __init__(self, encoder: Encoder, benchmark: Benchmark, config: TrialConfig) -> None:
+        self._encoder, self._benchmark, self._config = encoder, benchmark, config
+        self._encoding, self._loss = encoding(encoder, config), QuestionLoss(benchmark)
+
+    def __call__(self) -> dict[str, float]:
+        """Return the benchmark's metrics and loss, under `validation/...` instead of the benchmark's name."""
+        evaluation, prefix = evaluate(self._encoder, self._benchmark, self._encoding), f"{self._benchmark.name}/"
+        metrics = {f"{VALIDATION}/{key.removeprefix(prefix)}": value for key, value in evaluation.metrics.items()}
+        temperature, token_budget = value_at(self._config.temperature, 1.0), self._config.micro_batch_tokens
+        loss = self._loss(self._encoder, temperature=temperature, token_budget=token_budget)
+        return metrics if math.isnan(loss) else metrics | {f"{VALIDATION}/loss": loss}
 
 
-def _train(training: Training, development: Benchmark, folder: str) -> None:
+def _train(training: Training, validation: Validation, folder: str) -> None:
     config = training.config
     key = f"{VALIDATION}/{config.validation.metric}"
     for report in training.run():
         if not report.due_validation:
             ray.train.report(TrainingReport(training.progress.step, report.metrics).to_dict())
             continue
-        metrics = _validate(training.encoder, development, config)
+        metrics = validation()
         training.validated(metrics[key] if better(key) == "maximize" else -metrics[key], metrics)
         _report_with_checkpoint(training, report.metrics | metrics, folder)
 

@@ -14,7 +14,7 @@ import pytest
 from study.results.trial_result import BenchmarkResult
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Evaluation, evaluate
-from study.retrieval.question_loss import question_loss
+from study.retrieval.question_loss import QuestionLoss
 from tasks.benchmarks import tatoeba
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
@@ -222,5 +222,5 @@ def test_candidates_are_encoded_as_passages_unless_the_benchmark_is_symmetric(tm
 def test_the_validation_loss_encodes_candidates_in_the_same_form() -> None:
     benchmark = replace(parallel_benchmark(), candidate_form="query")
     encoder = HashingEncoder()
-    question_loss(encoder, benchmark, temperature=0.05, token_budget=None)
+    QuestionLoss(benchmark)(encoder, temperature=0.05, token_budget=None)
     assert forms(encoder).keys() == {"query"}
