@@ -44,9 +44,9 @@ def split(corpus: Corpus, rows: int) -> Split:
         raise TaskError(
             f"corpus '{corpus.name}', held_out {rows}: choose from 1 to {len(corpus) - 1}, less than its rows"
         )
-    drawn = corpus.keys(np.random.default_rng(SEED).choice(len(corpus), size=rows, replace=False))
+    drawn = corpus.components(np.random.default_rng(SEED).choice(len(corpus), size=rows, replace=False))
     held_out = _rows_where(corpus, lambda keys: np.isin(keys.queries, drawn.queries))
-    own = corpus.keys(held_out)
+    own = corpus.components(held_out)
     shared = _rows_where(corpus, lambda k: np.isin(k.queries, own.queries) | np.isin(k.passages, own.passages))
     training = Remaining(corpus, shared)
     if not len(training):
@@ -64,7 +64,7 @@ def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_
     matching = []
     for start in range(0, len(corpus), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corpus)))
-        matching.append(block[condition(corpus.keys(block))])
+        matching.append(block[condition(corpus.components(block))])
     return np.concatenate(matching)
 
 
@@ -127,6 +127,10 @@ class Remaining:
     def keys(self, rows: Rows) -> Keys:
         """Return the identities of the rows' queries and passages."""
         return self._corpus.keys(self._original(rows))
+
+    def components(self, rows: Rows) -> Keys:
+        """Return the components that the rows' queries and passages have in the whole corpus."""
+        return self._corpus.components(self._original(rows))
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
         """Return one pair per row."""

@@ -227,7 +227,17 @@ class Corpus(Protocol):
         ...
 
     def keys(self, rows: Rows) -> Keys:
-        """Return the language-independent identities of the rows' queries and passages."""
+        """Return identities of the rows' queries and passages for batches: equal for versions of one text.
+
+        Rows that only some language joins may have different keys; `components` are equal for them.
+        """
+        ...
+
+    def components(self, rows: Rows) -> Keys:
+        """Return identities that are equal for rows which share a text in any language, directly or over other rows.
+
+        Two parts of a corpus that share no component share no text and no version of one.
+        """
         ...
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:

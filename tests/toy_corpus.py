@@ -56,6 +56,9 @@ class ToyCorpus:
     def keys(self, rows: Rows) -> Keys:
         return Keys(rows.astype(np.int64), np.array([self.passage_of[row] for row in rows], dtype=np.int64))
 
+    def components(self, rows: Rows) -> Keys:
+        return self.keys(rows)
+
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
         return [
             Pair(

@@ -44,7 +44,7 @@ class Candidates:
             size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
         self._language_P = np.repeat(np.arange(len(of_rows)), [len(held) for held in of_rows])
-        self.key_P: Rows = corpus.keys(self._row_P).passages
+        self.key_P: Rows = corpus.components(self._row_P).passages
         """The passage's identity, which its versions share."""
         self._share: npt.NDArray[np.float32] | None = None
 

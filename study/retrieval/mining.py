@@ -70,7 +70,7 @@ class Miner:
 
     def __init__(self, encoder: TextEncoder, corpus: Corpus, rule: Rule, encoding: Encoding) -> None:
         self._encoder, self._corpus, self._rule, self._encoding = encoder, corpus, rule, encoding
-        keys = corpus.keys(np.arange(len(corpus)))
+        keys = corpus.components(np.arange(len(corpus)))
         _, query_code = np.unique(keys.queries, return_inverse=True)
         self._passages, passage_code = np.unique(keys.passages, return_inverse=True)
         self._query_code = query_code

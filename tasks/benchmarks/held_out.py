@@ -37,7 +37,7 @@ def load(*, corpus: Mapping[str, Any]) -> Benchmark:
     options = {key: value for key, value in corpus.items() if key not in {"name", "held_out", "weight"}}
     loaded = load_corpus(str(corpus["name"]), options)
     rows = split(loaded, int(corpus["held_out"])).held_out
-    query_key, passage_key = (keys.tolist() for keys in loaded.keys(rows))
+    query_key, passage_key = (keys.tolist() for keys in loaded.components(rows))
     queries, pools, passage_ids = {}, [], []
     for language in loaded.languages:
         places = [place for place, row in enumerate(rows.tolist()) if language in loaded.row_languages(row)]

@@ -145,6 +145,10 @@ class MmarcoCorpus:
         ids = self._rows.take(rows).astype(np.int64)
         return Keys(ids[:, 0], ids[:, 1])
 
+    def components(self, rows: Rows) -> Keys:
+        """Return the same ids: MS MARCO gives the versions of a text one id."""
+        return self.keys(rows)
+
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
         """Return one pair per row, with one negative in the passage's language."""
         read = []

@@ -24,6 +24,7 @@ from tasks.formats.parallel_writer import (
     SETS,
     TEXT_KEYS,
     Row,
+    components_file,
     keys_file,
     rows_file,
     texts_file,
@@ -32,7 +33,7 @@ from tasks.formats.parallel_writer import (
 from tasks.schema import Keys, Pair, Rows
 
 _LOG = logging.getLogger(__name__)
-LAYOUT = "4"
+LAYOUT = "5"
 """Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
 
@@ -75,6 +76,7 @@ class ParallelArrow:
         self._ids = MappedTable(folder / IDS) if (folder / IDS).exists() else None
         self._crosslingual = _array(folder / CROSSLINGUAL, np.int64)
         self._keys = [MappedArray(keys_file(folder, side), np.int64) for side in ("query", "passage")]
+        self._components = [MappedArray(components_file(folder, side), np.int64) for side in ("query", "passage")]
 
     @property
     def name(self) -> str:
@@ -122,8 +124,13 @@ class ParallelArrow:
         return [self._ids.value("id", int(row)) for row in rows]
 
     def keys(self, rows: Rows) -> Keys:
-        """Return the identities of the rows' queries and passages (`tasks.formats.parallel_writer.identities`)."""
+        """Return the identities of the rows' queries and passages (`tasks.formats.identity.main_language_keys`)."""
         queries, passages = (keys.take(rows) for keys in self._keys)
+        return Keys(queries, passages)
+
+    def components(self, rows: Rows) -> Keys:
+        """Return the connected components of the rows' queries and passages (`tasks.formats.identity.components`)."""
+        queries, passages = (components.take(rows) for components in self._components)
         return Keys(queries, passages)
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:

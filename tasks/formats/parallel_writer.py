@@ -5,8 +5,10 @@ th.arrow             query, passage and negatives of the rows in Thai, in order
 th.rows              those rows (int64), unless all have Thai
 crosslingual.rows    the rows in two or more languages (int64), unless all are
 sets                 each row's set of languages, by its place in corpus.json (int32), unless there is one only
-query.keys           each row's identities (int64), see `tasks.formats.parallel_writer`
+query.keys           each row's identities (int64), see `tasks.formats.identity`
 passage.keys
+query.components     each row's connected components (int64), likewise
+passage.components
 text.keys            each row's first row with the same texts in the same languages (int64)
 ids.arrow            each row's id in the source, if all rows have one
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -26,9 +28,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from tasks.formats.identity import Version, components, main_language_keys
 from tasks.plugins import TaskError
 from tasks.schema import Pair, Rows
 
@@ -58,6 +59,11 @@ def rows_file(folder: Path, language: str) -> Path:
 def keys_file(folder: Path, side: str) -> Path:
     """Return the file of the rows' identities; `side` is `query` or `passage`."""
     return folder / f"{side}.keys"
+
+
+def components_file(folder: Path, side: str) -> Path:
+    """Return the file of the rows' connected components; `side` is `query` or `passage`."""
+    return folder / f"{side}.components"
 
 
 class Identified(NamedTuple):
@@ -196,12 +202,17 @@ def _write_indices(
     if len(sets) > 1:
         set_of_row.tofile(folder / SETS)
     _text_keys(folder, languages, has).tofile(folder / TEXT_KEYS)
+    most_rows_first = sorted(languages, key=lambda language: -int(has[language].sum()))
     for side in _SIDES:
-        hashes = {language: _hashes_file(folder, language, side) for language in languages}
-        versions = (Version(np.flatnonzero(has[name]), np.fromfile(file, np.int64)) for name, file in hashes.items())
-        identities(len(set_of_row), versions).tofile(keys_file(folder, side))
-        for file in hashes.values():
+        files = {language: _hashes_file(folder, language, side) for language in most_rows_first}
+        main_language_keys(len(set_of_row), _versions(files, has)).tofile(keys_file(folder, side))
+        components(len(set_of_row), _versions(files, has)).tofile(components_file(folder, side))
+        for file in files.values():
             file.unlink()
+
+
+def _versions(files: Mapping[str, Path], has: Mapping[str, npt.NDArray[np.bool_]]) -> Iterator[Version]:
+    return (Version(np.flatnonzero(has[language]), np.fromfile(file, np.int64)) for language, file in files.items())
 
 
 def _text_keys(folder: Path, languages: Sequence[str], has: Mapping[str, npt.NDArray[np.bool_]]) -> Rows:
@@ -219,31 +230,3 @@ def _text_keys(folder: Path, languages: Sequence[str], has: Mapping[str, npt.NDA
 
 def _hashes_file(folder: Path, language: str, side: str) -> Path:
     return folder / f"{language}.{side}.hashes"
-
-
-class Version(NamedTuple):
-    """The texts of one language: which rows have one, ascending, and a hash of each."""
-
-    rows: Rows
-    hashes: npt.NDArray[np.int64]
-
-
-def identities(size: int, versions: Iterable[Version]) -> Rows:
-    """Return, for each of `size` rows, the first row of its connected component.
-
-    Two rows are connected if they have the same text in some language. Their texts are then versions of one another,
-    whether or not the rows have a language in common: {en: A, de: B} connects {en: A, fr: C} to {de: B, fr: D}.
-
-    Args:
-        size: number of rows.
-        versions: the languages, one at a time; memory is proportional to the rows of one language.
-    """
-    component = np.arange(size, dtype=np.int64)
-    for rows, hashes in versions:
-        _, text = np.unique(hashes, return_inverse=True)
-        nodes = size + len(rows)  # the components, then the texts
-        edges = coo_array((np.ones(len(rows), dtype=np.bool_), (component[rows], size + text)), shape=(nodes, nodes))
-        _, label = connected_components(edges, directed=False)
-        component = label[component]  # below size: no text is a component of its own
-    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
-    return first[inverse].astype(np.int64)

@@ -27,11 +27,14 @@ def check_contract(corpus: Corpus) -> None:
 
 def _check_keys(corpus: Corpus) -> None:
     everything = np.arange(len(corpus))
-    whole, backwards = corpus.keys(everything), corpus.keys(everything[::-1])
-    for keys, reversed_keys in zip(whole, backwards, strict=True):
-        assert keys.dtype == np.int64
-        assert keys.shape == (len(corpus),)
-        assert np.array_equal(keys, reversed_keys[::-1])
+    for identify in (corpus.keys, corpus.components):
+        for keys, reversed_keys in zip(identify(everything), identify(everything[::-1]), strict=True):
+            assert keys.dtype == np.int64
+            assert keys.shape == (len(corpus),)
+            assert np.array_equal(keys, reversed_keys[::-1])
+    for keys, components in zip(corpus.keys(everything), corpus.components(everything), strict=True):
+        # Equal keys lie in one component.
+        assert len(set(zip(keys.tolist(), components.tolist(), strict=True))) == len(set(keys.tolist()))
 
 
 def _check_pairs(corpus: Corpus, languages_of: list[tuple[str, ...]]) -> None:

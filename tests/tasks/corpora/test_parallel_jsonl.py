@@ -122,7 +122,8 @@ def test_rows_without_a_common_language_are_versions_of_one_passage_if_others_co
     corpus = parallel_jsonl.load(
         path=write({"ar": ARABIC, "th": THAI}, {"th": THAI, "zh": CHINESE}, numbered(2, ("th",)), {"zh": CHINESE})
     )
-    assert corpus.keys(np.arange(4)).passages.tolist() == [0, 0, 2, 0]
+    assert corpus.components(np.arange(4)).passages.tolist() == [0, 0, 2, 0]
+    assert corpus.keys(np.arange(4)).passages.tolist() == [0, 0, 2, 3]
 
 
 def test_the_languages_asked_for_are_kept_and_rows_without_them_left_out(write: Callable[..., Path]) -> None:
@@ -193,10 +194,13 @@ def test_the_training_half_of_xquad_r_is_complete_in_eleven_languages(cache: Pat
     picked = np.random.default_rng(0).permutation(612)
     pairs = corpus.pairs(picked, ["th"] * 612, ["zh"] * 612)
     assert pairs == [Pair(rows[i]["th"]["query"].strip(), rows[i]["zh"]["passage"].strip()) for i in picked]
-    keys = corpus.keys(np.arange(612))
-    for side, of_side in (("query", keys.queries), ("passage", keys.passages)):
+    components, keys = corpus.components(np.arange(612)), corpus.keys(np.arange(612))
+    for side, of_side in (("query", components.queries), ("passage", components.passages)):
         for language in corpus.languages:
             key_of = dict(zip((row[language][side].strip() for row in rows), of_side.tolist(), strict=True))
             assert [key_of[row[language][side].strip()] for row in rows] == of_side.tolist()
     # Counted in the file by union-find over the texts of all languages.
-    assert (len(set(keys.queries.tolist())), len(set(keys.passages.tolist()))) == (608, 249)
+    assert (len(set(components.queries.tolist())), len(set(components.passages.tolist()))) == (608, 249)
+    # Batches tell passages apart by the text in one language.
+    texts = {row["ar"]["passage"].strip() for row in rows}
+    assert len(set(keys.passages.tolist())) == len(texts) > 249
