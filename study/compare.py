@@ -49,23 +49,25 @@ def main(
 def _compare(folder: str, baselines: list[str], metric: str | None, console: Console) -> None:
     study = read_study(folder)
     pairs = choose_pairs(study, baselines)
-    found = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
-    figures = leading_figures(found, metric)
+    by_benchmark = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
+    figures = leading_figures(by_benchmark, metric)
     curves = {benchmark: read_curves(study, benchmark) for benchmark in figures}
     fronts = {benchmark: read_fronts(study, benchmark) for benchmark in figures}
     parts = [f"# {escape_markdown(study.name)}: differences between trials"]
     for benchmark, figure in figures.items():
-        sentences = [sentence(comparison, figure) for comparison in found[benchmark] if figure in comparison.overall]
+        sentences = [
+            sentence(comparison, figure) for comparison in by_benchmark[benchmark] if figure in comparison.overall
+        ]
         sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
         sentences += [front_sentence(front) for front in fronts[benchmark]]
         console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), "", sep="\n", soft_wrap=True)
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
     for benchmark, figure in figures.items():
-        tables = list(_tables(found[benchmark], curves[benchmark], figure))
+        tables = list(_tables(by_benchmark[benchmark], curves[benchmark], figure))
         console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
         parts += [f"## Tables: {escape_markdown(benchmark)}", *(table.markdown() for table in tables)]
     written = {
-        "comparisons": [as_data(comparison) for comparisons in found.values() for comparison in comparisons],
+        "comparisons": [as_data(comparison) for comparisons in by_benchmark.values() for comparison in comparisons],
         "curves": [curve_data(curve) for benchmark in curves for curve in curves[benchmark]],
         "fronts": [front_data(front) for benchmark in fronts for front in fronts[benchmark]],
     }

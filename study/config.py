@@ -27,7 +27,7 @@ from tasks.plugins import nearest
 Precision = Literal["auto", "fp32", "bf16"]
 """`auto`: bf16 on GPUs that have it, fp32 elsewhere."""
 Mixing = Literal["batch", "pair"]
-"""What `alpha` is drawn for: a whole batch (arXiv 2408.10536) or each pair by itself."""
+"""Unit that `alpha` is drawn for: a whole batch (arXiv 2408.10536) or each pair by itself."""
 SEPARATOR = "/"
 """Between the parts of a metric key: `xquad_r/multilingual/map`."""
 LEARNED_TEMPERATURES = (0.01, 1.0)

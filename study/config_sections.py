@@ -38,7 +38,7 @@ class Named(Settings):
 
 
 class BenchmarkConfig(Named):
-    """What is measured: `xquad_r`, or `{name: xquad_r, path: ..., label: xquad_r_context, context: ...}`."""
+    """A benchmark to measure: `xquad_r`, or `{name: xquad_r, path: ..., label: xquad_r_context, context: ...}`."""
 
     label: str | None = Field(default=None, pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Stands for the benchmark in metric keys, files and tables; its name by default."""
@@ -56,7 +56,7 @@ class BenchmarkConfig(Named):
 
 
 class CorpusConfig(Named):
-    """What is trained on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
+    """A corpus to train on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
 
     weight: float | None = Field(default=None, gt=0)
     """Share of batches, relative to the other corpora; the number of rows unless given."""
@@ -110,7 +110,7 @@ class ResourcesConfig(Settings):
 
     @property
     def per_worker(self) -> dict[str, float]:
-        """What one worker takes, in Ray's terms."""
+        """Resources of one worker, in Ray's terms."""
         gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
         return {"CPU": self.cpus_per_worker, **gpus}
 
@@ -164,6 +164,6 @@ class CentringConfig(Settings):
 
     @property
     def label(self) -> str:
-        """What follows the benchmark's name in metric keys and files, such as `@centred`."""
+        """Suffix of the benchmark's name in metric keys and files, such as `@centred`."""
         sides = "" if self.sides == "both" else f"_{self.sides}"
         return f"@centred{sides}" + ("" if self.texts == CENTRING_TEXTS else f"_{self.texts}")

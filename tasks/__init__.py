@@ -1,1 +1,1 @@
-"""What is measured: benchmarks, training corpora and metrics. Knows nothing of torch, Ray or `study`."""
+"""Benchmarks, training corpora and metrics. Imports neither torch, Ray nor `study`."""

@@ -1,4 +1,4 @@
-"""What a benchmark holds, counted by language: shown by `study.fetch --check`."""
+"""Count the contents of a benchmark by language: shown by `study.fetch --check`."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ class Comparison:
 
     def adjusted(self, figure: Figure) -> dict[str, float]:
         """Return p by language, after Holm's correction over the languages."""
-        found = self.by_language[figure]
-        return dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
+        values = self.by_language[figure]
+        return dict(zip(values, holm([difference.p for difference in values.values()]), strict=True))
 
 
 def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Comparison]:
@@ -114,11 +114,11 @@ def headline(results: Sequence[TrialResult], benchmark: str) -> dict[Setting, tu
     return chosen
 
 
-def leading_figures(found: Mapping[str, Sequence[Comparison]], metric: str | None = None) -> dict[str, Figure]:
+def leading_figures(by_benchmark: Mapping[str, Sequence[Comparison]], metric: str | None = None) -> dict[str, Figure]:
     """Return, for each benchmark that has it, the figure to talk about.
 
     Args:
-        found: benchmark -> comparisons.
+        by_benchmark: benchmark -> comparisons.
         metric: as `setting/metric`; without it each benchmark's multilingual mAP, or else its first figure.
 
     Raises:
@@ -126,7 +126,7 @@ def leading_figures(found: Mapping[str, Sequence[Comparison]], metric: str | Non
     """
     measured = {
         benchmark: {f"{figure.setting}/{figure.metric}": figure for one in comparisons for figure in one.overall}
-        for benchmark, comparisons in found.items()
+        for benchmark, comparisons in by_benchmark.items()
     }
     wanted = metric or LEADING
     chosen = {benchmark: figures[wanted] for benchmark, figures in measured.items() if wanted in figures}
@@ -151,10 +151,10 @@ def _differences(comparison: Comparison, values: SettingValues) -> dict[_Key, Di
     both_SUQ = values.stacked([*group.numbers, *baseline.numbers])
     figures = _figures(values.of(group.numbers[0]).units)
     if comparison.block is None:
-        found = unpaired(both_SUQ[: len(group.results)], both_SUQ[len(group.results) :], figures)
+        compared = unpaired(both_SUQ[: len(group.results)], both_SUQ[len(group.results) :], figures)
         if group.config.steps or baseline.config.steps:
-            return found
-        return {key: replace(each, method=Method.UNTRAINED, seeds=(0, 0)) for key, each in found.items()}
+            return compared
+        return {key: replace(each, method=Method.UNTRAINED, seeds=(0, 0)) for key, each in compared.items()}
     block_ASUQ = crossed_design(comparison.block, values)
     place = {member.numbers: number for number, member in enumerate(comparison.block.groups)}
     answers = {}

@@ -78,8 +78,8 @@ class Crossed:
         question, both = _question_and_both(table_SQ[None])
         seed = Variance(total / settings / seeds, freedom)
         error = combined(seed, float(question[0]), float(both[0]), questions)
-        found = self._difference(float(table_SQ.mean()), error, Method.UNTRAINED)
-        return replace(found, seeds=(seeds, 0))
+        difference = self._difference(float(table_SQ.mean()), error, Method.UNTRAINED)
+        return replace(difference, seeds=(seeds, 0))
 
     def contrast_errors(self, weights_CA: Floats) -> list[Error]:
         """Return the distribution of the error of each contrast of the settings' figures."""

@@ -46,7 +46,7 @@ class Curve:
     band: Floats
     """Half-width of the simultaneous 95 % band by group (`best_setting.curve_band`)."""
     best: BestSettings
-    """Of values that are negated if lower is better."""
+    """Computed from values that are negated if lower is better."""
     seeds: int
     questions: int
 

@@ -21,7 +21,7 @@ from tasks.scoring import query_scores
 
 
 class Unit(NamedTuple):
-    """What a figure averages over: queries of one language, in the cross-lingual setting against one pool."""
+    """A unit that a figure averages over: queries of one language, in the cross-lingual setting against one pool."""
 
     metric: str
     query_language: str

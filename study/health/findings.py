@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     good: bool
     says: str
     fix: str = ""
-    """What to do; empty if the check passed."""
+    """Instruction to the user; empty if the check passed."""
 
 
 def data(config: StudyConfig) -> Finding:

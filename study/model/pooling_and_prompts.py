@@ -52,7 +52,7 @@ class Backbone:
     """Everything that decides what an embedding is, besides the weights."""
 
     folder: Path
-    """Of the transformer and its tokenizer."""
+    """Folder of the transformer and its tokenizer."""
     pooling: str
     """A key of `POOLINGS`."""
     query_prefix: str
@@ -64,7 +64,7 @@ class Backbone:
     lower_case: bool = False
     """Lowercase every text, whatever the tokenizer does."""
     assumed: tuple[str, ...] = ()
-    """What the model's files do not state and this study assumed, one line each."""
+    """Assumptions where the model's files state nothing, one line each."""
 
     def describe(self) -> dict[str, Any]:
         """Return what every result prints."""

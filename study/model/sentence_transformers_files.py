@@ -1,4 +1,4 @@
-"""What a model's files for sentence-transformers say: modules, pooling, similarity and limits. Starts without torch.
+"""Read a model's files for sentence-transformers: modules, pooling, similarity and limits. Starts without torch.
 
 Whatever they ask for that would change embeddings, and that the study does not do, is refused.
 """

@@ -1,1 +1,1 @@
-"""What the user sees: charts, the report, the model card, the dashboard. Imports neither torch nor Ray."""
+"""Pages for users: charts, the report, the model card, the dashboard. Imports neither torch nor Ray."""

@@ -13,7 +13,7 @@ from study.space.selection import DEFAULT_OBJECTIVE, Objective, with_direction
 
 
 class StudyRecord(Frozen):
-    """What a study was started with."""
+    """The search space and objectives that a study was started with."""
 
     format_version: int = FORMAT_VERSION
     name: str
@@ -21,7 +21,7 @@ class StudyRecord(Frozen):
     search_space: Mapping[str, Any]
     """The search space's file as it was read."""
     objectives: tuple[Objective, ...] = pydantic.Field(min_length=1)
-    """What trials are selected by, the most important first."""
+    """Metrics that trials are selected by, the most important first."""
     started: str = ""
     """Local time with its offset from UTC, as in ISO 8601; empty where it is not known."""
     versions: Mapping[str, str] = {}

@@ -78,7 +78,7 @@ class BackboneRecord(Frozen):
     revision: str | None = None
     """Commit of a model of the hub; None for any other."""
     assumed: tuple[str, ...] = ()
-    """What the model's files do not state and the study assumed, one line each."""
+    """Assumptions where the model's files state nothing, one line each."""
     precision: str
     """`bf16` or `fp32`."""
 

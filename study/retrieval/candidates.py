@@ -36,14 +36,14 @@ class Candidates:
         of_rows: list[Rows] = []
         size = 0
         for language in corpus.languages:
-            held = rows_in(corpus, rows, language)
-            _, first, text = np.unique(_hashes(corpus, held, language), return_index=True, return_inverse=True)
+            own_rows = rows_in(corpus, rows, language)
+            _, first, text = np.unique(_hashes(corpus, own_rows, language), return_index=True, return_inverse=True)
             self._numbers[language] = range(size, size + len(first))
-            self._rows[language], self._number_of_row[language] = held, size + text
-            of_rows.append(held[first])
+            self._rows[language], self._number_of_row[language] = own_rows, size + text
+            of_rows.append(own_rows[first])
             size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
-        self._language_P = np.repeat(np.arange(len(of_rows)), [len(held) for held in of_rows])
+        self._language_P = np.repeat(np.arange(len(of_rows)), [len(own_rows) for own_rows in of_rows])
         self.key_P: Rows = corpus.components(self._row_P).passages
         """The passage's identity, which its versions share."""
         self._share: npt.NDArray[np.float32] | None = None
@@ -73,8 +73,10 @@ class Candidates:
 
     def blocks(self, language: str | None, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield embeddings (N, D) and numbers (N,) of this process's share of `numbers(language)`."""
-        held = self.numbers(language)
-        first, end = (-(-(number - rank()) // world_size()) for number in (held.start, held.stop))
+        numbers_of_language = self.numbers(language)
+        first, end = (
+            -(-(number - rank()) // world_size()) for number in (numbers_of_language.start, numbers_of_language.stop)
+        )
         for start in range(max(0, first), end, size):
             stop = min(start + size, end)
             numbers = torch.arange(start, stop) * world_size() + rank()
@@ -82,10 +84,10 @@ class Candidates:
 
     def embeddings(self, numbers: Rows, device: torch.device) -> Tensor:
         """Return the embeddings (Q, D) of candidates, the same in every process; all must ask for the same."""
-        held = self._embeddings()
+        embeddings = self._embeddings()
         mine = numbers % world_size() == rank()
-        passage_QD = np.zeros((len(numbers), held.shape[1]), dtype=np.float32)
-        passage_QD[mine] = held[numbers[mine] // world_size()]
+        passage_QD = np.zeros((len(numbers), embeddings.shape[1]), dtype=np.float32)
+        passage_QD[mine] = embeddings[numbers[mine] // world_size()]
         return sum_over_ranks(torch.from_numpy(passage_QD).to(device))
 
     def _embeddings(self) -> npt.NDArray[np.float32]:
@@ -106,7 +108,7 @@ def _hashes(corpus: Corpus, rows: Rows, language: str) -> Rows:
 
 def rows_in(corpus: Corpus, rows: Rows, language: str) -> Rows:
     """Return the `rows`, ascending, that have a language."""
-    held = corpus.rows(language)
-    if isinstance(held, range):
-        return rows if held else rows[:0]
-    return np.intersect1d(rows, held, assume_unique=True)
+    available = corpus.rows(language)
+    if isinstance(available, range):
+        return rows if available else rows[:0]
+    return np.intersect1d(rows, available, assume_unique=True)

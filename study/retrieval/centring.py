@@ -34,7 +34,7 @@ class LanguageMeans:
     """Mean embeddings of texts that are not the benchmark's, by language; languages may be missing."""
 
     source: str = "the benchmark"
-    """Whose texts they are."""
+    """Source of the texts, in words."""
     queries: Means = field(default_factory=dict)
     passages: Means = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class View:
     """Says how the embeddings were changed."""
     query_QD: Tensor
     shifts: Means = field(default_factory=dict)
-    """What is subtracted from the passages of each language."""
+    """Vector subtracted from the passages of each language."""
 
     def passages(self, block: Block, pool: Pool) -> Block:
         """Return a block of passages of `pool` as this view has them."""

@@ -77,7 +77,7 @@ class Extras(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What an evaluation writes while it reads the passages; nothing by default."""
+    """Files that an evaluation writes while it reads the passages; none by default."""
 
     runs: RunFiles | None = None
     """TREC run files."""
@@ -144,7 +144,7 @@ def evaluate_views(
 
 
 class Ranking:
-    """What is kept of the passages read, for one view of the embeddings."""
+    """Counts and lists kept while passages are read, for one view of the embeddings."""
 
     def __init__(
         self, view: View, benchmark: Benchmark, relevance: Relevance, early: Sequence[Block], runs: RunFiles | None

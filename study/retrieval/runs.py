@@ -33,10 +33,10 @@ from tasks.schema import Benchmark, Rows, Setting
 class RunWriter:
     """Searches pool after pool, and writes the runs against each, and then against their union (rank 0 writes)."""
 
-    def __init__(self, runs: RunFiles, benchmark: Benchmark, found: Relevance, query_QD: Tensor) -> None:
+    def __init__(self, runs: RunFiles, benchmark: Benchmark, relevance: Relevance, query_QD: Tensor) -> None:
         self._runs = runs
         self._benchmark = benchmark
-        self._found = found
+        self._relevance = relevance
         self._query_QD = query_QD
         sizes = [len(pool.passages) for pool in benchmark.pools]
         self._first_P: Rows = np.cumsum([0, *sizes])[:-1]
@@ -73,11 +73,11 @@ class RunWriter:
 
     def _queries_against(self, pool: int) -> Rows:
         """Return the queries whose list against `pool` alone is part of a setting."""
-        found = self._found
-        relevant_T = (found.pool_T == pool) & (found.grade_T > 0)
-        query_Q = np.union1d(found.query_T[relevant_T], found.missing.query_M[found.missing.pool_M == pool])
+        relevance = self._relevance
+        relevant_T = (relevance.pool_T == pool) & (relevance.grade_T > 0)
+        query_Q = np.union1d(relevance.query_T[relevant_T], relevance.missing.query_M[relevance.missing.pool_M == pool])
         language = self._benchmark.pools[pool].language
-        own_Q = np.array(self._benchmark.languages)[found.query_language_Q[query_Q]] == language
+        own_Q = np.array(self._benchmark.languages)[relevance.query_language_Q[query_Q]] == language
         asked = [setting in self._benchmark.settings for setting in (Setting.MONOLINGUAL, Setting.CROSSLINGUAL)]
         return query_Q[np.where(own_Q, *asked)]
 
@@ -87,10 +87,10 @@ class RunWriter:
         if rank() > 0:
             return
         score_QK = falling(hits.score_QK)
-        language_Q = self._found.query_language_Q[query_Q]
+        language_Q = self._relevance.query_language_Q[query_Q]
         for language in np.unique(language_Q):
             mine = language_Q == language
-            ignored_Q = self._found.ignored_keys(self._first_P)[query_Q[mine]]
+            ignored_Q = self._relevance.ignored_keys(self._first_P)[query_Q[mine]]
             ranked_QK = (hits.key_QK[mine] >= 0) & (hits.key_QK[mine] != ignored_Q[:, None])
             query, place = np.nonzero(ranked_QK)
             queries = self._query_ids(query_Q[mine][query])
@@ -102,13 +102,17 @@ class RunWriter:
             _write_lines(f"{path}.qrels", self._qrels(query_Q[mine], pool))
 
     def _qrels(self, query_Q: Rows, pool: int | None) -> Iterator[str]:
-        found = self._found
-        counts_T = np.isin(found.query_T, query_Q) & ((found.pool_T == pool) | (pool is None)) & (found.grade_T > 0)
-        queries = self._query_ids(found.query_T[counts_T])
-        passages = self._passage_ids(self._first_P[found.pool_T[counts_T]] + found.row_T[counts_T])
-        for query, passage, grade in zip(queries, passages, found.grade_T[counts_T], strict=True):
+        relevance = self._relevance
+        counts_T = (
+            np.isin(relevance.query_T, query_Q)
+            & ((relevance.pool_T == pool) | (pool is None))
+            & (relevance.grade_T > 0)
+        )
+        queries = self._query_ids(relevance.query_T[counts_T])
+        passages = self._passage_ids(self._first_P[relevance.pool_T[counts_T]] + relevance.row_T[counts_T])
+        for query, passage, grade in zip(queries, passages, relevance.grade_T[counts_T], strict=True):
             yield f"{query} 0 {passage} {grade}"
-        missing = found.missing
+        missing = relevance.missing
         lost = np.flatnonzero(np.isin(missing.query_M, query_Q) & ((missing.pool_M == pool) | (pool is None)))
         passages = _words([missing.ids_M[i] for i in lost])
         for query, passage, grade in zip(
@@ -121,16 +125,16 @@ class RunWriter:
         folder, name = self._runs.folder / self._benchmark.name, self._benchmark.languages[language]
         if pool is None:
             return folder / Setting.MULTILINGUAL / name
-        held = self._benchmark.pools[pool]
-        setting = Setting.MONOLINGUAL if held.language == name else Setting.CROSSLINGUAL
-        return folder / setting / f"{name}-{held.name}"
+        passages = self._benchmark.pools[pool]
+        setting = Setting.MONOLINGUAL if passages.language == name else Setting.CROSSLINGUAL
+        return folder / setting / f"{name}-{passages.name}"
 
     def _query_ids(self, query_X: Rows) -> list[str]:
         """Return the ids of queries of one language."""
         if not len(query_X):
             return []
-        language = self._benchmark.languages[int(self._found.query_language_Q[query_X[0]])]
-        return _words(self._benchmark.queries[language].ids(self._found.query_row_Q[query_X]))
+        language = self._benchmark.languages[int(self._relevance.query_language_Q[query_X[0]])]
+        return _words(self._benchmark.queries[language].ids(self._relevance.query_row_Q[query_X]))
 
     def _passage_ids(self, key_X: Rows) -> list[str]:
         """Return the ids of passages of any pools."""

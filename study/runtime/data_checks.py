@@ -111,11 +111,11 @@ def validation_metrics(benchmark: Benchmark) -> frozenset[str]:
     Raises:
         TaskError: the qrels name a passage that does not exist, or no query takes part.
     """
-    found = relevance(benchmark)
-    query_language_T = np.array(benchmark.languages)[found.query_language_Q[found.query_T]]
-    passage_language_T = np.array([pool.language for pool in benchmark.pools])[found.pool_T]
+    relevant = relevance(benchmark)
+    query_language_T = np.array(benchmark.languages)[relevant.query_language_Q[relevant.query_T]]
+    passage_language_T = np.array([pool.language for pool in benchmark.pools])[relevant.pool_T]
     loss = [LOSS] if (query_language_T == passage_language_T).any() else []
-    return frozenset([*available_metrics(benchmark, found), *loss])
+    return frozenset([*available_metrics(benchmark, relevant), *loss])
 
 
 def check_metrics(benchmark: str, chosen: Iterable[str], available: frozenset[str]) -> None:

@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def assumptions(self) -> list[str]:
-        """What was assumed about backbones whose files do not state it, one line each."""
+        """Assumptions about backbones whose files state nothing, one line each."""
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         return [f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone]
 

@@ -73,7 +73,7 @@ class ClusterAddress(NamedTuple):
 
     address: str
     source: str
-    """What names it, for messages."""
+    """Name in messages."""
     alternative: str
     """How to use this machine alone instead."""
 

@@ -65,7 +65,7 @@ class StudyConfig(Frozen):
 
     @property
     def fixed(self) -> Values:
-        """What `trial` fixes, by dotted key."""
+        """Values under `trial`, by dotted key."""
         return fields.flatten(self.trial)
 
     def trial_config(self, drawn: Values) -> TrialConfig:

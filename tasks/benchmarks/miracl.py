@@ -48,7 +48,7 @@ FULL_PASSAGES = {
 """Language -> passages of the full corpus, from the card of mteb/MIRACLRetrieval (their sum is its 106,332,152)."""
 _PARTS = ("corpus", "queries", "qrels")
 _PASSAGES_PER_SECOND = 310
-"""Of multilingual-e5-small in bf16 on two CPU cores: what the printed estimate of time assumes."""
+"""Rate of multilingual-e5-small in bf16 on two CPU cores, which the printed estimate of time assumes."""
 _LOG = logging.getLogger(__name__)
 
 

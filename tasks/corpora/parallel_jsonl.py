@@ -56,9 +56,9 @@ def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> Parall
 
 
 def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Row]:
-    found: set[str] = set()
+    languages_seen: set[str] = set()
     for _, row in read_json_lines(file, _Row):
-        found |= row.pairs.keys()
+        languages_seen |= row.pairs.keys()
         pairs = {
             language: Pair(version.query, version.passage, version.negatives)
             for language, version in row.pairs.items()
@@ -66,8 +66,8 @@ def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Row]:
         }
         yield pairs if row.id is None else Identified(str(row.id), pairs)
     for language in languages or ():
-        if language not in found:
+        if language not in languages_seen:
             raise TaskError(
                 f"corpus 'parallel_jsonl', option 'languages': no row of {file} has '{language}', "
-                f"{nearest(language, found)}"
+                f"{nearest(language, languages_seen)}"
             )

@@ -1,4 +1,4 @@
-"""What the options `path` and `languages` mean, the same for every benchmark."""
+"""The options `path` and `languages`, which mean the same for every benchmark."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tasks.schema import Passage, Rows, Texts
 
 BATCH_ROWS = 2048
 _VERSION = "2"
-"""Of what a conversion holds; another version converts again."""
+"""Version of the converted files; another version converts again."""
 _SCHEMA = pa.schema({"id": pa.string(), "text": pa.string()})
 _DIGEST, _COPIES = "digest", "copies.json"
 
@@ -44,7 +44,7 @@ class MappedPool(NamedTuple):
 
     texts: Texts
     digest: str
-    """Of the content of all sources."""
+    """Digest of the content of all sources."""
     copies: int
     """Rows of the sources that repeat a passage; they are left out."""
 
@@ -54,7 +54,7 @@ class Mapped(NamedTuple):
 
     pools: Mapping[str, MappedPool]
     digest: str
-    """Of the content of the sources."""
+    """Digest of the content of the sources."""
 
 
 def memory_mapped(recipe: str, sources: Sequence[Path], batches: Callable[[], Batches]) -> Mapped:

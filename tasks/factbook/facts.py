@@ -21,7 +21,7 @@ from tasks.factbook.names import LANGUAGES, Kind, has_names, name
 
 
 class Relation(NamedTuple):
-    """What kind of thing a relation is about, and what kind of thing answers it."""
+    """Kinds of a relation's subject and of its answer."""
 
     entity: Kind
     answer: Kind

@@ -1,4 +1,4 @@
-"""What territories, cities, currencies, languages and scripts are called in each language: Unicode CLDR, by `babel`."""
+"""Names of territories, cities, currencies, languages and scripts in each language: Unicode CLDR, by `babel`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SOFT_HYPHEN = "\u00ad"
 
 
 class Kind(StrEnum):
-    """What a code stands for, and so where its name is looked up."""
+    """Kind of thing that a code stands for, which decides where its name is looked up."""
 
     TERRITORY = "territories"
     """ISO 3166-1 alpha-2, or UN M49 for a region of the world."""
@@ -33,9 +33,9 @@ class Kind(StrEnum):
 
 def name(kind: Kind, code: str, language: str) -> str:
     """Return the name that `has_names` has found to exist."""
-    found = _name(kind, code, language)
-    assert found is not None, (kind, code, language)
-    return found
+    name = _name(kind, code, language)
+    assert name is not None, (kind, code, language)
+    return name
 
 
 @functools.cache
@@ -48,12 +48,12 @@ def has_names(kind: Kind, code: str) -> bool:
 def _name(kind: Kind, code: str, language: str) -> str | None:
     if kind is Kind.LITERAL:
         return code
-    found = _city(code, language) if kind is Kind.CITY else _listed(kind, code, language)
-    if found is None or found == code:
+    name = _city(code, language) if kind is Kind.CITY else _listed(kind, code, language)
+    if name is None or name == code:
         return None
-    if language not in _LATIN and found == _name(kind, code, "en"):
+    if language not in _LATIN and name == _name(kind, code, "en"):
         return None  # an English name left untranslated
-    return _in_a_sentence(found.replace(_SOFT_HYPHEN, ""), kind, language)
+    return _in_a_sentence(name.replace(_SOFT_HYPHEN, ""), kind, language)
 
 
 def _listed(kind: Kind, code: str, language: str) -> str | None:
@@ -62,20 +62,20 @@ def _listed(kind: Kind, code: str, language: str) -> str | None:
 
 
 def _city(zone: str, language: str) -> str | None:
-    found: str | None = _locale(language).time_zones.get(zone, {}).get("city")
-    if found is None and language in _LATIN:
+    city: str | None = _locale(language).time_zones.get(zone, {}).get("city")
+    if city is None and language in _LATIN:
         # CLDR leaves out a name that is the last part of the zone: the root locale has it so for all.
         return zone.rsplit("/", 1)[-1].replace("_", " ")
-    return found
+    return city
 
 
-def _in_a_sentence(found: str, kind: Kind, language: str) -> str:
+def _in_a_sentence(name: str, kind: Kind, language: str) -> str:
     """Turn the form for lists and menus into the one within a sentence, where the two differ."""
     if language == "vi" and kind in {Kind.LANGUAGE, Kind.SCRIPT}:
-        return found.replace("Tiếng ", "tiếng ", 1).replace("Chữ ", "chữ ", 1)
+        return name.replace("Tiếng ", "tiếng ", 1).replace("Chữ ", "chữ ", 1)
     if language == "th" and kind is Kind.LANGUAGE:
-        return f"ภาษา{found}"
-    return found
+        return f"ภาษา{name}"
+    return name
 
 
 @functools.cache

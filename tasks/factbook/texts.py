@@ -34,8 +34,8 @@ def passage(fact: Fact, language: str) -> str:
 
 def phrasings(relation: str, form: Form, language: str) -> Sequence[str]:
     """Return all templates for the questions or the passages of a relation."""
-    found: list[str] = _file(language)[relation][form]
-    return found
+    template: list[str] = _file(language)[relation][form]
+    return template
 
 
 def separator(language: str) -> str:

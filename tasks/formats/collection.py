@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class _Content(NamedTuple):
-    """What was read, by subset."""
+    """Data read, by subset."""
 
     pools: dict[str, MappedPool]
     queries: dict[str, Queries]

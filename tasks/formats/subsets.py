@@ -18,14 +18,14 @@ Pairs = Literal["queries-passages", "passages-queries", "none"]
 
 
 class Options(NamedTuple):
-    """What is measured of the data."""
+    """Selection of languages and settings to measure."""
 
     languages: tuple[str, ...] | None = None
     """By their names in the data or another code of the same language; all if None."""
     language: str | None = None
-    """Of files that lie in no folder of a language."""
+    """Language of files that lie in no folder of a language."""
     query_language: str | None = None
-    """Of all queries, where it is not that of the passages beside them."""
+    """Language of all queries, if it differs from that of the passages beside them."""
     pairs: Pairs | None = "none"
     """Names that look like pairs are refused if None."""
     split: str | None = None
@@ -42,7 +42,7 @@ class Subset(NamedTuple):
     query_language: str
     passage_language: str
     prefix: str
-    """Of all ids."""
+    """Prefix of all ids."""
     files: list[DataFile]
 
 
