@@ -22,7 +22,7 @@ from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
 
 LOG_WIDTH = 160
-"""Columns of output that is no terminal, such as a log file."""
+"""Width of output that is not a terminal, such as a log file."""
 DEFAULT_SPACE = "quickstart"
 DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 """Folder of all studies."""
@@ -112,7 +112,7 @@ class Interruption:
     """Turns the signals that ask this process to end into KeyboardInterrupt."""
 
     def __init__(self) -> None:
-        """Install nothing yet."""
+        """Create the handler without installing it."""
         self.signal: signal.Signals | None = None
         """The signal that was received, if any. Ray replaces an exception that a handler raises by its own."""
 

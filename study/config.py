@@ -31,7 +31,7 @@ Mixing = Literal["batch", "pair"]
 SEPARATOR = "/"
 """Between the parts of a metric key: `xquad_r/multilingual/map`."""
 LEARNED_TEMPERATURES = (0.01, 1.0)
-"""A learned temperature stays within; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
+"""Bounds of a learned temperature; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
 LARGEST_SEED = 2**63 - 1
 """Seeds are stored in columns of 64 bits."""
 
@@ -39,7 +39,7 @@ LARGEST_SEED = 2**63 - 1
 BUILTIN = "builtin/"
 """Built-in backbones begin with this."""
 BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
-"""Written by `study.model.builtin`, once a machine."""
+"""Written by `study.model.builtin`, once per machine."""
 
 
 def backbone_folder(name: str, base: Path | None = None) -> Path | None:

@@ -61,7 +61,7 @@ class CorpusConfig(Named):
     weight: float | None = Field(default=None, gt=0)
     """Share of batches, relative to the other corpora; the number of rows unless given."""
     held_out: int = Field(default=0, ge=0)
-    """Rows kept out of training, for the validation benchmark `held_out` to ask."""
+    """Rows excluded from training and used by the validation benchmark `held_out`."""
 
 
 class RunFiles(NamedTuple):

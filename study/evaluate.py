@@ -134,7 +134,7 @@ def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> M
 
 
 def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, root: str) -> Measurement:
-    """Measure with the workers of a trial; their files lie below `root` meanwhile."""
+    """Measure with the workers of a trial, whose temporary files are under `root`."""
     from study.model.backbone import check_backbone  # noqa: PLC0415
     from study.runtime import cluster  # noqa: PLC0415 - imports Ray
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415

@@ -32,7 +32,7 @@ from tasks.relevance import relevance
 def main(
     names: Annotated[list[str], typer.Argument(help="Benchmarks or corpora, by the names of a search space.")],
     option: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=[th, zh]'.")
+        list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=\\[th, zh]'.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print the contents of each benchmark by language.")] = False,
 ) -> None:
@@ -47,7 +47,7 @@ def main(
                 _print_contents(name, options)
             else:
                 typer.echo(f"{name}: {_prepare(name, options)}")
-    typer.echo(f"ready in {cache_folder()}, and what is of the hub in {constants.HF_HUB_CACHE}")
+    typer.echo(f"ready in {cache_folder()}; files of the hub are in {constants.HF_HUB_CACHE}")
 
 
 def _check(name: str, options: dict[str, Any]) -> None:

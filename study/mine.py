@@ -88,7 +88,8 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
 def _report(summary: Summary, file: Path) -> str:
     random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
     return (
-        f"{summary.rows:,} rows with {summary.negatives:,} negatives ({random:.1%} drawn at random for want of others; "
+        f"{summary.rows:,} rows with {summary.negatives:,} negatives ({random:.1%} drawn at random because too few "
+        f"candidates were left; "
         f"{dropped:.2f} candidates per negative dropped as too close) in {file}{_copies(summary)}"
     )
 

@@ -1,7 +1,7 @@
-"""The one base of everything that is the user's to mend: each is one sentence that says what to do."""
+"""Base class of errors that the user can fix; each message says how."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Bad input: names the key, the value, what is allowed and what to do. Doors print it and exit with 2."""
+    """Bad input: names the key, the value, what is allowed and what to do. Commands print it and exit with 2."""

@@ -23,7 +23,7 @@ class TwoPoolsError(TaskError):
     """One id of passages of two pools."""
 
     def __init__(self, passage: str, pools: tuple[str, str], sources: Sequence[str] = ()) -> None:
-        """Name the id, and what holds it: the pools, or their `sources` where they are known."""
+        """Create the error from the id and the two pools, or their `sources` if known."""
         both = " and in ".join(sources or (f"the corpus of {pool}" for pool in pools))
         super().__init__(
             f"passage '{passage}' is both in {both}: give each passage an id of its own, or each language its own qrels"

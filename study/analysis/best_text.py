@@ -17,7 +17,7 @@ def curve_sentence(curve: Curve) -> str:
     """Return which setting is best, and which ones cannot be told from the best."""
     place = curve.leader
     others = curve.best.candidate_A.sum() - 1
-    sentence = f"{_candidates(curve)} cannot be told from the best" if others else "it is beyond noise the best"
+    sentence = f"{_candidates(curve)} cannot be told from the best" if others else "it is the best beyond noise"
     return (
         f"{curve.groups[0].backbone}: of {len(curve.groups)} settings{_at(curve)}, {curve.labels[place]} has the best "
         f"{_name(curve)}, {formats.fixed(float(curve.values[place]), decimals(curve.figure.metric))}; {sentence} "

@@ -16,7 +16,7 @@ FREE_BYTES = 10 * 10**9
 FULL = 0.95
 """Ray stores no more objects on a disk as full as this."""
 CLOCK_S = 5.0
-"""Signed requests to object storage fail at minutes, but logs and file times of nodes are compared."""
+"""Maximum clock difference: object storage tolerates minutes, but logs and file times of nodes are compared."""
 
 
 class Finding(NamedTuple):

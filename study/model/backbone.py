@@ -155,7 +155,7 @@ def _architecture(folder: Path, settings: Any) -> Any:
 
 
 def _check_loaded(folder: Path, missing: list[str], mismatched: Any) -> None:
-    """Refuse weights that transformers has drawn at random, for want of any or of any that fit."""
+    """Refuse a model with missing or misshapen weights, which transformers would initialize at random."""
     if missing:
         raise BackboneError(
             f"the weights in {folder} lack {_some(missing)}, as {CONFIG} describes the model: they are of another "

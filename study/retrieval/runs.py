@@ -55,7 +55,7 @@ class RunWriter:
         self._in_pool = TopK(self._query_QD[competing], depth) if len(competing) else None
 
     def add(self, block: Block) -> None:
-        """Search a block of the pool begun."""
+        """Search a block of the current pool."""
         key_N = block.row_N + int(self._first_P[block.pool])
         for search in (self._in_pool, self._union):
             if search:
@@ -121,7 +121,7 @@ class RunWriter:
             yield f"{query} 0 {passage} {grade}"
 
     def _path(self, language: int, pool: int | None) -> Path:
-        """Return where a run goes, but for the file's ending."""
+        """Return the path of a run file without its suffix."""
         folder, name = self._runs.folder / self._benchmark.name, self._benchmark.languages[language]
         if pool is None:
             return folder / Setting.MULTILINGUAL / name

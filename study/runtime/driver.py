@@ -26,7 +26,7 @@ from study.space.study_config import StudyConfig
 TRIAL_FAILURES = 2
 """How often Tune retries a trial that died of something other than its own settings."""
 DRIVER = {"node:__internal_head__": 0.001}
-"""A trial's driver takes no CPU from its workers and runs on the head, where the loss of a worker node spares it."""
+"""A trial's driver takes no CPU from its workers and runs on the head, so that losing a worker node does not end it."""
 
 
 def run(config: StudyConfig, record: Record, folder: str, console: Console, at_once: int) -> float:

@@ -138,7 +138,7 @@ class NamedPlacement(WorkerGroupCallback):  # type: ignore[misc]  # Ray's classe
 
 
 def release(*trials: str) -> None:
-    """Remove the placement groups of trials of which no attempt runs.
+    """Remove the placement groups of trials that are not running.
 
     Groups are removed by id, since a name is known only within the job that gave it, and the earlier attempt may belong
     to a study that was killed.

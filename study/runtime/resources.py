@@ -154,7 +154,7 @@ def _node(node_type: dict[str, dict[str, float]], copies: int) -> Node:
 
 
 def trials_at_once(needs: Iterable[ResourcesConfig], available: Supply) -> int:
-    """Return how many trials can run at once, whichever of them these are.
+    """Return how many trials fit at once in the worst case.
 
     Raises:
         CapacityError: one of them can never run.
@@ -165,7 +165,7 @@ def trials_at_once(needs: Iterable[ResourcesConfig], available: Supply) -> int:
         if fit == 0:
             raise CapacityError(
                 f"resources.workers {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU) is "
-                f"more than fits: {available}, and each worker lies on one node; "
+                f"more than fits: {available}, and a worker cannot span nodes; "
                 "lower resources.workers or what a worker takes, or add nodes"
             )
         fewest = min(fewest, fit)

@@ -41,7 +41,7 @@ class Asha(Frozen):
     min_steps: int = Field(ge=1)
     """Steps before trials are first compared; then after `reduction_factor` times as many, and so on."""
     reduction_factor: int = Field(default=3, ge=2)
-    """One in this many goes on."""
+    """1 / reduction_factor of the trials continue."""
 
 
 class Median(Frozen):

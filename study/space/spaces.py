@@ -65,7 +65,7 @@ def _branch(key: str, raw: Any, where: str) -> Branch:
 
 
 def _with_conditions(branch: Branch, space: Space, fixed: Values, where: str) -> Branch:
-    """Return the branch with the values of its conditions as the fields that they name have them."""
+    """Return the branch with its condition values converted to the types of their fields."""
     when = {}
     for key, values in branch.when.items():
         deciding = [b.distribution for branches in space for b in branches if b.key == key]

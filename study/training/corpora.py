@@ -11,7 +11,7 @@ from tasks.schema import Corpus
 
 
 def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
-    """Refuse corpora whose rows bring fewer hard negatives along than a trial asks for.
+    """Refuse corpora whose rows have fewer hard negatives than a trial asks for.
 
     Raises:
         TaskError: naming the corpus and how many its rows have.

@@ -19,7 +19,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LFS_POINTER = b"version https://git-lfs.github.com/"
 _JOINED_LINES = 1000
-"""A quoted field may span so many lines; beyond that its quote is taken for one that is never closed."""
+"""Maximum lines in a quoted field; beyond that the quote counts as unclosed."""
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\n]*))(\t|\Z)')
 Row = tuple[int, list[str]]
 """Number of a row's first line, from 1, and the row's fields."""

@@ -28,7 +28,7 @@ from tasks.schema import Benchmark, Pair, Passage, Pool, Query, Setting, Texts
 
 REPOSITORY = "google-research-datasets/lareqa"
 COMMIT = "354d67d1cd066854cdfbf5ad0e6105528976141d"
-"""Holds both data sets; MLQA-R has left the head since, and XQuAD-R's files are the same there."""
+"""This commit has both data sets; MLQA-R was removed later, and XQuAD-R's files did not change."""
 Context = Literal["sentence", "sentence+paragraph"]
 
 

@@ -88,7 +88,7 @@ def curve(candidates: Sequence[bool], alphas: Sequence[Any] = (0.0, 0.25, 0.5, 1
     [
         ((True, True, True, False), "alpha 0 to 0.5 cannot be told from the best"),
         ((True, True, False, True), "alpha 0; alpha 0.25; alpha 1 cannot be told from the best"),
-        ((False, True, False, False), "it is beyond noise the best"),
+        ((False, True, False, False), "it is the best beyond noise"),
     ],
 )
 def test_the_sentence_says_which_alphas_cannot_be_told_from_the_best(candidates: tuple[bool, ...], told: str) -> None:
