@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
-from study.runtime.messages import TrainingReport
+from study.runtime.messages import Failure, TrainingReport
 from study.runtime.record import Record
 from study.runtime.scheduler import EarlyStopping, reason
 from study.runtime.searcher import StudySearcher
@@ -202,7 +202,7 @@ def test_tune_itself_stops_prunes_and_ends_and_a_second_run_takes_up_what_was_lo
         alpha = config["trial"]["alpha"]
         for step in (10, 20, 30, 40):
             if config["number"] == 4 and step == 20:
-                tune.report({"step": step, "failed": "the loss is NaN at step 20"})
+                tune.report(Failure("the loss is NaN at step 20").to_dict())
             if config["number"] == lost_once and Path(broken).exists():
                 raise RuntimeError("the network is gone")
             tune.report({"step": step, metric: (alpha * (1.5 - alpha) + 0.15) * step})
