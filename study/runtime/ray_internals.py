@@ -107,7 +107,7 @@ def _hub_token_key() -> str:
 
 
 class TrialTrainer(TorchTrainer):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
-    """A TorchTrainer without two processes that a trial does not need: 400 MB and about 2 s of each trial's start.
+    """A TorchTrainer without two processes that a trial does not need, each about 210 MB and 2 processor seconds.
 
     DatasetManager serves Ray datasets, and trials read their own data. PlacementGroupCleaner releases the placement
     group of a controller that died; `NamedPlacement` and `release` do, also where the cleaner does not.
