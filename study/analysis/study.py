@@ -90,10 +90,20 @@ def sampling_of(config: TrialConfig) -> str:
 
 
 def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialResult]:
-    """Return the trials that have the objective, best first; equal ones by number."""
+    """Return the trials that have the objective, best first.
+
+    Trials that differ in their seed alone stand together, ordered by the mean of the objective over their seeds, so
+    that a lucky seed does not decide; among them the better one is first, equal ones by number.
+    """
     sign = -1 if objective.direction == "maximize" else 1
     having = [result for result in results if objective.metric in result.metrics]
-    return sorted(having, key=lambda result: (sign * result.metrics[objective.metric], result.number))
+    ordered: list[tuple[float, float, int, TrialResult]] = []
+    for group in groups_of(having):
+        scores = [sign * result.metrics[objective.metric] for result in group.results]
+        ordered += [
+            (fmean(scores), score, result.number, result) for score, result in zip(scores, group.results, strict=True)
+        ]
+    return [result for *_, result in sorted(ordered, key=lambda entry: entry[:3])]
 
 
 @dataclass(frozen=True)

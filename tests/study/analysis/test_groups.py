@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from study.analysis.study import Group, groups_of, representatives
+from study.analysis.study import Group, groups_of, ranked, representatives
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult
 from tests.study.trial_results import objective, trial_result
@@ -61,3 +61,10 @@ def test_the_mean_is_over_seeds_and_missing_where_a_trial_has_no_figure() -> Non
     group = Group((trial(0, 0.25), trial(1, 0.75, seed=1)))
     assert group.mean(OBJECTIVE) == 0.5
     assert group.mean("xquad_r/multilingual/map") is None
+
+
+def test_a_setting_is_ranked_by_its_mean_over_seeds_so_that_a_lucky_seed_does_not_decide() -> None:
+    lucky = [trial(0, 0.9, seed=0, alpha=0.1), trial(1, 0.1, seed=1, alpha=0.1)]
+    steady = [trial(2, 0.7, seed=0, alpha=0.2), trial(3, 0.8, seed=1, alpha=0.2)]
+    best_first = ranked([*lucky, *steady], objective(OBJECTIVE))
+    assert [result.number for result in best_first] == [3, 2, 0, 1]
