@@ -110,19 +110,30 @@ class Metric:
         low, high = self.bounds
         tolerance = 1e-9  # sums of float64
         inside_Q = (values_Q >= low - tolerance) & (values_Q <= high + tolerance)
-        if isinstance(lists, Lists):
-            inside_Q |= _shares_a_position(lists)
         assert (inside_Q | np.isnan(values_Q)).all(), f"{self.name} is outside {self.bounds}"
         return values_Q
 
 
-def _shares_a_position(lists: Lists) -> Flags:
-    """Return for each list whether two relevant passages have one position: their scores differ by rounding alone."""
-    sorted_QR = np.sort(lists.positions_QR, axis=1)
-    return np.asarray(((np.diff(sorted_QR, axis=1) == 0) & (sorted_QR[:, 1:] > 0)).any(axis=1))
+def distinct_positions(positions_QR: Integers) -> Integers:
+    """Return positions that a ranked list can have: no two relevant passages share one.
+
+    Positions are counted for each passage by itself, and near ties are not transitive: where a ties with b and b with c
+    but not a with c (`study.retrieval.positions.TIE`), two passages can be counted at one position. The earlier of them
+    then moves up, and down only where there is no place above. Distinct positions are returned as they are.
+    """
+    retrieved_QR = (positions_QR > 0) & (positions_QR < NOT_RETRIEVED)
+    order_QR = np.argsort(np.where(retrieved_QR, positions_QR, NOT_RETRIEVED), axis=1, kind="stable")
+    place_R = np.arange(positions_QR.shape[1])
+    # Sorted positions are distinct exactly if they never fall once 0, 1, 2, ... are taken off.
+    rest_QR = np.take_along_axis(np.where(retrieved_QR, positions_QR, NOT_RETRIEVED), order_QR, axis=1) - place_R
+    rest_QR = np.minimum.accumulate(rest_QR[:, ::-1], axis=1)[:, ::-1].clip(min=1)
+    distinct_QR = np.empty_like(positions_QR)
+    np.put_along_axis(distinct_QR, order_QR, rest_QR + place_R, axis=1)
+    return np.where(retrieved_QR, distinct_QR, positions_QR)
 
 
 def _check(lists: Lists) -> None:
     assert lists.positions_QR.shape == lists.grades_QR.shape == lists.language_QR.shape, lists
     assert np.array_equal(lists.positions_QR > 0, lists.grades_QR > 0), "a relevant passage has position and grade"
     assert lists.relevant().all(), "a list without relevant passages has no metrics"
+    assert np.array_equal(distinct_positions(lists.positions_QR), lists.positions_QR), "two passages at one position"

@@ -10,6 +10,7 @@ grade              int64    1 or more
 position_in_pool   int64    1-based, among the passages of its pool
 position_in_union  int64    1-based, among the passages of all pools; null where that was not measured
 
+Relevant passages of a query whose scores differ by rounding alone may share a position; `query_scores` separates them.
 A relevant passage that is not retrieved, because the data lacks it or it is ignored, has the largest int64 as position;
 its pool and language are empty where they are not known.
 
@@ -27,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.metric import NOT_RETRIEVED, Lists
+from tasks.metric import NOT_RETRIEVED, Lists, distinct_positions
 from tasks.metrics import measured_in, metric
 from tasks.relevance import Relevance, slots
 from tasks.schema import Benchmark, Pool, Rows, Setting, Texts
@@ -200,7 +201,7 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
     grades_QR[entry] = rows["grade"].to_numpy()[order]
     query_language_T, language_T = _language_numbers(rows)
     language_QR[entry] = language_T[order]
-    lists = Lists(positions_QR, grades_QR, language_QR, query_language_T[first_Q])
+    lists = Lists(distinct_positions(positions_QR), grades_QR, language_QR, query_language_T[first_Q])
     named = {name: rows[name].take(pa.array(first_Q)) for name in names}
     return pa.table(named | {name: metric(name)(lists) for name in metrics})
 

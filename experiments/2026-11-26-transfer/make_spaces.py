@@ -84,7 +84,7 @@ def space(folder: str, benchmark: dict[str, Any], points: list[dict[str, Any]]) 
             },
             "batch_size": 32,
             "learning_rate": 3e-5,
-            "precision": "bf16",
+            "precision": "fp32",
             "micro_batch_tokens": 2048,
             "centring": {"source": "corpora"},
             "resources": {"workers": 2},

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from study.analysis.formats import decimals, metric_name
 from study.space.selection import check_metric
 from tasks import metrics
-from tasks.metric import NOT_RETRIEVED, Lists, Metric
+from tasks.metric import NOT_RETRIEVED, Lists, Metric, distinct_positions
 from tasks.plugins import TaskError
 from tasks.schema import Setting
-from tasks.scoring import POSITIONS, metrics_of
+from tasks.scoring import POSITIONS, metrics_of, query_scores
 
 Integers = npt.NDArray[np.int64]
 
@@ -244,8 +244,34 @@ def test_passages_that_are_not_retrieved_leave_a_question_incomplete_and_have_no
     assert {name: metrics.metric(name)(ranking).tolist() for name in expected} == expected
 
 
-def test_two_relevant_passages_that_share_a_position_are_measured() -> None:
-    """Scores that differ by rounding alone can be counted as equal on both sides, which leaves a gap behind them."""
-    lists = Lists(np.array([[1, 1, 3]]), np.array([[1, 1, 1]]), np.array([[0, 1, 2]]), np.array([0]))
-    assert metrics.metric("ndcg@10")(lists)[0] == pytest.approx(1.17, abs=0.01)
-    assert metrics.metric("mrr")(lists).tolist() == [1]
+@given(st.integers(0, 2**32 - 1))
+def test_near_ties_that_run_in_a_circle_end_at_distinct_positions_within_the_list(seed: int) -> None:
+    """Any outcome of comparing passages two by two, of which one is always ahead, gives positions of a ranked list."""
+    random = np.random.default_rng(seed)
+    passages = int(random.integers(1, 12))
+    wins = np.triu(random.random((passages, passages)) < 0.5, 1)
+    ahead = wins | np.tril(~wins.T, -1)
+    relevant = random.permutation(passages)[: random.integers(1, passages + 1)]
+    positions = 1 + ahead.sum(axis=0)[relevant]
+    distinct = distinct_positions(np.array([[*positions, NOT_RETRIEVED, 0]]))[0]
+    assert distinct[-2:].tolist() == [NOT_RETRIEVED, 0]
+    assert len(set(distinct[:-2].tolist())) == len(relevant)
+    assert distinct[:-2].min() >= 1
+    assert distinct[:-2].max() <= passages
+    assert (np.diff(distinct[:-2][np.argsort(positions, kind="stable")]) > 0).all(), "the order is kept"
+    if len(set(positions.tolist())) == len(relevant):
+        assert distinct[:-2].tolist() == positions.tolist()
+
+
+def test_relevant_passages_counted_at_one_position_are_scored_as_a_list_that_can_be() -> None:
+    """Three answers that are all ahead of each other in a circle, at the top: the nDCG of a perfect list, not 1.17."""
+    columns = {"query_id": ["q"] * 3, "query_language": ["th"] * 3, "passage_language": ["th", "zh", "ar"]}
+    columns |= {"pool": ["th", "zh", "ar"], "grade": [1] * 3, "position_in_pool": [1] * 3, "position_in_union": [2] * 3}
+    table = pa.table(columns).cast(POSITIONS)
+    values = query_scores(table, Setting.MULTILINGUAL, ["ndcg@10", "map", "mrr"])
+    assert [values[name].to_pylist() for name in ("ndcg@10", "map", "mrr")] == [[pytest.approx(1)]] * 3
+
+
+def test_two_passages_at_one_position_are_our_own_mistake() -> None:
+    with pytest.raises(AssertionError, match="two passages at one position"):
+        metrics.metric("mrr")(lists([[1, 1, 3]]))
