@@ -88,6 +88,8 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
                 "resources": {"workers": workers},
             }
         )
+        if not resources.this_machine().nodes[0].gpus and (note := resources.emulated_bf16(config)):
+            console.print(Text(note), soft_wrap=True)
         with _bars(console) as advance:
             alone = workers == 1
             written = RunFiles(runs.resolve(), depth) if runs else None

@@ -111,7 +111,7 @@ def _run(plan: Plan, console: Console) -> int:
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
                 )
-                for line in plan.assumptions:
+                for line in plan.notes:
                     console.print(Text(line), soft_wrap=True)
                 record = driver.open_record(config, plan.record_url, folder)
                 interruption.install()  # Ray has installed its own handlers

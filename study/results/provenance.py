@@ -23,6 +23,20 @@ def hardware() -> dict[str, str | int]:
 
 def processor() -> str:
     """Return the processor's name, such as `AMD EPYC`."""
+    return next(iter(_cpu_info("model name")), "") or platform.processor()
+
+
+def instructions() -> frozenset[str]:
+    """Return the processor's instruction sets as Linux names them, such as `avx512f`; empty where it does not say."""
+    return frozenset(name for line in (_cpu_info("flags") or _cpu_info("Features"))[:1] for name in line.split())
+
+
+def emulates_bf16() -> bool:
+    """Return whether this processor is known to have no bfloat16 instructions."""
+    return bool(instructions()) and instructions().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _cpu_info(key: str) -> list[str]:
+    """Return the values of a key, one for each core."""
     lines = _CPU_INFO.read_text("utf-8").splitlines() if _CPU_INFO.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    return [value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == key]

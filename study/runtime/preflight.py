@@ -39,6 +39,8 @@ class Plan:
     record_url: str
     """The Optuna storage of its trials."""
     supply: resources.Supply
+    is_local: bool
+    """Whether this machine does the work, and no cluster."""
     trials_at_once: int
     trials_now: int
     """Trials that fit before an autoscaling cluster has grown."""
@@ -48,10 +50,14 @@ class Plan:
     """Pooling, prompts and limits of each backbone that was checked."""
 
     @property
-    def assumptions(self) -> list[str]:
-        """Assumptions about backbones whose files state nothing, one line each."""
+    def notes(self) -> list[str]:
+        """Assumptions about backbones whose files state nothing, and bfloat16 that is emulated; one line each."""
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
-        return [f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone]
+        slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
+        return [
+            *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
+            *filter(None, slow),
+        ]
 
     @property
     def waiting(self) -> str:
@@ -75,6 +81,7 @@ def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
     """
     check_loggers(config)
     record_url = layout.record_url(folder, config.storage)
+    is_local = resources.cluster_address() is None
     available = supply()
     fit = resources.trials_at_once([trial.resources for trial in config.examples], available)
     return Plan(
@@ -82,10 +89,11 @@ def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
         folder=folder,
         record_url=record_url,
         supply=available,
+        is_local=is_local,
         trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
-        backbones=check_backbones(config, download=download and resources.cluster_address() is None),
-        corpora=check_data(config, download=download and resources.cluster_address() is None),
+        backbones=check_backbones(config, download=download and is_local),
+        corpora=check_data(config, download=download and is_local),
     )
 
 
@@ -170,8 +178,9 @@ def show(plan: Plan, console: Console) -> None:
     if downloads := without_copy(config):
         console.print(Text(f"downloaded by a run, and checked then: {', '.join(downloads)}"), soft_wrap=True)
     for name, settings in plan.backbones.items():
-        for line in lines(f"backbone {name}", settings):
-            console.print(Text(line), soft_wrap=True)
+        console.print(Text(lines(f"backbone {name}", settings)[0]), soft_wrap=True)
+    for line in plan.notes:
+        console.print(Text(line), soft_wrap=True)
 
 
 def _searched(config: StudyConfig) -> Table:

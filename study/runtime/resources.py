@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import yaml
 
+from study.config import TrialConfig
 from study.config_sections import ResourcesConfig
+from study.results import provenance
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
@@ -128,6 +130,16 @@ def this_machine() -> Supply:
     if visible is not None:
         gpus = min(gpus, sum(not name.startswith("-") for name in visible.split(",") if name.strip()))
     return Supply("this machine", (Node(len(os.sched_getaffinity(0)), gpus),))
+
+
+def emulated_bf16(trial: TrialConfig) -> str:
+    """Return a sentence for a trial that this machine's processors would compute in emulated bfloat16; else nothing."""
+    if trial.precision != "bf16" or trial.resources.gpus_per_worker or not provenance.emulates_bf16():
+        return ""
+    return (
+        "precision bf16: this machine's processors have no bfloat16 instructions and emulate them, which takes about "
+        "8 times as long as fp32; set precision: fp32, unless other machines or a GPU do the work"
+    )
 
 
 def grown_nodes() -> tuple[Node, ...]:

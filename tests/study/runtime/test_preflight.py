@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from study.config import TrialConfig
+from study.results import provenance
 from study.runtime import preflight, resources
 from study.runtime.resources import Node, Supply
 from study.space import study_config
@@ -79,3 +80,29 @@ def test_this_machine_counts_where_no_cluster_is_named(monkeypatch: pytest.Monke
     monkeypatch.undo()
     monkeypatch.setattr(resources, "cluster_address", lambda: None)
     assert preflight.supply() == resources.this_machine()
+
+
+@pytest.mark.parametrize(
+    ("cpu_info", "emulated"),
+    [
+        ("flags\t\t: fpu avx avx2", True),
+        ("flags\t\t: fpu avx avx2 avx512f avx512_bf16", False),
+        ("flags\t\t: fpu avx2 amx_bf16", False),
+        ("Features\t: fp asimd bf16", False),
+        ("Features\t: fp asimd", True),
+        ("", False),
+    ],
+)
+def test_bf16_that_a_processor_emulates_is_said_before_a_trial_takes_hours(
+    cpu_info: str, emulated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text(f"model name\t: AMD EPYC\n{cpu_info}\n")
+    monkeypatch.setattr(provenance, "_CPU_INFO", file)
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    plan = preflight.check(study({"precision": "bf16"}), str(tmp_path), download=False)
+    assert any("no bfloat16 instructions" in note for note in plan.notes) == emulated
+    assert preflight.check(study({"precision": "fp32"}), str(tmp_path), download=False).notes == []
+    on_gpus = {"precision": "bf16", "resources": {"gpus_per_worker": 1}}
+    monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(2, 1),)))
+    assert preflight.check(study(on_gpus), str(tmp_path), download=False).notes == []
