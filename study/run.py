@@ -106,7 +106,7 @@ def _run(plan: Plan, console: Console) -> int:
     try:
         with lock.exclusive(folder):
             _describe(config, folder)
-            with cluster.running():
+            with cluster.running(lambda died: _say_end(console, f"Ray died (its {died} is gone)", folder)):
                 _describe(config, folder, ray_dashboard=cluster.dashboard())
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
@@ -124,7 +124,7 @@ def _run(plan: Plan, console: Console) -> int:
             return code
     except KeyboardInterrupt:
         assert interruption.signal is not None
-        console.print(_sentence(f"interrupted by {interruption.signal.name}", folder), soft_wrap=True)
+        _say_end(console, f"interrupted by {interruption.signal.name}", folder)
         return 128 + interruption.signal
     except UserError:
         raise
@@ -132,7 +132,7 @@ def _run(plan: Plan, console: Console) -> int:
         failure = driver.storage_failure(error)
         if failure is None:
             raise
-        console.print(_sentence(f"stopped: {failure}; recorded trials are safe", folder), soft_wrap=True)
+        _say_end(console, f"stopped: {failure}; recorded trials are safe", folder)
         return summary.UNFINISHED
 
 
@@ -158,11 +158,11 @@ def _started(folder: str) -> str:
         return ""
 
 
-def _sentence(ending: str, folder: str) -> Text:
-    """Return how a study ended, with the command that resumes it if it had started."""
-    if not files.exists(files.join(folder, layout.STUDY)):
-        return Text(f"{ending} before the study had started")
-    return Text.assemble(f"{ending}; ", _resume_hint(folder))
+def _say_end(console: Console, ending: str, folder: str) -> None:
+    """Print how a study ended, with the command that resumes it if it had started."""
+    began = files.exists(files.join(folder, layout.STUDY))
+    hint = Text.assemble("; ", _resume_hint(folder)) if began else " before the study had started"
+    console.print(Text.assemble(ending, hint), soft_wrap=True)
 
 
 def _resume_hint(folder: str) -> Text:

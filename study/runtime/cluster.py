@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
@@ -22,6 +23,7 @@ from study.runtime.resources import (
     grown_nodes,
     this_machine,
 )
+from study.runtime.watch import until_ray_dies
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Trials exchange files, not objects: a small store is enough and leaves the memory to the workers."""
@@ -114,17 +116,25 @@ def _keep_to_this_machine() -> None:
 
 
 @contextmanager
-def running() -> Iterator[None]:
+def running(say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Connect as `start` does, and disconnect at the end; a Ray started here ends with all its processes.
 
-    Meanwhile the workers of this job may use the hub token of this process.
+    Meanwhile the workers of this job may use the hub token of this process. If Ray dies, this process ends.
+
+    Args:
+        say: prints how it ended, given what died of Ray; a sentence on stderr by default.
     """
     try:
         start()
-        with ray_internals.shared_hub_token(get_token()):
+        with ray_internals.shared_hub_token(get_token()), until_ray_dies(say or _say):
             yield
     finally:
         ray.shutdown()
+
+
+def _say(died: str) -> None:
+    sys.stderr.write(f"Ray died (its {died} is gone): run the command again\n")
+    sys.stderr.flush()
 
 
 def _free_port() -> int:

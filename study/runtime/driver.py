@@ -45,6 +45,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its newer console prints a banner even at verbosity 0
     os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # we print one line; the trace is in the trial's folder
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends the study at once: the record is complete
+    ray_internals.survive_memory_monitor()
     progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once, searcher.assignment)
     tuner = tune.Tuner(
         tune.with_resources(partial(run_trial, study_folder=folder), tune.PlacementGroupFactory([DRIVER])),
@@ -74,8 +75,8 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
 class ReleaseEnded(tune.Callback):
     """Releases the placement groups of trials that have ended, among them those that the scheduler stopped.
 
-    The controller of a stopped trial dies with its driver and leaves its group behind, some time after Tune counts the
-    trial as ended: so this looks again at every step of Tune, once per second, until the study ends.
+    The driver of a stopped trial leaves its group behind when it dies, some time after Tune counts the trial as ended:
+    so this looks again at every step of Tune, once per second, until the study ends.
     """
 
     _EVERY_S = 1.0

@@ -5,9 +5,11 @@ They are tested with `TESTED_RAY`. Each comes with the reason for which the publ
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +21,19 @@ from uuid import uuid4
 import ray
 import torch.distributed as dist
 from huggingface_hub import get_token
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 from ray._raylet import AuthenticationTokenLoader, Config, PlacementGroupID  # type: ignore[attr-defined]  # compiled
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.callback import RayTrainCallback, WorkerGroupCallback
+from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.worker_group import worker_group
+from ray.tune.execution import tune_controller
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.result import AUTO_RESULT_KEYS, DEBUG_METRICS
 from ray.util import placement_group_table
@@ -40,6 +46,7 @@ __all__ = [
     "TESTED_RAY",
     "TUNE_KEYS",
     "NamedPlacement",
+    "Servers",
     "TrialTrainer",
     "TuneController",
     "listen_on_loopback_only",
@@ -47,6 +54,7 @@ __all__ = [
     "receive_hub_token",
     "release",
     "shared_hub_token",
+    "survive_memory_monitor",
     "torch_config",
 ]
 
@@ -54,6 +62,8 @@ TESTED_RAY = "2.60"
 """The minor version of Ray whose internals these are."""
 TUNE_KEYS = frozenset({*AUTO_RESULT_KEYS, *DEBUG_METRICS})
 """Keys that Tune adds to every result."""
+
+_ANSWER_S = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +86,46 @@ def listen_on_loopback_only() -> None:
     Ray has the environment variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER for this, but reads it when it is imported.
     """
     ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+class Servers:
+    """The two servers of Ray without which nothing works: this node's raylet and the cluster's GCS.
+
+    Ray has no API that tells whether they live and does not itself wait for them.
+    """
+
+    def __init__(self) -> None:
+        """Connect to the raylet; a connection for each question would fill its log."""
+        node: Any = worker._global_node  # noqa: SLF001 - the raylet's address stands nowhere else
+        self._node = node
+        self._raylet = socket.socket(socket.AF_UNIX)
+        self._raylet.connect(node.raylet_socket_name)
+        self._raylet.setblocking(False)
+
+    def dead(self) -> str | None:
+        """Return which of them does not answer, if any."""
+        if self._raylet_hung_up():
+            return "raylet"
+        host, _, port = self._node.gcs_address.rpartition(":")
+        with socket.socket() as probe:
+            probe.settimeout(_ANSWER_S)
+            return "GCS" if probe.connect_ex((host, int(port))) else None
+
+    def kill(self) -> None:
+        """Kill what is left of a Ray that this process has started; workers end without their raylet."""
+        self._node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._raylet.close()
+
+    def _raylet_hung_up(self) -> bool:
+        try:
+            return not self._raylet.recv(1)
+        except BlockingIOError:
+            return False  # it has nothing to say
+        except ConnectionError:
+            return True
 
 
 @contextmanager
@@ -107,21 +157,45 @@ def _hub_token_key() -> str:
 
 
 class TrialTrainer(TorchTrainer):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
-    """A TorchTrainer without two processes that a trial does not need, each about 210 MB and 2 processor seconds.
+    """A TorchTrainer that starts no process beside its workers but the actor that synchronizes them.
 
-    DatasetManager serves Ray datasets, and trials read their own data. PlacementGroupCleaner releases the placement
-    group of a controller that died; `NamedPlacement` and `release` do, also where the cleaner does not.
+    Inside an actor, such as a trial's driver, the controller runs in the calling thread, and ends with the driver as it
+    does in a process of its own. Ray would start that, which takes 4 processor seconds between two trials, and a queue
+    for its reports. DatasetManager serves Ray datasets, and trials read their own data. PlacementGroupCleaner releases
+    the placement group of a controller that died; `NamedPlacement` and `release` do, also where it does not.
     """
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         unneeded = (DatasetsCallback, PlacementGroupCleanerCallback)
         return [callback for callback in super()._create_default_callbacks() if not isinstance(callback, unneeded)]
 
+    def _initialize_and_run_controller(self, **options: Any) -> ray.train.Result:
+        if ray.get_runtime_context().get_actor_id() is None:  # workers are given the actor that runs their controller
+            return super()._initialize_and_run_controller(**options)
+        controller = TrainController(**options)
+        asyncio.run(controller.run())
+        return controller.get_result()
+
+
+class _ActorManager(RayActorManager):
+    """Tune's table of trial drivers, which counts one that Ray's memory monitor killed as lost."""
+
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        """Handle a failure; Ray's own method raises, and ends the study, for all but task and actor errors."""
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=f"low on memory: {str(exception).strip().partition(chr(10))[0]}")
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+def survive_memory_monitor() -> None:
+    """Make a study in this process go on when Ray's memory monitor kills the driver of a trial."""
+    tune_controller.RayActorManager = _ActorManager  # type: ignore[attr-defined]  # imported there, not exported
+
 
 class NamedPlacement(WorkerGroupCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
     """Names the placement groups of a trial's workers, so that a retry can release those of a killed attempt.
 
-    A controller that dies, for instance with the trial's driver, leaves its group for as long as the study runs, and
+    A controller that dies, with the trial's driver, leaves its group for as long as the study runs, and
     the trial's next attempt would wait for its own processors forever (ray 2.60; see `make test-faults`). Ray's own
     cleaner would release it only if the workers had started.
 

@@ -11,9 +11,10 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.runtime.messages import read_report, trial_number
+from study.runtime.messages import Assignment, read_report, trial_number
 from study.runtime.ray_internals import TuneController
 from study.runtime.searcher import StudySearcher
+from study.training import memory
 
 
 class EarlyStopping(FIFOScheduler):
@@ -41,6 +42,8 @@ class EarlyStopping(FIFOScheduler):
         """
         if trial.error_file:
             error = reason(Path(trial.error_file).read_text(encoding="utf-8"))
+            if memory.is_sign(error):
+                error = f"its driver was killed: {memory.advice(Assignment.from_dict(trial.config).trial)}"
             self._searcher.on_trial_error(trial.trial_id, error)
             if os.strerror(errno.ENOSPC) in error:
                 raise OSError(errno.ENOSPC, f"trial {trial_number(trial.config)}: {error}")

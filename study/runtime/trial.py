@@ -9,7 +9,6 @@ from typing import Any
 
 import ray.train
 from ray import tune
-from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 
 from study.config import TrialConfig
@@ -55,6 +54,14 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
         result = layout.read_result(folder)
         assert result, f"the workers of trial {assignment.number} wrote no {layout.RESULT}"
     tune.report(_last_report(result).to_dict())
+
+
+class _ReportToTune(ray.train.UserCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
+    """Passes the workers' reports on to Tune; called by the controller, in the thread of the trial's driver."""
+
+    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+        """Report what the first worker reported."""
+        tune.report(dict(metrics[0]))
 
 
 def _last_report(result: TrialResult | FailedTrial) -> FinalReport | Failure:
@@ -157,6 +164,6 @@ def _trainer(assignment: Assignment, study_folder: str) -> ray_internals.TrialTr
                 max_failures=WORKER_FAILURES, controller_failure_limit=WORKER_FAILURES
             ),
             logging_config=ray.train.LoggingConfig(log_level="WARNING"),
-            callbacks=[TuneReportCallback(), ray_internals.NamedPlacement(folder)],
+            callbacks=[_ReportToTune(), ray_internals.NamedPlacement(folder)],
         ),
     )

@@ -30,7 +30,7 @@ from study.runtime import checkpoints
 from study.runtime.data_checks import check_metrics, validation_metrics
 from study.runtime.messages import Assignment, EncodingProgress, Failure, TrainingReport
 from study.space.selection import better
-from study.training import checkpoint, step
+from study.training import checkpoint, memory
 from study.training.corpora import load_for_training
 from study.training.loop import Training
 from study.training.step import DivergedError
@@ -79,8 +79,8 @@ _SAME_AGAIN = (ValueError, TypeError, LookupError, AttributeError, AssertionErro
 
 def _permanent(error: Exception, config: TrialConfig) -> Failure | None:
     """Return the failure of an error that a retry would meet again; None for any other error."""
-    if step.ran_out(error):
-        return Failure(step.advice(config))
+    if memory.ran_out(error):
+        return Failure(memory.advice(config))
     if isinstance(error, UserError):
         return Failure(str(error), resumable=isinstance(error, TaskError))
     if isinstance(error, _SAME_AGAIN):

@@ -4,8 +4,7 @@ Gradient caching (Gao et al., arXiv 2101.06983) embeds every micro-batch twice, 
 gradient at the embeddings, once with a graph to carry it back, so memory is that of one micro-batch at any batch size.
 Dropout is seeded per (seed, step, rank, micro-batch): both passes see the same masks, and resuming needs no RNG state.
 
-Also here: gradient checkpointing and torch.compile, which change how a transformer runs and not what it computes, and
-how running out of memory is recognized.
+Also here: gradient checkpointing and torch.compile, which change how a transformer runs and not what it computes.
 """
 
 from __future__ import annotations
@@ -168,25 +167,3 @@ def prepare(transformer: Any, config: TrialConfig) -> None:
         # Shapes differ from one micro-batch to the next. Dropout is PyTorch's own, so that it follows our seeds and
         # gradient caching, which runs a graph without gradients and one with, sees the same masks in both.
         transformer.compile(dynamic=True, options={"fallback_random": True})
-
-
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory")
-"""In messages of CUDA, of PyTorch on a CPU, and of Ray, which kills processes before the system does."""
-
-
-def ran_out(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)
-
-
-def advice(config: TrialConfig) -> str:
-    """Return a sentence that names the settings to change, those that cost least time first."""
-    tokens = config.micro_batch_tokens
-    settings = {
-        f"lower micro_batch_tokens (now {tokens or 'what suits the device'})": tokens != 64,
-        "set gradient_caching, so that memory no longer grows with batch_size": not config.gradient_caching,
-        "set gradient_checkpointing": not config.gradient_checkpointing,
-        f"lower max_passage_tokens (now {config.max_passage_tokens})": True,
-        "train adapters only (lora)": config.lora is None,
-    }
-    return f"out of memory: {', or '.join(text for text, helps in settings.items() if helps)}"

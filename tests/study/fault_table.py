@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from study.results import layout
-from tests.study.faults import Kind, of_kind, strike
+from tests.study.faults import ENDS_THE_STUDY, Kind, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
 
 
@@ -77,7 +77,7 @@ def fault(folder: Path, name: str, kind: Kind, moment: float, expected: list[tup
         where = stands(folder / name)
         study.communicate()
     outcome = f"went on, exit {study.returncode}"
-    if kind is Kind.STUDY and struck_at is not None:
+    if kind in ENDS_THE_STUDY and struck_at is not None:
         begun = (folder / name / layout.STUDY).exists()
         again = run(*(["--resume"] if begun else [space]), *place)
         outcome = f"{'resumed' if begun else 'started anew'}, exit {again.returncode}"

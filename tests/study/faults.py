@@ -11,12 +11,20 @@ class Kind(StrEnum):
     """Who dies."""
 
     WORKER = "worker"
-    CONTROLLER = "controller"
+    SYNCHRONIZATION = "synchronization actor"
     TRIAL = "trial driver"
+    RAYLET = "raylet"
+    GCS = "GCS"
     STUDY = "study"
 
 
-_TITLES = {Kind.WORKER: "ray::RayTrainWorker", Kind.CONTROLLER: "ray::TrainController", Kind.TRIAL: "ray::ImplicitFunc"}
+ENDS_THE_STUDY = {Kind.RAYLET, Kind.GCS, Kind.STUDY}
+_TITLES = {
+    Kind.WORKER: "ray::RayTrainWorker",
+    Kind.SYNCHRONIZATION: "ray::SynchronizationActor",
+    Kind.TRIAL: "ray::ImplicitFunc",
+}
+_NAMES = {Kind.RAYLET: "raylet", Kind.GCS: "gcs_server"}
 
 
 def below(pid: int) -> list[psutil.Process]:
@@ -31,7 +39,9 @@ def of_kind(pid: int, kind: Kind) -> list[psutil.Process]:
     """Return the processes of a kind in the study whose driver is `pid`."""
     if kind is Kind.STUDY:
         return [psutil.Process(pid)] if psutil.pid_exists(pid) else []
-    return [process for process in below(pid) if _title(process).startswith(_TITLES[kind])]
+    if kind in _NAMES:
+        return [process for process in below(pid) if _name(process) == _NAMES[kind]]
+    return [process for process in below(pid) if title(process).startswith(_TITLES[kind])]
 
 
 def strike(process: psutil.Process) -> None:
@@ -43,11 +53,19 @@ def strike(process: psutil.Process) -> None:
 def left_over(processes: list[psutil.Process], patience: float = 180) -> list[str]:
     """Return the titles of those that still run after so many seconds."""
     _, alive = psutil.wait_procs(processes, timeout=patience)
-    return [_title(process) for process in alive]
+    return [title(process) for process in alive]
 
 
-def _title(process: psutil.Process) -> str:
+def title(process: psutil.Process) -> str:
+    """Return a process's command line, which Ray replaces by what its workers do; empty if it has ended."""
     try:
         return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return ""

@@ -98,13 +98,15 @@ def test_the_first_signal_interrupts_and_the_second_ends_the_process(number: sig
     assert ended.returncode == -number
 
 
-def test_a_study_that_never_started_offers_no_command_to_resume_it(tmp_path: Path) -> None:
+def test_a_study_that_never_started_offers_no_command_to_resume_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, ending = tmp_path / "เริ่ม", "interrupted by SIGHUP"
-    assert (
-        str(run._sentence("interrupted by SIGHUP", str(folder))) == "interrupted by SIGHUP before the study had started"
-    )
+    run._say_end(cli.console(), ending, str(folder))
     folder.mkdir()
     (folder / layout.STUDY).write_text("{}", "utf-8")
-    assert str(run._sentence(ending, str(folder))) == (
-        f"interrupted by SIGHUP; resume with: python -m study.run --resume --name 'เริ่ม' --storage {tmp_path}"
-    )
+    run._say_end(cli.console(), ending, str(folder))
+    assert capsys.readouterr().out.splitlines() == [
+        "interrupted by SIGHUP before the study had started",
+        f"interrupted by SIGHUP; resume with: python -m study.run --resume --name 'เริ่ม' --storage {tmp_path}",
+    ]

@@ -5,13 +5,24 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.study.faults import Kind, below, left_over, of_kind, strike
+from tests.study.faults import ENDS_THE_STUDY, Kind, below, left_over, of_kind, strike, title
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
+
+PROCESSES = {
+    "ray::ImplicitFunc": 1,  # the trial's driver
+    "ray::RayTrainWorker": 2,
+    "ray::SynchronizationActor": 1,
+    "ray::_AutoscalingCoordinatorActor": 1,  # one of the whole study
+    "ray::DashboardAgent": 1,
+    "ray::RuntimeEnvAgent": 1,
+}
+"""What runs while a trial of two workers does."""
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -22,10 +33,18 @@ def test_a_study_that_loses_a_process_ends_with_the_same_trials_and_numbers(
     with started(write_space(tmp_path, {}), *place) as study:
         wait_for(checkpoint_of(tmp_path / "struck", 0), study)
         processes = below(study.pid)
+        of_ray = Counter(
+            title(process).split(".")[0].strip() for process in processes if title(process).startswith("ray::")
+        )
         strike(of_kind(study.pid, kind)[0])
         output = study.communicate()[0]
+    assert of_ray == PROCESSES
     assert left_over(processes) == []
-    if kind is Kind.STUDY:
+    if kind in {Kind.RAYLET, Kind.GCS}:
+        assert study.returncode == 4
+        assert f"Ray died (its {kind} is gone); resume with: python -m study.run --resume --name struck" in output
+        assert "Traceback" not in output
+    if kind in ENDS_THE_STUDY:
         ended = run("--resume", *place)
         output, code = ended.stdout + ended.stderr, ended.returncode
     else:

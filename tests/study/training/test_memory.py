@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from study.config import TrialConfig
-from study.training.step import advice, ran_out
+from study.training.memory import advice, ran_out
 
 
 def test_what_pytorch_says_when_the_machine_has_no_such_memory_is_known() -> None:
