@@ -20,8 +20,12 @@ from typing import Any, NamedTuple
 import psutil
 
 from study.results import layout
+from study.runtime.summary import UNFINISHED
 from tests.study.faults import ENDS_THE_STUDY, Kind, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
+
+SHORT_BYTES = 1_700_000_000
+"""Less than Ray and the processes of a trial need."""
 
 
 class Row(NamedTuple):
@@ -61,6 +65,11 @@ def main() -> int:
             verdict = "yes" if row.equal else "NO"
             say(f"| {number} | {kind} | {at} | {row.where} | {row.outcome} | {row.trials} | {verdict} |")
             equal = equal and row.equal
+        row = short_of_memory(folder, "short", expected)
+        say(
+            f"| {given.moments} | Ray's memory monitor | – | {row.where} | {row.outcome} | {row.trials} | {row.equal} |"
+        )
+        equal = equal and row.equal
     return 0 if equal else 1
 
 
@@ -83,6 +92,24 @@ def fault(folder: Path, name: str, kind: Kind, moment: float, expected: list[tup
         outcome = f"{'resumed' if begun else 'started anew'}, exit {again.returncode}"
     held = told(folder / name)
     return Row(kind, struck_at, where, outcome, len(held), held == expected)
+
+
+def short_of_memory(folder: Path, name: str, expected: list[tuple[Any, ...]]) -> Row:
+    """Run the study where Ray kills processes for want of memory, then resume it where there is enough."""
+    place, memory = ("--storage", str(folder), "--name", name), psutil.virtual_memory()
+    threshold = (memory.total - memory.available + SHORT_BYTES) / memory.total
+    ended = run(
+        str(folder / "small.yaml"),
+        *place,
+        RAY_memory_monitor_refresh_ms="100",
+        RAY_memory_usage_threshold=f"{threshold:.4f}",
+    )
+    assert ended.returncode == UNFINISHED, ended.stderr
+    assert "killed: out of memory: lower micro_batch_tokens" in ended.stdout
+    assert "Traceback" not in ended.stdout + ended.stderr
+    where, again = stands(folder / name), run("--resume", *place)
+    held = told(folder / name)
+    return Row(Kind.TRIAL, None, where, f"resumed, exit {again.returncode}", len(held), held == expected)
 
 
 def strike_at(study: subprocess.Popen[str], kind: Kind, moment: float) -> float | None:

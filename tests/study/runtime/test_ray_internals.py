@@ -1,4 +1,4 @@
-"""On real Ray: processors that a killed attempt of a trial left behind, and the hub token of a job."""
+"""Processors that a killed attempt of a trial left behind, drivers killed for memory, and the hub token of a job."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import ray
 import ray.train
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.worker_group import worker_group
+from ray.tune.execution import tune_controller
 
 from study.runtime import cluster, ray_internals
 
@@ -99,3 +101,19 @@ def shares_a_token(folder: Path) -> None:
 
 def test_workers_receive_the_driver_s_hub_token_and_ray_logs_it_nowhere(tmp_path: Path) -> None:
     alone(shares_a_token, tmp_path)
+
+
+def test_a_driver_that_ray_kills_for_memory_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tune's table of drivers raises, and ends the study, for all but task and actor errors."""
+    handled: list[Exception] = []
+    monkeypatch.setattr(RayActorManager, "_actor_task_failed", lambda _self, _task, error: handled.append(error))
+    used_by_tune: Any = tune_controller
+    monkeypatch.setattr(used_by_tune, "RayActorManager", RayActorManager)
+    ray_internals.survive_memory_monitor()
+    table = object.__new__(used_by_tune.RayActorManager)
+    other = ValueError("any other")
+    table._actor_task_failed(None, OutOfMemoryError("Task was killed due to low memory.\nTop 10:"))
+    table._actor_task_failed(None, other)
+    assert isinstance(handled[0], RayActorError)
+    assert str(handled[0]) == "low on memory: Task was killed due to low memory."
+    assert handled[1] is other
