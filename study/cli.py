@@ -42,13 +42,19 @@ def console() -> Console:
     return output
 
 
+def say(console: Console, *sentences: str | Text) -> None:
+    """Print sentences, wrapped between words on a terminal; elsewhere each is one line, which tools can search."""
+    for sentence in sentences:
+        console.print(sentence if isinstance(sentence, Text) else Text(sentence), soft_wrap=not console.is_terminal)
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Print user errors on one line and exit with status 2; let other exceptions propagate."""
+    """Print user errors as one sentence and exit with status 2; let other exceptions propagate."""
     try:
         yield
     except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), str(error)))
+        say(Console(stderr=True, highlight=False), Text.assemble(("error: ", "bold red"), str(error)))
         sys.exit(2)
 
 

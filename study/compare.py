@@ -60,7 +60,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         ]
         sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
         sentences += [front_sentence(front) for front in fronts[benchmark]]
-        console.print(Text(f"{benchmark}\n", style="bold"), *map(Text, sentences), "", sep="\n", soft_wrap=True)
+        cli.say(console, Text(benchmark, style="bold"), "", *sentences, "")
         parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
     for benchmark, figure in figures.items():
         tables = list(_tables(by_benchmark[benchmark], curves[benchmark], figure))

@@ -7,7 +7,8 @@ import uuid
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from study import cli
@@ -51,7 +52,7 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
 
     def report(finding: Finding) -> None:
         passed.append(finding.good)
-        console.print(_line(finding), soft_wrap=True)
+        console.print(_shown(finding, console), soft_wrap=not console.is_terminal)
 
     report(findings.data(config))
     folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
@@ -78,10 +79,18 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
     return passed
 
 
-def _line(finding: Finding) -> Text:
-    mark = ("good  ", "green") if finding.good else ("fix   ", "bold red")
-    fix = (f"; {finding.fix}", "yellow") if finding.fix else ""
-    return Text.assemble(mark, f"{finding.check:<12}{finding.says}", fix)
+def _shown(finding: Finding, console: Console) -> RenderableType:
+    """Return a finding with what it says as a column on a terminal, and as one line elsewhere."""
+    mark = Text("good", "green") if finding.good else Text("fix", "bold red")
+    says = Text.assemble(finding.says, (f"; {finding.fix}" if finding.fix else "", "yellow"))
+    if not console.is_terminal:
+        return Text.assemble(f"{mark.plain:<6}{finding.check:<12}", says)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=4)
+    grid.add_column(width=10)
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, finding.check, says)
+    return grid
 
 
 if __name__ == "__main__":

@@ -102,8 +102,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         files.write_json(files.absolute(str(output)), result.model_dump(mode="json"))
     for name, measured in result.benchmarks.items():
         console.print(settings_table(name, measured), "", languages_table(measured), "", sep="\n")
-    for line in lines(model, result.backbone.model_dump(exclude_none=True)):
-        console.print(Text(line), soft_wrap=True)
+    cli.say(console, *lines(model, result.backbone.model_dump(exclude_none=True)))
     if output:
         console.print(Text(f"written: {output}"), soft_wrap=True)
 

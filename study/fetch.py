@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 from huggingface_hub import constants
-from rich.table import Table
 
 from study import cli
+from study.analysis.tables import Cell, Table
 from tasks.contents import Contents, contents, total
 from tasks.data.cache import cache_folder
 from tasks.plugins import (
@@ -76,17 +76,15 @@ def _print_contents(name: str, options: dict[str, Any]) -> None:
     """Print a table of a benchmark's contents, even if the benchmark could not be measured as it is."""
     count = {"missing": "count"} if "missing" in option_names(name) else {}
     benchmark = load_benchmark(name, count | options)
-    table = Table(*Contents._fields, box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
     rows = contents(benchmark)
-    for language, *counts in (*rows, total(rows)):
-        table.add_row(language or "unknown", *(f"{count:,}" for count in counts))
+    cells = tuple(
+        (Cell(language or "unknown"), *(Cell(f"{count:,}") for count in counts))
+        for language, *counts in (*rows, total(rows))
+    )
+    title = f"{name}: revision {benchmark.revision}, splits: {', '.join(benchmark.splits) or 'none'}"
     console = cli.console()
-    splits = ", ".join(benchmark.splits) or "none"
-    console.print(f"{name}: revision {benchmark.revision}, splits: {splits}", table, sep="\n")
-    for key, value in benchmark.details.items():
-        console.print(f"{key}: {value}", soft_wrap=True)
+    console.print(Table(title, Contents._fields, cells, frozenset({"language"})))
+    cli.say(console, *(f"{key}: {value}" for key, value in benchmark.details.items()))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def main(
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
     if os.environ.get("RANK", "0") == "0":
-        console.print(Text(_report(summary, file)), soft_wrap=True)
+        cli.say(console, *_report(summary))
+        console.print(Text(f"written: {file}"), soft_wrap=True)
 
 
 def _corpus(text: str) -> CorpusConfig:
@@ -85,20 +86,15 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
         return write(miner, corpus, file)
 
 
-def _report(summary: Summary, file: Path) -> str:
+def _report(summary: Summary) -> Iterator[str]:
     random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
-    return (
-        f"{summary.rows:,} rows with {summary.negatives:,} negatives ({random:.1%} drawn at random because too few "
-        f"candidates were left; "
-        f"{dropped:.2f} candidates per negative dropped as too close) in {file}{_copies(summary)}"
-    )
-
-
-def _copies(summary: Summary) -> str:
-    if not summary.copies:
-        return ""
-    shown = [*summary.first_copies, *(["..."] if summary.copies > len(summary.first_copies) else [])]
-    return f"; {summary.copies:,} rows are copies of earlier ones and left out: {', '.join(shown)}"
+    yield f"{summary.rows:,} rows with {summary.negatives:,} negatives"
+    yield f"drawn at random, because too few candidates were left: {random:.1%} of the negatives"
+    yield f"dropped as too close to the positive: {dropped:.2f} candidates per negative"
+    if summary.copies:
+        more = summary.copies - len(summary.first_copies)
+        shown = ", ".join(summary.first_copies) + (f" and {more:,} more" if more else "")
+        yield f"{summary.copies:,} rows are copies of earlier ones and left out: {shown}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from study.cli import Interruption
 from study.results import files, layout, provenance
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
-from study.runtime import lock, preflight
+from study.runtime import lock, plan_summary, preflight
 from study.runtime.preflight import Plan
 from study.space import study_config
 from study.space.study_config import StudyConfig
@@ -49,7 +49,7 @@ def main(
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
         plan = preflight.check(config, folder, download=not dry_run)
         if dry_run:
-            preflight.show(plan, console)
+            plan_summary.show(plan, console)
         else:
             sys.exit(_run(plan, console))
 
@@ -111,8 +111,7 @@ def _run(plan: Plan, console: Console) -> int:
                 console.print(
                     f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
                 )
-                for line in plan.notes:
-                    console.print(Text(line), soft_wrap=True)
+                cli.say(console, *plan.notes)
                 record = driver.open_record(config, plan.record_url, folder)
                 interruption.install()  # Ray has installed its own handlers
                 seconds = driver.run(config, record, folder, console, plan.trials_at_once)

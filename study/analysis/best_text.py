@@ -8,20 +8,20 @@ from typing import Any
 from study.analysis import formats
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front
-from study.analysis.formats import decimals, metric_name
+from study.analysis.formats import decimals
 from study.analysis.study import settings_text
 from study.analysis.tables import Cell, Table
 
 
 def curve_sentence(curve: Curve) -> str:
     """Return which setting is best, and which ones cannot be told from the best."""
-    place = curve.leader
-    others = curve.best.candidate_A.sum() - 1
-    sentence = f"{_candidates(curve)} cannot be told from the best" if others else "it is the best beyond noise"
+    place, count = curve.leader, int(curve.best.candidate_A.sum())
+    sure = f"(95 %, {curve.seeds} seeds, {curve.questions} questions)"
+    alone = f"It is the best beyond noise {sure}"
     return (
-        f"{curve.groups[0].backbone}: of {len(curve.groups)} settings{_at(curve)}, {curve.labels[place]} has the best "
-        f"{_name(curve)}, {formats.fixed(float(curve.values[place]), decimals(curve.figure.metric))}; {sentence} "
-        f"(95 %, {curve.seeds} seeds, {curve.questions} questions)."
+        f"{curve.groups[0].backbone_name}: of {len(curve.groups)} settings{_at(curve)}, {curve.labels[place]} has the "
+        f"best {curve.figure.name}, {formats.fixed(float(curve.values[place]), decimals(curve.figure.metric))}. "
+        f"{f'{count} settings cannot be told from the best {sure}: {_candidates(curve)}' if count > 1 else alone}."
     )
 
 
@@ -29,12 +29,12 @@ def front_sentence(front: Front) -> str:
     """Return which settings may be on the Pareto front."""
     labels = [settings_text(group, front.varied) for group in front.groups]
     possible = [label for label, better in zip(labels, front.dominated.values(), strict=True) if not better]
-    *most, last = [f"{figure.setting} {metric_name(figure.metric)}" for figure in front.figures]
-    others = "each of the others is worse in all of them than another setting, beyond noise"
+    *most, last = [figure.name for figure in front.figures]
+    others = " Each of the others is worse in all of them than another setting, beyond noise."
     return (
-        f"{front.groups[0].backbone}: {len(possible)} of {len(labels)} settings may be on the Pareto front of "
-        f"{', '.join(most)} and {last} (95 %): {'; '.join(possible)}"
-        f"{f'; {others}' if len(possible) < len(labels) else ''}."
+        f"{front.groups[0].backbone_name}: {len(possible)} of {len(labels)} settings may be on the Pareto front of "
+        f"{', '.join(most)} and {last} (95 %): {formats.some_of(possible, '; ')}."
+        f"{others if len(possible) < len(labels) else ''}"
     )
 
 
@@ -67,7 +67,7 @@ def curve_table(curve: Curve) -> Table:
                 Cell(formats.interval(low, high, places), low),
             )
         )
-    title = f"{curve.groups[0].backbone}, {_name(curve)}{_at(curve)}: bold cannot be told from the best"
+    title = f"{curve.groups[0].backbone_name}, {curve.figure.name}{_at(curve)}: bold cannot be told from the best"
     headings = ("setting", "mean", "band", "ahead of the best other", "95 % interval")
     return Table(title, headings, tuple(rows), frozenset({"setting"}))
 
@@ -76,7 +76,7 @@ def best_table(curves: Sequence[Curve]) -> Table:
     """Return where the best setting lies for each figure of the same groups."""
     rows = tuple(
         (
-            Cell(_name(curve)),
+            Cell(curve.figure.name),
             Cell(curve.labels[curve.leader], curve.leader),
             Cell(
                 formats.fixed(float(curve.values[curve.leader]), decimals(curve.figure.metric)),
@@ -86,9 +86,10 @@ def best_table(curves: Sequence[Curve]) -> Table:
         )
         for curve in curves
     )
-    headings = ("score", "best", "mean", "cannot be told from the best")
-    title = f"{curves[0].groups[0].backbone}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}"
-    return Table(title, headings, rows, frozenset({"score"}))
+    headings = ("score", "best setting", "mean", "cannot be told from the best")
+    title = f"{curves[0].groups[0].backbone_name}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}"
+    left, settings = frozenset({"score", "best setting", "cannot be told from the best"}), frozenset({"best setting"})
+    return Table(title, headings, rows, left, settings=settings)
 
 
 def curve_data(curve: Curve) -> dict[str, Any]:
@@ -132,17 +133,13 @@ def front_data(front: Front) -> dict[str, Any]:
 
 
 def _candidates(curve: Curve) -> str:
-    """Return the settings that cannot be told from the best; neighbours on a scale of alpha as a range."""
+    """Return settings that cannot be told from the best; neighbours on a scale of alpha as a range."""
     places = [place for place in range(len(curve.groups)) if curve.best.candidate_A[place]]
     neighbours = places == list(range(places[0], places[-1] + 1))
     if curve.varied == ("alpha",) and neighbours and len(places) > 1:
         first, last = (formats.setting(curve.groups[place].alpha) for place in (places[0], places[-1]))
         return f"alpha {first} to {last}"
-    return "; ".join(curve.labels[place] for place in places)
-
-
-def _name(curve: Curve) -> str:
-    return f"{curve.figure.setting} {metric_name(curve.figure.metric)}"
+    return formats.some_of([curve.labels[place] for place in places], "; ")
 
 
 def _at(curve: Curve) -> str:

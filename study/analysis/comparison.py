@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from study.analysis.blocks import Block, block_of
 from study.analysis.crossed import Crossed
+from study.analysis.formats import metric_name, setting_name
 from study.analysis.pairs import Pair
 from study.analysis.query_values import SettingValues, Unit
 from study.analysis.statistics import Difference, Floats, Method, contributions, holm, unpaired
@@ -31,6 +32,11 @@ class Figure(NamedTuple):
 
     setting: Setting
     metric: str
+
+    @property
+    def name(self) -> str:
+        """The figure as prose has it, such as `cross-lingual mAP`."""
+        return f"{setting_name(self.setting)} {metric_name(self.metric)}"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pydantic
 
 from study.config_values import Schedule
 from tasks.metrics import known_metric
+from tasks.schema import Setting
 
 NOTHING = "–"
 """Stands where there is no value."""
@@ -20,6 +21,30 @@ def metric_name(metric: str) -> str:
     return record.title if record else metric
 
 
+def setting_name(setting: str) -> str:
+    """Return a setting as prose has it: `cross-lingual` for the key `crosslingual`."""
+    return "cross-lingual" if setting == Setting.CROSSLINGUAL else str(setting)
+
+
+def short_names(backbones: Iterable[str]) -> dict[str, str]:
+    """Return backbones by the last part of their paths or ids, or by as many parts as tell them apart."""
+    parts = {backbone: backbone.rstrip("/").split("/") for backbone in backbones}
+    for count in range(1, max(map(len, parts.values()), default=0) + 1):
+        names = {backbone: "/".join(of_backbone[-count:]) for backbone, of_backbone in parts.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {backbone: backbone for backbone in parts}
+
+
+def some_of(texts: Sequence[str], separator: str = ", ", characters: int = 100) -> str:
+    """Return texts as a list of about this length, and how many more there are."""
+    shown = 1
+    while shown < len(texts) and len(separator.join(texts[: shown + 1])) <= characters:
+        shown += 1
+    more = len(texts) - shown
+    return separator.join(texts[:shown]) + (f"{separator}and {more} more" if more else "")
+
+
 def decimals(metric: str) -> int:
     """Return how many decimals of a metric, with or without its setting, are worth printing."""
     record = known_metric(metric.rpartition("/")[2])
@@ -27,13 +52,14 @@ def decimals(metric: str) -> int:
 
 
 def fixed(value: float | None, places: int = 3) -> str:
-    """Return a number with a fixed number of decimals and a minus sign; a dash for None."""
-    return NOTHING if value is None else _minus(f"{value:.{places}f}")
+    """Return a number with a fixed number of decimals; a dash for None. A number that rounds to 0 has no sign."""
+    return NOTHING if value is None else _minus(f"{value:z.{places}f}")
 
 
 def signed(value: float, places: int = 3) -> str:
-    """Return a number with a fixed number of decimals and its sign."""
-    return _minus(f"{value:+.{places}f}")
+    """Return a number with a fixed number of decimals and its sign; without one if it rounds to 0."""
+    text = fixed(value, places)
+    return text if text.startswith("−") or not float(text) else f"+{text}"
 
 
 def interval(low: float, high: float, places: int = 3) -> str:

@@ -88,7 +88,7 @@ def _bias_table(metric: Metric, groups: Sequence[Group], benchmark: str, unseen:
         (Cell(language_name(la, unseen), la), *(number_cell(values.get(la), metric.decimals) for _, values in columns))
         for la in languages
     ]
-    headings = (f"{group.backbone} {group.label}" for group, _ in columns)
+    headings = (f"{group.backbone_name} {group.label}" for group, _ in columns)
     title = f"{metric.title.capitalize()} by query language: {metric.description}"
     return Table(title, ("language", *headings), tuple(rows), frozenset({"language"}))
 

@@ -25,48 +25,57 @@ FRONT = "pareto.json"
 """File in the folder of a study with several objectives."""
 MARK = "●"
 _TEXTS = frozenset({"front", "backbone", "batches"})
+_SETTINGS = frozenset({"backbone", "batches", "alpha", "temperature", "seed"})
 
 
 def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
     """Return all trials, best first by the objective, with their scores on one benchmark."""
     columns = _columns(benchmark, results)
-    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", objective.metric.replace("/", " "))
+    names = formats.short_names(result.config.backbone for result in results)
+    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", _heading(objective))
     rows = []
     for place, result in enumerate(ranked(results, objective)):
         cells = (
             setting_cell(result.number),
-            *text_cells(result.config.backbone, sampling_of(result.config)),
+            *text_cells(names[result.config.backbone], sampling_of(result.config)),
             *map(setting_cell, (result.config.alpha, result.config.temperature, result.config.seed)),
-            number_cell(result.metrics[objective.metric]),
+            number_cell(result.metrics[objective.metric], formats.decimals(objective.metric)),
             *_scores(result, benchmark, columns),
         )
         rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
     title = f"Trials, best first by {objective.metric}; scores on {benchmark}"
-    return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS)
+    return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS)
 
 
 def samplings_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
     """Return, per backbone, the best trial by the objective of each way to sample batches."""
     columns = _columns(benchmark, results)
+    names = formats.short_names(result.config.backbone for result in results)
     rows = []
-    for backbone in sorted({result.config.backbone for result in results}):
+    for backbone, name in sorted(names.items()):
         for sampling in SAMPLINGS:
             alike = [r for r in results if r.config.backbone == backbone and sampling_of(r.config) == sampling]
             for best in ranked(alike, objective)[:1]:
                 cells = (
-                    *text_cells(backbone, sampling, str(len(alike)), str(best.number)),
+                    *text_cells(name, sampling, str(len(alike)), str(best.number)),
                     *map(setting_cell, (best.config.alpha, best.config.temperature)),
                     *_scores(best, benchmark, columns),
                 )
                 rows.append(cells)
     title = f"Ways to sample batches on {benchmark}: the best trial of each by {objective.metric}"
     headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_headings(columns))
-    return Table(title, headings, tuple(rows), _TEXTS)
+    return Table(title, headings, tuple(rows), _TEXTS, keys=2, settings=_SETTINGS)
 
 
 def _columns(benchmark: str, results: Sequence[TrialResult]) -> list[tuple[Setting, str]]:
     measured = set().union(*(result.metrics for result in results))
     return [(setting, metric) for setting, metric in COLUMNS if f"{benchmark}/{setting}/{metric}" in measured]
+
+
+def _heading(objective: Objective) -> str:
+    """Return an objective as a heading, such as `validation multi mAP`."""
+    source, *between, metric = objective.metric.split("/")
+    return " ".join((source, *(SHORT[Setting(setting)] for setting in between), formats.metric_name(metric)))
 
 
 def _headings(columns: Sequence[tuple[Setting, str]]) -> list[str]:
@@ -101,20 +110,20 @@ def _dominated(values_TO: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 def front_table(results: Sequence[TrialResult], objectives: Sequence[Objective]) -> Table:
     """Return all trials, those on the front first and marked, each part best first by the first objective."""
     on_front = {result.number for result in front(results, objectives)}
+    names = formats.short_names(result.config.backbone for result in results)
     rows = []
     for result in sorted(ranked(_with_all(results, objectives), objectives[0]), key=lambda r: r.number not in on_front):
         marked = result.number in on_front
         cells = (
-            *text_cells(MARK if marked else "", str(result.number)),
-            *text_cells(result.config.backbone, sampling_of(result.config)),
+            *text_cells(str(result.number), MARK if marked else ""),
+            *text_cells(names[result.config.backbone], sampling_of(result.config)),
             *map(setting_cell, (result.config.alpha, result.config.temperature)),
             *(number_cell(result.metrics[o.metric], formats.decimals(o.metric)) for o in objectives),
         )
         rows.append(tuple(cell._replace(strong=marked) for cell in cells))
     title = f"Pareto front ({MARK}): trials that no other matches in every objective and beats in one"
-    headings = ("front", "trial", "backbone", "batches", "alpha", "temperature")
-    keys = (objective.metric.replace("/", " ") for objective in objectives)
-    return Table(title, (*headings, *keys), tuple(rows), _TEXTS)
+    headings = ("trial", "front", "backbone", "batches", "alpha", "temperature")
+    return Table(title, (*headings, *map(_heading, objectives)), tuple(rows), _TEXTS, settings=_SETTINGS)
 
 
 def front_data(results: Sequence[TrialResult], objectives: Sequence[Objective]) -> dict[str, Any]:

@@ -80,11 +80,13 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
     for group in groups:
         alike.setdefault((group.backbone, group.sampling), []).append(group)
     backbones = sorted({backbone for backbone, _ in alike})
+    named = {group.backbone_name: group.backbone for group in groups} | {backbone: backbone for backbone in backbones}
     own = next((group for group in groups if baseline in map(str, group.numbers)), None)
     if baseline in BASELINES:
         wanted = [(alike.get((name, HYBRID), []), alike.get((name, baseline), [])) for name in backbones]
-    elif baseline in backbones:
-        wanted = [(same, alike.get((baseline, kind), [])) for (name, kind), same in alike.items() if name != baseline]
+    elif baseline in named:
+        other = named[baseline]
+        wanted = [(same, alike.get((other, kind), [])) for (name, kind), same in alike.items() if name != other]
     elif own is not None:
         best = representatives(groups, study.objective).values()
         wanted = [([group], [own]) for group in best if group is not own]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from study.analysis import formats
-from study.analysis.formats import decimals, metric_name
+from study.analysis.formats import decimals, metric_name, setting_name
 from study.analysis.study import Group
 from study.analysis.tables import Cell, Table, number_cell
 from tasks.metrics import metric
@@ -40,7 +40,10 @@ def published_tables(groups: Sequence[Group], benchmark: str, *, by_language: bo
         columns = {label: pairs for label, pairs in columns.items() if pairs}
         names = sorted({name for pairs in columns.values() for name in pairs}, key=_order)
         rows = tuple(
-            (Cell(f"{name[0]} {metric_name(name[1])}" + f", {name[2]}" * by_language), *_cells(columns, name))
+            (
+                Cell(f"{setting_name(name[0])} {metric_name(name[1])}" + f", {name[2]}" * by_language),
+                *_cells(columns, name),
+            )
             for name in names
         )
         headings = (f"{label} {what}" for label in columns for what in ("ours", "published", "difference"))

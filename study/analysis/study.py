@@ -112,6 +112,8 @@ class Group:
 
     results: tuple[TrialResult, ...]
     """Trials by number; at least one."""
+    backbone_name: str
+    """The backbone's name in tables and sentences (`formats.short_names`)."""
 
     @property
     def config(self) -> TrialConfig:
@@ -120,7 +122,7 @@ class Group:
 
     @property
     def backbone(self) -> str:
-        """The name of the encoder that was fine-tuned."""
+        """The encoder that was fine-tuned, as in the search space."""
         return self.config.backbone
 
     @property
@@ -162,11 +164,16 @@ class Group:
 
 def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
     """Return the trials grouped by everything but their seed, in the order of their first trials."""
+    results = list(results)
+    names = formats.short_names(result.config.backbone for result in results)
     groups: dict[str, list[TrialResult]] = {}
     for result in results:
         shared = result.config.model_dump(mode="json", exclude={"seed"})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
-    return tuple(Group(tuple(sorted(group, key=lambda result: result.number))) for group in groups.values())
+    return tuple(
+        Group(tuple(sorted(group, key=lambda result: result.number)), names[group[0].config.backbone])
+        for group in groups.values()
+    )
 
 
 def varied_settings(groups: Sequence[Group]) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rich.console import Group
-from rich.table import Table as RichTable
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from study.analysis import formats
+from study.analysis.terminal import Column, fitted
 from study.config_values import Schedule
 from study.results.trial_result import BenchmarkResult
-from tasks.metrics import known_metric, language_bias
+from tasks.metrics import language_bias
 
 
 class Cell(NamedTuple):
@@ -44,23 +44,29 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     left: frozenset[str] = frozenset()
     """Headings of left-aligned columns, those of texts; numbers are right-aligned."""
+    keys: int = 1
+    """How many of the first columns tell the rows apart; a narrow terminal repeats them."""
+    settings: frozenset[str] = frozenset()
+    """Headings of columns that a terminal shows as one line if all rows agree."""
 
     def __post_init__(self) -> None:
         """Check that all rows have the same length."""
         assert all(len(row) == len(self.headings) for row in self.rows), self.title
 
-    def __rich__(self) -> Group:
-        """Return the table for `rich`, below its title, which may be wider."""
-        table = RichTable(box=None, pad_edge=False, header_style="bold")
-        for heading in self.headings:
-            table.add_column(
-                Text(heading),
-                justify="left" if heading in self.left else "right",
-                no_wrap=heading in self.left,
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table for `rich`, below its title, at the width of the terminal."""
+        yield Text(self.title, style="italic")
+        cells = zip(*self.rows, strict=True) if self.rows else (() for _ in self.headings)
+        columns = [
+            Column(
+                heading,
+                tuple(Text(cell.text, style="bold" if cell.strong else "") for cell in column),
+                is_text=heading in self.left,
+                is_setting=heading in self.settings,
             )
-        for row in self.rows:
-            table.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
-        return Group(Text(self.title, style="italic"), table)
+            for heading, column in zip(self.headings, cells, strict=True)
+        ]
+        yield from fitted(columns, self.keys, options.max_width)
 
     def markdown(self) -> str:
         """Return the table in GitHub's Markdown, below its title in bold."""
@@ -111,51 +117,42 @@ def benchmark_line(name: str, measured: BenchmarkResult) -> str:
     return f"{name}: {queries:,} queries, {passages:,} passages, revision {measured.revision}{details}"
 
 
-def settings_table(name: str, measured: BenchmarkResult) -> RichTable:
-    """Return the macro averages of one benchmark: one row per setting, one column per metric."""
-    rows: dict[str, dict[str, float]] = {}
+def settings_table(name: str, measured: BenchmarkResult) -> Table:
+    """Return the macro averages of one benchmark: one row per metric, one column per setting."""
+    values: dict[str, dict[str, float]] = {}
     for key, value in measured.metrics.items():
-        _, *settings, metric = key.split("/")
-        setting = settings[0] if settings else next(iter(measured.by_language))
-        rows.setdefault(setting, {})[metric] = value
-    metrics = list(dict.fromkeys(metric for values in rows.values() for metric in values))
-    table = _rich_table(benchmark_line(name, measured))
-    table.add_column("setting")
-    for metric in metrics:
-        table.add_column(metric.replace("_", " "), justify="right")
-    for setting, values in rows.items():
-        table.add_row(setting, *(_number(metric, values.get(metric)) for metric in metrics))
-    return table
+        _, *between, metric = key.split("/")
+        setting = between[0] if between else next(iter(measured.by_language))
+        values.setdefault(metric, {})[setting] = value
+    settings = list(dict.fromkeys(setting for by_setting in values.values() for setting in by_setting))
+    rows = [
+        (Cell(formats.metric_name(metric)), *(_measured(metric, by_setting.get(setting)) for setting in settings))
+        for metric, by_setting in values.items()
+    ]
+    headings = ("metric", *map(formats.setting_name, settings))
+    return Table(benchmark_line(name, measured), headings, tuple(rows), frozenset({"metric"}))
 
 
-def languages_table(measured: BenchmarkResult) -> RichTable:
+def languages_table(measured: BenchmarkResult) -> Table:
     """Return one benchmark's first metric by query language and setting, and its language bias where there is any."""
     by_language = measured.by_language
     languages = sorted({language for scores in by_language.values() for language in scores})
     metric = next(iter(next(iter(next(iter(by_language.values())).values()))))
-    columns = [(setting, metric) for setting in by_language]
-    columns += [
-        (setting, bias.name)
+    columns = {formats.setting_name(setting): (setting, metric) for setting in by_language}
+    columns |= {
+        bias.title: (setting, bias.name)
         for setting, scores in by_language.items()
         for bias in language_bias()
         if any(bias.name in values for values in scores.values())
-    ]
-    table = _rich_table(f"by query language, {metric}")
-    table.add_column("language")
-    for setting, name in columns:
-        table.add_column(setting if name == metric else name.replace("_", " "), justify="right")
+    }
+    rows = []
     for language in languages:
-        values = [(name, by_language[setting].get(language, {}).get(name)) for setting, name in columns]
-        table.add_row(language, *(_number(name, value) for name, value in values))
-    return table
+        values = ((name, by_language[setting].get(language, {}).get(name)) for setting, name in columns.values())
+        rows.append((Cell(language), *(_measured(name, value) for name, value in values)))
+    title = f"by query language, {formats.metric_name(metric)}"
+    return Table(title, ("language", *columns), tuple(rows), frozenset({"language"}))
 
 
-def _rich_table(title: str) -> RichTable:
-    return RichTable(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-
-
-def _number(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    record = known_metric(metric)
-    return f"{value:,.{record.decimals if record else 3}f}"
+def _measured(metric: str, value: float | None) -> Cell:
+    """Return a cell with a measured value; empty where it was not measured."""
+    return Cell("") if value is None else number_cell(value, formats.decimals(metric))

@@ -8,7 +8,7 @@ from pydantic_core import to_jsonable_python
 
 from study.analysis import formats
 from study.analysis.comparison import Comparison, Figure
-from study.analysis.formats import decimals, metric_name
+from study.analysis.formats import decimals
 from study.analysis.statistics import LEVEL, Difference, Method
 from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
@@ -18,20 +18,27 @@ _HEADINGS = ("difference", "95 % interval")
 
 
 def sentence(comparison: Comparison, figure: Figure) -> str:
-    """Return whether the group's lead over its baseline is beyond noise, and over which noise."""
+    """Return whether the group leads its baseline beyond noise; then how that was tested, and what else differs."""
     difference, (group, baseline) = comparison.overall[figure], comparison.pair
-    verb = "leads" if (difference.value > 0) == higher_is_better(figure.metric) else "trails"
-    sign = 1 if difference.value > 0 else -1
-    gap, low, high = (
-        formats.fixed(value, decimals(figure.metric))
-        for value in (abs(difference.value), *sorted((sign * difference.low, sign * difference.high)))
-    )
-    other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone}, {baseline.label}"
+    other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone_name}, {baseline.label}"
     return (
-        f"{_trained(comparison)}: {group.label} {verb} {other} on {figure.setting} {metric_name(figure.metric)} "
-        f"by {gap} [{low}, {high}], {_p_text(difference.p)}: "
-        f"{_judgement(difference)}{_left_out(comparison)}{_unequal(comparison)}."
+        f"{_trained(comparison)}: {group.label} {_judged(difference, other, figure)}, {_p_text(difference.p)}. "
+        f"{_test(difference)}.{_left_out(comparison)}{_unequal(comparison)}"
     )
+
+
+def _judged(difference: Difference, other: str, figure: Figure) -> str:
+    """Return that a group leads or trails another one, where seeds were tried and that is beyond noise."""
+    places, value = decimals(figure.metric), difference.value
+    gap = f"{formats.signed(value, places)} {formats.interval(difference.low, difference.high, places)}"
+    if difference.method is Method.QUESTIONS:
+        return f"differs from {other} on {figure.name} by {gap}"
+    if difference.p >= LEVEL:
+        return f"is within noise of {other} on {figure.name}, {gap}"
+    verb = "leads" if (value > 0) == higher_is_better(figure.metric) else "trails"
+    ends = sorted((difference.low, difference.high) if value > 0 else (-difference.low, -difference.high))
+    gap, low, high = (formats.fixed(each, places) for each in (abs(value), *ends))
+    return f"{verb} {other} on {figure.name} by {gap} [{low}, {high}]"
 
 
 def badge(difference: Difference, metric: str) -> str:
@@ -45,7 +52,7 @@ def badge(difference: Difference, metric: str) -> str:
 def title(comparison: Comparison) -> str:
     """Return the names of the two groups."""
     group, baseline = comparison.pair
-    own = "" if baseline.backbone == group.backbone else f"{baseline.backbone}, "
+    own = "" if baseline.backbone == group.backbone else f"{baseline.backbone_name}, "
     return f"{_trained(comparison)}: {group.label} against {own}{baseline.label}"
 
 
@@ -53,7 +60,7 @@ def differences_table(comparison: Comparison) -> Table:
     """Return a pair's differences, one row per setting and metric."""
     rows = [
         (
-            Cell(f"{figure.setting} {metric_name(figure.metric)}"),
+            Cell(figure.name),
             *difference_cells(difference, figure.metric, difference.p),
         )
         for figure, difference in comparison.overall.items()
@@ -65,7 +72,7 @@ def languages_table(comparison: Comparison, figure: Figure) -> Table:
     """Return a pair's differences in one score by query language; p after Holm's correction over the languages."""
     differences, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
     rows = [(Cell(la), *difference_cells(differences[la], figure.metric, p)) for la, p in adjusted.items()]
-    name = f"{title(comparison)}, {figure.setting} {metric_name(figure.metric)} by query language"
+    name = f"{title(comparison)}, {figure.name} by query language"
     return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))
 
 
@@ -113,37 +120,40 @@ def _group_data(group: Group) -> dict[str, Any]:
 
 def _trained(comparison: Comparison) -> str:
     """Return the backbone, and the settings at which it was trained if the study has others."""
-    return f"{comparison.pair.group.backbone}{f' at {comparison.at}' if comparison.at else ''}"
+    return f"{comparison.pair.group.backbone_name}{f' at {comparison.at}' if comparison.at else ''}"
 
 
-def _judgement(difference: Difference) -> str:
-    """Return whether a difference is beyond noise, over which seeds and questions, and by which test."""
-    side, questions = "beyond" if difference.p < LEVEL else "within", f"{difference.questions} questions"
+def _test(difference: Difference) -> str:
+    """Return over which seeds and questions a difference was tested, and how."""
+    questions, freedom = f"{difference.questions} questions", f"{difference.freedom:.3g} degrees of freedom"
     if difference.method is Method.QUESTIONS:
-        return f"{side} the noise of {questions}; one seed each, so noise between seeds is not covered"
+        return f"Tested over {questions}; with one seed each, noise between seeds is unknown"
     if difference.seeds == (0, 0):
-        return f"{side} the noise of {questions}; neither was trained"
+        return f"Tested over {questions}; neither was trained"
     a, b = difference.seeds
-    freedom = f"{difference.freedom:.3g} degrees of freedom"
     if difference.method is Method.CROSSED:
         design = f"crossed over {difference.settings} settings, {freedom}"
-        return f"{side} noise over {a} shared seeds and {questions} ({design})"
+        return f"Tested over {a} shared seeds and {questions} ({design})"
     if difference.method is Method.UNTRAINED:
-        return f"{side} noise over {max(a, b)} seeds and {questions} ({freedom})"
-    return f"{side} noise over {a if a == b else f'{a} and {b}'} seeds and {questions} (unpaired, {freedom})"
+        return f"Tested over {max(a, b)} seeds and {questions} ({freedom})"
+    return f"Tested over {a if a == b else f'{a} and {b}'} seeds and {questions} (unpaired, {freedom})"
 
 
 def _left_out(comparison: Comparison) -> str:
-    numbers = comparison.left_out
-    trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-    return f"; without {trials}, whose seed only one of the two has" if numbers else ""
+    numbers = [str(number) for number in comparison.left_out]
+    if not numbers:
+        return ""
+    trials = f"Trial {numbers[0]} is" if len(numbers) == 1 else f"Trials {formats.some_of(numbers)} are"
+    return f" {trials} left out: only one of the two has its seed."
 
 
 def _unequal(comparison: Comparison) -> str:
     """Return the other settings in which the two differ, and from which the difference may come."""
     different = comparison.pair.unequal
-    shown = (f"{key} {formats.setting(a)} against {formats.setting(b)}" for key, (a, b) in different.items())
-    return f"; not at equal settings ({', '.join(shown)})" if different else ""
+    if not different:
+        return ""
+    shown = [f"{key} ({formats.setting(a)} against {formats.setting(b)})" for key, (a, b) in different.items()]
+    return f" The two also differ in {formats.some_of(shown)}."
 
 
 def _p_text(p: float) -> str:

@@ -49,7 +49,7 @@ def alpha_charts(
                 detail="settings:N",
             )
             line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
-                y=alt.Y("mean(value):Q", title=f"{setting} {metric_name(metric)}", scale=alt.Scale(zero=False)),
+                y=alt.Y("mean(value):Q", title=Figure(setting, metric).name, scale=alt.Scale(zero=False)),
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
@@ -82,7 +82,7 @@ def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
     for comparison in comparisons:
         rows = [
             {
-                "score": f"{figure.setting} {metric_name(figure.metric)}",
+                "score": figure.name,
                 "difference": style.rounded(difference.value),
                 "low": style.rounded(difference.low),
                 "high": style.rounded(difference.high),

@@ -113,7 +113,10 @@ def _overall(metrics: Scores, benchmark: str) -> Table:
     values = {tuple(key.removeprefix(f"{benchmark}/").split("/")): value for key, value in metrics.items()}
     names = list(dict.fromkeys(name for _, name in values))
     rows = [
-        (Cell(setting), *(number_cell(values.get((setting, name)), decimals(name)) for name in names))
+        (
+            Cell(formats.setting_name(setting)),
+            *(number_cell(values.get((setting, name)), decimals(name)) for name in names),
+        )
         for setting in Setting
         if any(setting == measured for measured, _ in values)
     ]
@@ -131,7 +134,7 @@ def _by_language(scores: Mapping[str, Mapping[str, Scores]], trained: Collection
         )
         for language in languages
     ]
-    headings = ("language", *(f"{setting} {name}" for setting, name in leading.items()))
+    headings = ("language", *(f"{formats.setting_name(setting)} {name}" for setting, name in leading.items()))
     return Table("By language of the query", headings, tuple(rows), frozenset({"language"}))
 
 

@@ -10,16 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from study.config import BUILTIN, TrialConfig, backbone_folder
-from study.model.pooling_and_prompts import lines, resolve
+from study.config import BUILTIN, backbone_folder
+from study.model.pooling_and_prompts import resolve
 from study.results import layout
 from study.runtime import resources
-from study.runtime.data_checks import check_data, without_copy
+from study.runtime.data_checks import check_data
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.schema import Corpus
@@ -158,54 +153,3 @@ def hub_models(config: StudyConfig) -> tuple[str, ...]:
     """Return the study's backbones that come from the hub."""
     names = {trial.backbone for trial in config.examples}
     return tuple(sorted(name for name in names if not name.startswith(BUILTIN) and backbone_folder(name) is None))
-
-
-def show(plan: Plan, console: Console) -> None:
-    """Print a plan: the first trial, what is searched, processors and negatives, corpora and backbones."""
-    config, first = plan.config, plan.config.examples[0]
-    console.print(
-        f"[bold]search space {config.name}[/]: {config.search.trials} trials, sampler {config.search.sampler}"
-    )
-    console.print("\n[bold]first trial[/]")
-    console.print(yaml.safe_dump(first.model_dump(mode="json"), sort_keys=False, allow_unicode=True).rstrip())
-    console.print(_searched(config))
-    console.print(f"\n{_negatives(first)}")
-    console.print(_processors(plan, first))
-    for corpus in plan.corpora:
-        languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
-        about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
-        console.print(Text(f"corpus {corpus.name}: {about}"), soft_wrap=True)
-    if downloads := without_copy(config):
-        console.print(Text(f"downloaded by a run, and checked then: {', '.join(downloads)}"), soft_wrap=True)
-    for name, settings in plan.backbones.items():
-        console.print(Text(lines(f"backbone {name}", settings)[0]), soft_wrap=True)
-    for line in plan.notes:
-        console.print(Text(line), soft_wrap=True)
-
-
-def _searched(config: StudyConfig) -> Table:
-    table = Table(title="searched", title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in ("setting", "distribution"):
-        table.add_column(name)
-    for branches in config.search.space:
-        for branch in branches:
-            settings = branch.distribution.model_dump(exclude_defaults=True)
-            shown = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "type")
-            table.add_row(Text(branch.name), f"{branch.distribution.type}: {shown}")
-    return table
-
-
-def _negatives(trial: TrialConfig) -> str:
-    share = trial.batch_size // trial.resources.workers
-    return (
-        f"negatives per query: {trial.negatives_per_query} before masking ({trial.batch_size} pairs per step, "
-        f"{share} on each of {trial.resources.workers} workers, {trial.hard_negatives} hard negatives per pair)"
-    )
-
-
-def _processors(plan: Plan, trial: TrialConfig) -> str:
-    need = trial.resources
-    return (
-        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {plan.supply}: "
-        f"{plan.trials_at_once} at a time{plan.waiting}"
-    )

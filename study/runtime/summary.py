@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.text import Text
 
+from study import cli
 from study.analysis import leaderboard
 from study.analysis.leaderboard import samplings_table, trials_table
 from study.pages import page
@@ -36,7 +37,7 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
     for trial in trials:
         if trial.state in {TrialState.FAIL, TrialState.RUNNING}:
             ended = "failed" if trial.state == TrialState.FAIL else "is unfinished"
-            console.print(Text(f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}"), soft_wrap=True)
+            cli.say(console, f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}")
     if report:
         console.print(Text(f"report: {report}"), soft_wrap=True)
     console.print(Text(f"all files: {folder}"), soft_wrap=True)

@@ -23,11 +23,9 @@ def folder(synthetic_study: Study, tmp_path: Path) -> Path:
 def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: Path) -> None:
     done = RUNNER.invoke(cli.program(compare.main), [str(folder)])
     assert done.exit_code == 0, done.output
-    sentences = [
-        line for line in done.output.splitlines() if "beyond noise over" in line or "within noise over" in line
-    ]
+    tested = "Tested over 2 shared seeds and 40 questions (crossed over 3 settings, "
+    sentences = [line for line in done.output.splitlines() if tested in line]
     assert len(sentences) == 4
-    assert all("2 shared seeds and 40 questions (crossed over 3 settings, " in line for line in sentences)
     markdown = (folder / "compare.md").read_text("utf-8")
     assert all(line.replace("[", "\\[").replace("]", "\\]") in markdown for line in sentences)
     written = json.loads((folder / "compare.json").read_text("utf-8"))
@@ -45,10 +43,10 @@ def test_it_opens_with_its_answer_and_says_which_alphas_cannot_be_told_from_the_
     lines = [line for line in done.output.splitlines() if line]
     assert lines[0] == "xquad_r"
     answer, tables = lines[1:9], lines[9:]
-    assert sum("hybrid" in line and "on multilingual mAP by" in line for line in answer) == 4
+    assert sum("hybrid" in line and "on multilingual mAP" in line for line in answer) == 4
     assert sum("of 3 settings, alpha" in line and "has the best multilingual mAP" in line for line in answer) == 2
     assert sum("may be on the Pareto front of monolingual mAP, multilingual mAP and" in line for line in answer) == 2
-    assert tables[0] == "FacebookAI/xlm-roberta-base: the best alpha"
+    assert tables[0] == "xlm-roberta-base: the best alpha"
     written = json.loads((folder / "compare.json").read_text("utf-8"))
     multilingual = [
         curve for curve in written["curves"] if (curve["setting"], curve["metric"]) == ("multilingual", "map")
@@ -64,7 +62,7 @@ def test_it_opens_with_its_answer_and_says_which_alphas_cannot_be_told_from_the_
 def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     arguments = [str(folder), "--baseline", "X-Y", "--metric", "monolingual/ndcg@10"]
     done = RUNNER.invoke(cli.program(compare.main), arguments)
-    assert "X-Y on monolingual nDCG@10 by" in done.output
+    assert "X-Y on monolingual nDCG@10" in done.output
     assert "X-X-mono" not in done.output
 
 

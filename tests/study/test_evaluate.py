@@ -41,7 +41,7 @@ Measured = tuple[subprocess.CompletedProcess[str], dict[str, Any], Path]
 
 def test_it_prints_what_it_measured_and_how(measured: Measured) -> None:
     ended, _, _ = measured
-    for word in ("monolingual", "crosslingual", "multilingual", "rank distance", "'Query: '", "'fp32'", *LANGUAGES):
+    for word in ("monolingual", "cross-lingual", "multilingual", "rank distance", "'Query: '", "'fp32'", *LANGUAGES):
         assert word in ended.stdout
     assert ended.stderr == ""
 

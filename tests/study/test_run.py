@@ -126,7 +126,13 @@ def test_bad_input_gets_one_sentence_before_ray_starts(
 def test_a_dry_run_shows_the_trial_the_processors_and_the_negatives_and_starts_nothing(tmp_path: Path) -> None:
     ended = run(write_space(tmp_path, {}), "--dry-run", "--storage", str(tmp_path / "none"), timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert "alpha" in ended.stdout
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "search space small: 2 trials, sampler tpe; the best by validation/multilingual/map"
+    searched, takes, in_full = (
+        next(number for number, line in enumerate(lines) if text in line)
+        for text in ("alpha    0 to 1", "a trial takes 2 x (1 CPU, 0 GPU); this machine has", "the first trial in full")
+    )
+    assert searched < takes < in_full
+    assert "steps: 4 in a trial, at most 8 in all" in lines
     assert "negatives per query: 7" in ended.stdout
-    assert "2 x (1 CPU, 0 GPU)" in ended.stdout
     assert not (tmp_path / "none").exists()

@@ -86,15 +86,15 @@ def curve(candidates: Sequence[bool], alphas: Sequence[Any] = (0.0, 0.25, 0.5, 1
 @pytest.mark.parametrize(
     ("candidates", "told"),
     [
-        ((True, True, True, False), "alpha 0 to 0.5 cannot be told from the best"),
-        ((True, True, False, True), "alpha 0; alpha 0.25; alpha 1 cannot be told from the best"),
-        ((False, True, False, False), "it is the best beyond noise"),
+        ((True, True, True, False), "3 settings cannot be told from the best (SURE): alpha 0 to 0.5."),
+        ((True, True, False, True), "3 settings cannot be told from the best (SURE): alpha 0; alpha 0.25; alpha 1."),
+        ((False, True, False, False), "It is the best beyond noise (SURE)."),
     ],
 )
 def test_the_sentence_says_which_alphas_cannot_be_told_from_the_best(candidates: tuple[bool, ...], told: str) -> None:
     assert curve_sentence(curve(candidates)) == (
-        "builtin/xlmr-tiny: of 4 settings at temperature 0.05, alpha 0.25 has the best multilingual mAP, 0.620; "
-        f"{told} (95 %, 3 seeds, 578 questions)."
+        "xlmr-tiny: of 4 settings at temperature 0.05, alpha 0.25 has the best multilingual mAP, 0.620. "
+        + told.replace("SURE", "95 %, 3 seeds, 578 questions")
     )
 
 
@@ -115,6 +115,6 @@ def test_the_sentence_on_the_front_names_what_is_worse_in_everything() -> None:
     groups: tuple[Group, ...] = groups_of(trial_result(n, alpha=alpha) for n, alpha in enumerate((0.0, 0.5, 1.0)))
     front = Front("xquad_r", (Figure(Setting.MONOLINGUAL, "map"), MAP), groups, ("alpha",), {0: [], 1: [], 2: [1]})
     assert front_sentence(front) == (
-        "builtin/xlmr-tiny: 2 of 3 settings may be on the Pareto front of monolingual mAP and multilingual mAP (95 %): "
-        "alpha 0; alpha 0.5; each of the others is worse in all of them than another setting, beyond noise."
+        "xlmr-tiny: 2 of 3 settings may be on the Pareto front of monolingual mAP and multilingual mAP (95 %): "
+        "alpha 0; alpha 0.5. Each of the others is worse in all of them than another setting, beyond noise."
     )

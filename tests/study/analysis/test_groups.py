@@ -33,7 +33,7 @@ def test_a_group_is_labelled_by_how_it_makes_batches() -> None:
         {"alpha": {"start": 1, "end": 0.2}},
         {"steps": 0},
     )
-    labels = [Group((trial(0, **config),)).label for config in settings]
+    labels = [groups_of([trial(0, **config)])[0].label for config in settings]
     assert labels == ["X-X-mono", "X-Y", "hybrid (alpha 0.3)", "hybrid (alpha 1→0.2)", "zero-shot"]
 
 
@@ -58,7 +58,7 @@ def test_where_less_is_better_the_lowest_stands_for_its_kind() -> None:
 
 
 def test_the_mean_is_over_seeds_and_missing_where_a_trial_has_no_figure() -> None:
-    group = Group((trial(0, 0.25), trial(1, 0.75, seed=1)))
+    (group,) = groups_of([trial(0, 0.25), trial(1, 0.75, seed=1)])
     assert group.mean(OBJECTIVE) == 0.5
     assert group.mean("xquad_r/multilingual/map") is None
 

@@ -39,8 +39,8 @@ def test_the_front_is_optunas(objectives: list[Objective]) -> None:
 def test_the_table_marks_the_front_and_shows_it_first_best_first() -> None:
     objectives = [MAP, DISTANCE]
     table = front_table(results([(0.1, 90.0), (0.5, 100.0), (0.4, 50.0), (0.3, 60.0)], objectives), objectives)
-    assert [(row[0].text, row[1].text) for row in table.rows] == [(MARK, "1"), (MARK, "2"), ("", "3"), ("", "0")]
-    assert table.headings[-2:] == ("validation multilingual map", "validation multilingual rank_distance")
+    assert [(row[1].text, row[0].text) for row in table.rows] == [(MARK, "1"), (MARK, "2"), ("", "3"), ("", "0")]
+    assert table.headings[-2:] == ("validation multi mAP", "validation multi rank distance")
     assert [row[-1].text for row in table.rows] == ["100.0", "50.0", "60.0", "90.0"]
 
 

@@ -11,7 +11,7 @@ from study.analysis.blocks import block_of
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Method
-from study.analysis.study import Group
+from study.analysis.study import Group, groups_of
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
 from tasks.schema import Setting
 from tests.study.trial_results import trial_result
@@ -20,7 +20,7 @@ MAP, DISTANCE = Figure(Setting.MULTILINGUAL, "map"), Figure(Setting.MULTILINGUAL
 
 
 def group(**config: Any) -> Group:
-    return Group((trial_result(3, **config),))
+    return groups_of([trial_result(3, **config)])[0]
 
 
 def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:
@@ -40,36 +40,36 @@ def difference(
         (
             difference(0.031, 0.004),
             (
-                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p = 0.004: beyond noise "
-                "over 2 shared seeds and 390 questions (crossed over 7 settings, 12 degrees of freedom)."
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p = 0.004. Tested over "
+                "2 shared seeds and 390 questions (crossed over 7 settings, 12 degrees of freedom)."
             ),
         ),
         (
             difference(-0.004, 0.62, (2, 3), Method.UNPAIRED, 3),
             (
-                "hybrid (alpha 0.5) trails X-Y on multilingual mAP by 0.004 [−0.015, 0.023], p = 0.620: "
-                "within noise over 2 and 3 seeds and 390 questions (unpaired, 3 degrees of freedom)."
+                "hybrid (alpha 0.5) is within noise of X-Y on multilingual mAP, −0.004 [−0.023, +0.015], p = 0.620. "
+                "Tested over 2 and 3 seeds and 390 questions (unpaired, 3 degrees of freedom)."
             ),
         ),
         (
             difference(0.031, 0.0001, (3, 0), Method.UNTRAINED, 4.271),
             (
-                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
-                "beyond noise over 3 seeds and 390 questions (4.27 degrees of freedom)."
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001. "
+                "Tested over 3 seeds and 390 questions (4.27 degrees of freedom)."
             ),
         ),
         (
             difference(0.031, 0.0001, (0, 0), Method.UNTRAINED, 0),
             (
-                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
-                "beyond the noise of 390 questions; neither was trained."
+                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001. "
+                "Tested over 390 questions; neither was trained."
             ),
         ),
         (
             difference(0.031, 0.0001, (1, 1), Method.QUESTIONS, 0),
             (
-                "hybrid (alpha 0.5) leads X-Y on multilingual mAP by 0.031 [0.012, 0.050], p < 0.001: "
-                "beyond the noise of 390 questions; one seed each, so noise between seeds is not covered."
+                "hybrid (alpha 0.5) differs from X-Y on multilingual mAP by +0.031 [+0.012, +0.050], p < 0.001. "
+                "Tested over 390 questions; with one seed each, noise between seeds is unknown."
             ),
         ),
     ],
@@ -77,25 +77,25 @@ def difference(
 def test_the_sentence_says_who_leads_by_how_much_over_what_noise_and_by_which_test(
     found: Difference, expected: str
 ) -> None:
-    assert sentence(comparison(found, alpha=0), MAP) == f"builtin/xlmr-tiny: {expected}"
+    assert sentence(comparison(found, alpha=0), MAP) == f"xlmr-tiny: {expected}"
 
 
 def test_the_sentence_names_the_trials_that_share_no_seed_and_are_left_out() -> None:
     groups = [
-        Group(tuple(trial_result(number, alpha=alpha, seed=seed) for number, seed in trials))
+        groups_of(trial_result(number, alpha=alpha, seed=seed) for number, seed in trials)[0]
         for alpha, trials in ((0.5, ((0, 0), (1, 1), (2, 2))), (0.0, ((3, 0), (4, 1))), (1.0, ((5, 0), (6, 1))))
     ]
     pair = Pair(groups[0], groups[1])
     found = difference(0.031, 0.004)
     compared = Comparison(pair, "factbook", {MAP: found}, {MAP: {"th": found}}, block_of(pair, groups))
     assert compared.left_out == (2,)
-    assert sentence(compared, MAP).endswith("; without trial 2, whose seed only one of the two has.")
+    assert sentence(compared, MAP).endswith(". Trial 2 is left out: only one of the two has its seed.")
     assert as_data(compared)["trials_left_out"] == [2]
 
 
 def test_the_settings_that_tell_a_group_from_others_of_its_sampling_are_named() -> None:
     at = replace(comparison(difference(0.031, 0.004), alpha=0), at="temperature 0.02")
-    assert sentence(at, MAP).startswith("builtin/xlmr-tiny at temperature 0.02: hybrid (alpha 0.5) leads X-Y")
+    assert sentence(at, MAP).startswith("xlmr-tiny at temperature 0.02: hybrid (alpha 0.5) leads X-Y")
 
 
 def test_one_seed_each_is_no_answer() -> None:
@@ -114,12 +114,12 @@ def test_a_smaller_rank_distance_leads() -> None:
 
 def test_another_backbone_is_named() -> None:
     other = comparison(difference(0.031, 0.004), backbone="builtin/labse-tiny", alpha=0.5)
-    assert "leads builtin/labse-tiny, hybrid (alpha 0.5) on" in sentence(other, MAP)
+    assert "leads labse-tiny, hybrid (alpha 0.5) on" in sentence(other, MAP)
 
 
 def test_settings_that_are_not_equal_are_named() -> None:
     other = comparison(difference(0.031, 0.004), alpha=0, temperature=0.1, learning_rate=2e-5)
-    told = "; not at equal settings (temperature 0.05 against 0.1, learning_rate 3e-05 against 2e-05)."
+    told = " The two also differ in temperature (0.05 against 0.1), learning_rate (3e-05 against 2e-05)."
     assert sentence(other, MAP).endswith(told)
 
 

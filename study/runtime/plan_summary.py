@@ -1,0 +1,97 @@
+"""What `study.run --dry-run` prints: what would run and what it takes, then the data, then one trial in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from study import cli
+from study.analysis.formats import setting
+from study.analysis.tables import Cell, Table
+from study.model.pooling_and_prompts import lines
+from study.runtime.data_checks import without_copy
+from study.runtime.preflight import Plan
+from study.space.distributions import Categorical, Distribution
+from study.space.selection import NoStopping
+from study.space.study_config import StudyConfig
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Print a plan."""
+    config = plan.config
+    cli.say(console, Text(f"search space {config.name}: {_trials(config)}", style="bold"))
+    if config.search.space:
+        console.print("", _searched(config), "", sep="\n")
+    cli.say(console, *_size(plan))
+    console.print()
+    cli.say(console, *_data(plan))
+    console.print(Text("\nthe first trial in full", style="bold"))
+    first = config.examples[0].model_dump(mode="json")
+    console.print(Text(yaml.safe_dump(first, sort_keys=False, allow_unicode=True).rstrip()), soft_wrap=True)
+
+
+def _trials(config: StudyConfig) -> str:
+    search, goals = config.search, " and ".join(objective.metric for objective in config.objectives)
+    each = f", {search.seeds} seeds for each point" if search.seeds > 1 else ""
+    stopping = "" if isinstance(config.scheduler, NoStopping) else f", stopped early by {config.scheduler.name}"
+    return f"{search.trials} trials{each}, sampler {search.sampler}{stopping}; the best by {goals}"
+
+
+def _searched(config: StudyConfig) -> Table:
+    rows = tuple(
+        (Cell(branch.name), Cell(_values(branch.distribution)))
+        for branches in config.search.space
+        for branch in branches
+    )
+    headings = ("setting", "values")
+    return Table("what is searched", headings, rows, frozenset(headings))
+
+
+def _values(distribution: Distribution) -> str:
+    if isinstance(distribution, Categorical):
+        return ", ".join(map(setting, distribution.choices))
+    step = "" if distribution.step is None else f", in steps of {distribution.step:g}"
+    return f"{distribution.low:g} to {distribution.high:g}{step}{', on a log scale' if distribution.log else ''}"
+
+
+def _size(plan: Plan) -> Iterator[str]:
+    """Yield what a trial takes, what runs side by side, and the limits."""
+    trials, first, search = plan.config.examples, plan.config.examples[0], plan.config.search
+    need = first.resources
+    yield (
+        f"a trial takes {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU); {plan.supply}: "
+        f"{plan.trials_at_once} at a time{plan.waiting}"
+    )
+    steps = [trial.steps for trial in trials]
+    yield f"steps: {_range(steps)} in a trial, at most {max(steps) * search.trials:,} in all"
+    share = first.batch_size // need.workers
+    yield (
+        f"negatives per query: {first.negatives_per_query} before masking ({first.batch_size} pairs per step, {share} "
+        f"on each of {need.workers} workers, {first.hard_negatives} hard negatives per pair)"
+    )
+    queries, passages = (
+        _range([getattr(trial, name) for trial in trials]) for name in ("max_query_tokens", "max_passage_tokens")
+    )
+    yield f"texts are cut at {queries} tokens (queries) and {passages} (passages)"
+    reported = ", ".join(benchmark.key for benchmark in first.benchmarks)
+    yield f"validation: {first.validation.benchmark.name}, every {first.validation.every} steps; reported: {reported}"
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _data(plan: Plan) -> Iterator[str]:
+    for corpus in plan.corpora:
+        languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
+        about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
+        yield f"corpus {corpus.name}: {about}"
+    if downloads := without_copy(plan.config):
+        yield f"downloaded by a run, and checked then: {', '.join(downloads)}"
+    for name, settings in plan.backbones.items():
+        yield lines(f"backbone {name}", settings)[0]
+    yield from plan.notes
