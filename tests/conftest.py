@@ -16,6 +16,25 @@ settings.register_profile("untimed", deadline=None)  # a busy machine is not a f
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that drive a browser, so that the summary can count them."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line whether the tests in a browser ran; among other skipped tests nobody would miss them."""
+    counts = {
+        outcome: len([report for report in terminalreporter.getreports(outcome) if "browser" in report.keywords])
+        for outcome in ("passed", "failed", "skipped")
+    }
+    if any(counts.values()):
+        terminalreporter.write_line(
+            "tests in a browser: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        )
+
+
 @pytest.fixture(scope="session")
 def run_in_group() -> Iterator[RunInGroup]:
     """`run_in_group(W, function, *args)` runs a module-level function in W real gloo processes."""

@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from study.analysis.study import Study, read_study
-from tests.study.small_study import Studies, run, write_space
+from tests.study.small_study import Ended, run, write_space
 from tests.study.synthetic_study import write_study
 
 _FLAGS = (
@@ -53,15 +53,13 @@ def synthetic_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="session")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
-    """The same small study twice."""
+def ended_well(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A small study to which nothing happens: its folder and its process."""
     folder = tmp_path_factory.mktemp("studies")
-    space = write_space(folder, {})
-    return folder, [run(space, "--storage", str(folder), "--name", name) for name in ("one", "two")]
+    return folder / "one", run(write_space(folder, {}), "--storage", str(folder), "--name", "one")
 
 
 @pytest.fixture(scope="session")
-def undisturbed(studies: Studies) -> Path:
+def undisturbed(ended_well: Ended) -> Path:
     """The folder of a small study to which nothing happened."""
-    folder, _ = studies
-    return folder / "one"
+    return ended_well[0]

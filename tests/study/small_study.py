@@ -37,8 +37,8 @@ SPACE: dict[str, Any] = {
         "space": {"alpha": {"type": "float", "low": 0, "high": 1}},
     },
 }
-Studies = tuple[Path, list[subprocess.CompletedProcess[str]]]
-"""A folder, and the studies that ran in it one after the other: `one` and `two`."""
+Ended = tuple[Path, subprocess.CompletedProcess[str]]
+"""A study's folder, and the process that ran it."""
 COMMAND = [sys.executable, "-m", "study.run"]
 ENVIRONMENT = os.environ | {
     "RAY_AUTH_MODE": "disabled",

@@ -1,17 +1,22 @@
-"""The fault matrix against real Ray: whoever dies, the study ends with the same trials and the same numbers."""
+"""Deaths that a study survives, on real Ray: it ends with the same trials and the same numbers.
+
+`test_interruption` has those that end it.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-import pytest
+import psutil
 
-from tests.study.faults import ENDS_THE_STUDY, Kind, below, left_over, of_kind, strike, title
+from study.results import layout
+from tests.study.faults import Kind, below, left_over, of_kind, strike, title
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
 PROCESSES = {
@@ -22,49 +27,45 @@ PROCESSES = {
     "ray::DashboardAgent": 1,
     "ray::RuntimeEnvAgent": 1,
 }
-"""What runs while a trial of two workers does."""
+"""What Ray runs while a trial of two workers does."""
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_study_that_loses_a_process_ends_with_the_same_trials_and_numbers(
-    kind: Kind, undisturbed: Path, tmp_path: Path
-) -> None:
-    place = ("--storage", str(tmp_path), "--name", "struck")
-    with started(write_space(tmp_path, {}), *place) as study:
-        wait_for(checkpoint_of(tmp_path / "struck", 0), study)
-        processes = below(study.pid)
-        of_ray = Counter(
-            title(process).split(".")[0].strip() for process in processes if title(process).startswith("ray::")
-        )
-        strike(of_kind(study.pid, kind)[0])
-        output = study.communicate()[0]
-    assert of_ray == PROCESSES
-    assert left_over(processes) == []
-    if kind in {Kind.RAYLET, Kind.GCS}:
-        assert study.returncode == 4
-        assert f"Ray died (its {kind} is gone); resume with: python -m study.run --resume --name struck" in output
-        assert "Traceback" not in output
-    if kind in ENDS_THE_STUDY:
-        ended = run("--resume", *place)
-        output, code = ended.stdout + ended.stderr, ended.returncode
-    else:
-        code = study.returncode
-    assert code == 0, output
-    assert told(tmp_path / "struck") == told(undisturbed)
+def of_ray(study: subprocess.Popen[str]) -> Counter[str]:
+    """Return how many processes of each kind Ray runs for a study."""
+    titles = [title(process) for process in below(study.pid)]
+    return Counter(line.split(".")[0].strip() for line in titles if line.startswith("ray::"))
 
 
-def test_a_trial_whose_driver_dies_before_its_workers_have_started_finds_its_processors_free(
+def first_of(kind: Kind, study: subprocess.Popen[str]) -> psutil.Process:
+    """Wait for a process of a kind and return it."""
+    while not (found := of_kind(study.pid, kind)):
+        assert study.poll() is None, f"the study ended before it had a {kind}"
+        time.sleep(0.02)
+    return found[0]
+
+
+def test_a_study_whose_workers_synchronization_and_drivers_die_ends_with_the_same_trials_and_numbers(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    place = ("--storage", str(tmp_path), "--name", "struck")
-    with started(write_space(tmp_path, {}), *place) as study:
-        while not of_kind(study.pid, Kind.WORKER):
-            assert study.poll() is None, "ended before there was a worker"
+    """One process of each kind: in the first trial, before the second has started to train, and while it trains."""
+    folder = tmp_path / "struck"
+    with started(write_space(tmp_path, {}), "--storage", str(tmp_path), "--name", folder.name) as study:
+        wait_for(checkpoint_of(folder, 0), study)
+        assert of_ray(study) == PROCESSES
+        strike(first_of(Kind.WORKER, study))
+        wait_for(folder / layout.TRIALS / "0000" / layout.RESULT, study)
+        earlier = {process.pid for process in of_kind(study.pid, Kind.WORKER)}
+        while {process.pid for process in of_kind(study.pid, Kind.WORKER)} <= earlier:
+            assert study.poll() is None, "ended before the second trial had a worker"
             time.sleep(0.02)
-        strike(of_kind(study.pid, Kind.TRIAL)[0])
-        output = study.communicate(timeout=300)[0]
+        strike(first_of(Kind.TRIAL, study))  # whose processors its next attempt finds free
+        wait_for(checkpoint_of(folder, 1), study)
+        strike(first_of(Kind.SYNCHRONIZATION, study))
+        processes = below(study.pid)
+        output = study.communicate()[0]
     assert study.returncode == 0, output
-    assert told(tmp_path / "struck") == told(undisturbed)
+    assert left_over(processes) == []
+    assert told(folder) == told(undisturbed)
 
 
 def test_a_trial_that_ended_unheard_is_put_on_record_with_all_its_scores(undisturbed: Path, tmp_path: Path) -> None:

@@ -12,38 +12,27 @@ import pytest
 from study.results import files, layout
 from tasks.schema import Setting
 from tasks.scoring import metrics_of
-from tests.study.small_study import LANGUAGES, SPACE, Studies, run, write_space
+from tests.study.small_study import LANGUAGES, SPACE, Ended, run, write_space
 
 
-def test_a_study_ends_well_and_says_nothing_but_its_own_lines(studies: Studies) -> None:
-    _, ended = studies
-    for study in ended:
-        assert study.returncode == 0, study.stderr
-        assert study.stderr == ""
-        for word in ("Warning", "warning", "Traceback", "INFO", "pid="):
-            assert word not in study.stdout
-        assert "2 of 2 trials evaluated" in study.stdout
-        assert "hybrid" in study.stdout
+def test_a_study_ends_well_and_says_nothing_but_its_own_lines(ended_well: Ended) -> None:
+    _, study = ended_well
+    assert study.returncode == 0, study.stderr
+    assert study.stderr == ""
+    for word in ("Warning", "warning", "Traceback", "INFO", "pid="):
+        assert word not in study.stdout
+    assert "2 of 2 trials evaluated" in study.stdout
+    assert "hybrid" in study.stdout
 
 
-def test_the_same_seed_gives_the_same_metrics_to_the_last_digit(studies: Studies) -> None:
-    folder, _ = studies
-    one, two = (layout.finished(str(folder / name)) for name in ("one", "two"))
-    assert [result.config for result in one] == [result.config for result in two]
-    for first, second in zip(one, two, strict=True):
-        assert first.metrics == second.metrics
-        assert first.benchmarks == second.benchmarks
-
-
-def test_every_trial_holds_all_settings_and_its_positions_give_the_same_metrics_again(studies: Studies) -> None:
-    folder, _ = studies
-    for result in layout.finished(str(folder / "one")):
+def test_every_trial_holds_all_settings_and_its_positions_give_the_same_metrics_again(undisturbed: Path) -> None:
+    for result in layout.finished(str(undisturbed)):
         metrics = result.metrics
         for setting in Setting:
             for metric in ("map", "ndcg@10", "mrr", "recall@1", "recall@10", "recall@100"):
                 assert 0 < metrics[f"factbook/{setting}/{metric}"] <= 1
         assert metrics["factbook/multilingual/rank_distance"] > 0
-        file = layout.positions_file(layout.trial_folder(str(folder / "one"), result.number), "factbook")
+        file = layout.positions_file(layout.trial_folder(str(undisturbed), result.number), "factbook")
         again = metrics_of(files.read_table(file), "factbook", tuple(Setting), ("map", "mrr"))
         assert {key: metrics[key] for key in again.metrics} == again.metrics
         measured = result.benchmarks["factbook"]
@@ -51,20 +40,18 @@ def test_every_trial_holds_all_settings_and_its_positions_give_the_same_metrics_
         assert measured.queries.keys() == set(LANGUAGES)
 
 
-def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(studies: Studies) -> None:
-    folder, _ = studies
-    study = optuna.load_study(study_name="one", storage=f"sqlite:///{folder}/one/optuna.db")
+def test_optuna_reads_every_trial_as_complete_with_all_final_metrics(undisturbed: Path) -> None:
+    study = optuna.load_study(study_name="one", storage=f"sqlite:///{undisturbed}/optuna.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
-    for trial, result in zip(study.trials, layout.finished(str(folder / "one")), strict=True):
+    for trial, result in zip(study.trials, layout.finished(str(undisturbed)), strict=True):
         assert trial.value == result.metrics["validation/multilingual/map"]
         assert result.metrics.items() <= trial.user_attrs.items()
         assert set(trial.intermediate_values) == {2, 4}
 
 
-def test_a_trial_that_ended_keeps_the_weights_it_was_evaluated_with_and_no_more(studies: Studies) -> None:
-    folder, _ = studies
-    for result in layout.finished(str(folder / "one")):
-        trial = Path(layout.trial_folder(str(folder / "one"), result.number))
+def test_a_trial_that_ended_keeps_the_weights_it_was_evaluated_with_and_no_more(undisturbed: Path) -> None:
+    for result in layout.finished(str(undisturbed)):
+        trial = Path(layout.trial_folder(str(undisturbed), result.number))
         (kept,) = trial.glob("step-*")
         assert kept.name == f"step-{result.training.best_step:08d}"
         assert sorted(file.name for file in kept.iterdir() if not file.name.startswith(".")) == [
@@ -73,23 +60,21 @@ def test_a_trial_that_ended_keeps_the_weights_it_was_evaluated_with_and_no_more(
         ]
 
 
-def test_the_folder_says_what_ran_with_which_versions(studies: Studies) -> None:
-    folder, _ = studies
-    study = json.loads((folder / "one" / "study.json").read_text("utf-8"))
+def test_the_folder_says_what_ran_with_which_versions(undisturbed: Path) -> None:
+    study = json.loads((undisturbed / "study.json").read_text("utf-8"))
     assert study["search_space"]["search"] == SPACE["search"]
     assert study["versions"]["torch"]
     assert study["hardware"]["cores"] >= 1
 
 
-def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(studies: Studies) -> None:
-    folder, _ = studies
-    before = {path: path.stat().st_mtime_ns for path in (folder / "one" / "trials").rglob("*") if path.is_file()}
-    started = json.loads((folder / "one" / "study.json").read_text("utf-8"))["started"]
-    again = run("--resume", "--name", "one", "--storage", str(folder))
+def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(undisturbed: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (undisturbed / "trials").rglob("*") if path.is_file()}
+    started = json.loads((undisturbed / "study.json").read_text("utf-8"))["started"]
+    again = run("--resume", "--name", "one", "--storage", str(undisturbed.parent))
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials evaluated" in again.stdout
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert json.loads((folder / "one" / "study.json").read_text("utf-8"))["started"] == started
+    assert json.loads((undisturbed / "study.json").read_text("utf-8"))["started"] == started
 
 
 @pytest.mark.parametrize(
@@ -112,10 +97,9 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(stud
     ],
 )
 def test_bad_input_gets_one_sentence_before_ray_starts(
-    studies: Studies, tmp_path: Path, changes: dict[str, Any], arguments: list[str], sentence: str
+    undisturbed: Path, tmp_path: Path, changes: dict[str, Any], arguments: list[str], sentence: str
 ) -> None:
-    folder, _ = studies
-    ended = run(write_space(tmp_path, changes), "--storage", str(folder), *arguments, timeout=60)
+    ended = run(write_space(tmp_path, changes), "--storage", str(undisturbed.parent), *arguments, timeout=60)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert sentence in ended.stderr
