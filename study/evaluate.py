@@ -5,6 +5,7 @@ One process works without Ray; several are the workers of a trial without traini
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from study.model.pooling_and_prompts import lines
 from study.results import files
 from study.results.trial_result import Measurement
 from study.runtime import preflight, resources
+from study.runtime.activity import Activity, Heartbeat, duration
 from study.space.strict_yaml import absolute_paths
 from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
@@ -89,8 +91,8 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             }
         )
         if not resources.this_machine().nodes[0].gpus and (note := resources.emulated_bf16(config)):
-            console.print(Text(note), soft_wrap=True)
-        with _bars(console) as advance:
+            cli.say(console, note)
+        with _shown(console) as advance:
             alone = workers == 1
             written = RunFiles(runs.resolve(), depth) if runs else None
             result = (
@@ -159,15 +161,43 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
+def _shown(console: Console) -> Iterator[Advance]:
+    """Show how far each benchmark is: a bar on a terminal, elsewhere a line every 30 seconds."""
+    with _bars(console) if console.is_terminal else _lines(console) as advance:
+        yield advance
+
+
+@contextmanager
+def _lines(console: Console) -> Iterator[Advance]:
+    began: dict[str, tuple[float, int]] = {}
+    last = Activity("loading model and data")
+
+    def advance(name: str, done: int, total: int) -> None:
+        nonlocal last
+        began.setdefault(name, (time.monotonic(), done))
+        last = Activity(name, done, total)
+
+    def lines() -> list[str]:
+        activity = last
+        at, first = began.get(activity.name, (0.0, 0))
+        rate = (activity.done - first) / (time.monotonic() - at)
+        if not activity.counts or not rate:
+            return [str(activity)]
+        return [f"{activity}, {rate:,.0f} texts/s, {duration((activity.total - activity.done) / rate)} left"]
+
+    with Heartbeat(console, lines):
+        yield advance
+
+
+@contextmanager
 def _bars(console: Console) -> Iterator[Advance]:
-    """Show a bar for each benchmark while it is measured."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def advance(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
+                tasks[name] = bars.add_task(name, total=total or None)
             bars.update(tasks[name], completed=done)
 
         yield advance
