@@ -122,7 +122,7 @@ class Progress(Callback):
         row, report = self._rows[trial.trial_id], read_report(result)
         match report:
             case Failure():
-                row.state = "failed"
+                row.state = "unfinished" if report.resumable else "failed"
                 return
             case FinalReport():
                 row.state = "done"
@@ -148,11 +148,11 @@ class Progress(Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as done, or as pruned if it stopped before its final evaluation."""
         row = self._rows[trial.trial_id]
-        self._end(row, row.state if row.state in {"done", "failed"} else "pruned")
+        self._end(row, row.state if row.state in {"done", "failed", "unfinished"} else "pruned")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Show the trial as failed."""
-        self._end(self._rows[trial.trial_id], "failed")
+        """Show a trial whose driver was lost too often as unfinished: --resume tries it again."""
+        self._end(self._rows[trial.trial_id], "unfinished")
 
     def _end(self, row: Row, state: str) -> None:
         row.state, row.seconds = state, time.monotonic() - row.started

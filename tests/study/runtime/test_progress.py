@@ -11,7 +11,7 @@ from rich.console import Console
 from study.config import TrialConfig
 from study.runtime import progress, ray_internals
 from study.runtime.activity import TRAINING, Activity
-from study.runtime.messages import Assignment, FinalReport, TrainingReport
+from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport
 from study.runtime.progress import Progress
 
 METRIC = "validation/multilingual/map"
@@ -36,7 +36,7 @@ class Study:
         for number in numbers:
             self.progress.on_trial_start(0, [], self.trial(number))
 
-    def report(self, number: int, report: TrainingReport | FinalReport) -> None:
+    def report(self, number: int, report: TrainingReport | FinalReport | Failure) -> None:
         self.progress.on_trial_result(0, [], self.trial(number), report.to_dict())
 
     def pass_time(self, seconds: int) -> None:
@@ -127,3 +127,17 @@ def test_a_trial_that_ends_is_a_line_in_a_log(
     assert capsys.readouterr().out == (
         f"trial   0 done: {settings}, {METRIC} 0.620, 90 s; 1 of 3 trials ended, about 2 min left\n"
     )
+
+
+def test_what_resume_tries_again_is_unfinished_and_not_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(monkeypatch, Console(width=160))
+    study.start(0, 1, 2)
+    study.report(0, Failure("it diverged", resumable=False))
+    study.report(1, Failure("its data is missing", resumable=True))
+    for number in (0, 1):
+        study.progress.on_trial_complete(0, [], study.trial(number))
+    study.progress.on_trial_error(0, [], study.trial(2))  # its driver was lost too often
+    ended = [line for line in capsys.readouterr().out.splitlines() if line.startswith("trial")]
+    assert [line.split()[2].rstrip(":") for line in ended] == ["failed", "unfinished", "unfinished"]
