@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from study.analysis.comparison import compare
+from study.analysis.comparison import Comparison, compare, leading_figures
 from study.analysis.formats import NOTHING
+from study.analysis.headline import headline
 from study.analysis.languages import trial_label
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
@@ -34,6 +35,8 @@ class Content:
     name: str
     facts: dict[str, str]
     objective: str
+    headline: tuple[str, ...]
+    """The answer, in a few sentences."""
     benchmarks: tuple[BenchmarkContent, ...]
     learning: list[Spec]
     samplings: tuple[str, ...]
@@ -56,11 +59,13 @@ def read_content(study: Study) -> Content:
     results = study.results
     histories = {result.number: result.training.history for result in results}
     best = ranked(results, study.objective)
+    compared = _compared(study)
     return Content(
         name=study.name,
         facts=_facts(study),
         objective=study.objective.metric,
-        benchmarks=tuple(_benchmarks(study)),
+        headline=tuple(headline(study, compared, leading_figures(compared))),
+        benchmarks=tuple(_benchmarks(study, compared)),
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
         samplings=tuple(sorted({sampling_of(result.config) for result in results})),
         shared=_yaml(_shared(results)),
@@ -88,12 +93,16 @@ def _facts(study: Study) -> dict[str, str]:
     }
 
 
-def _benchmarks(study: Study) -> Iterator[BenchmarkContent]:
+def _compared(study: Study) -> dict[str, list[Comparison]]:
+    """Return the comparisons on every benchmark."""
     try:
         pairs = choose_pairs(study)
     except StudyError:
         pairs = []  # zero-shot trials alone, for example; the rest of the report is still useful
-    compared = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
+    return {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
+
+
+def _benchmarks(study: Study, compared: Mapping[str, Sequence[Comparison]]) -> Iterator[BenchmarkContent]:
     best = representatives(groups_of(study.results), study.objective)
     ordered = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], SAMPLINGS.index(item[0][1])))]
     for benchmark, comparisons in compared.items():

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from study.analysis.formats import metric_name
 from study.analysis.study import read_study
-from study.analysis.tables import escape_markdown, paragraphs
+from study.analysis.tables import escape_markdown, markdown_list, paragraphs
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent
 from study.pages.content import Content, read_content
 from study.results import files
@@ -79,7 +79,7 @@ def beside(name: str) -> str:
 def markdown(content: Content) -> str:
     """Return the report's tables and sentences as Markdown."""
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
-    parts = [f"# {escape_markdown(content.name)}", escape_markdown(facts)]
+    parts = [f"# {escape_markdown(content.name)}", markdown_list(content.headline), escape_markdown(facts)]
     for benchmark in content.benchmarks:
         parts += _benchmark(benchmark)
     parts += ["## Configuration and origins", "What all trials share:", _code(content.shared)]
@@ -95,7 +95,7 @@ def _code(text: str) -> str:
 def _benchmark(content: BenchmarkContent) -> list[str]:
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
     parts = [f"## {escape_markdown(content.name)}", escape_markdown(facts)]
-    parts += ["\n".join(f"- {escape_markdown(verdict.text)}" for verdict in content.verdicts)]
+    parts += [markdown_list([verdict.text for verdict in content.verdicts])]
     if content.unseen:
         parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
     tables = [content.leaderboard, *content.differences, *content.by_language, *content.language_bias]

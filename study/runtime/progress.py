@@ -159,8 +159,9 @@ class Progress(Callback):
         ray_internals.forget(self._folder_of(row.number))
         if not self._console.is_terminal:
             config = row.config
-            settings = f"alpha {setting(config.alpha)}, temperature {setting(config.temperature)}, seed {config.seed}"
-            trial = f"{self._name(row)}, {sampling_of(config)}, {settings}{self._score(row)}, {row.elapsed:.0f} s"
+            names = ("alpha", "temperature", "seed") if config.steps else ()
+            settings = "".join(f", {name} {setting(getattr(config, name))}" for name in names)
+            trial = f"{self._name(row)}, {sampling_of(config)}{settings}{self._score(row)}, {row.elapsed:.0f} s"
             cli.say(self._console, f"trial {row.number:>3} {state}: {trial}; {self._summary()}")
 
     def _running(self) -> list[Row]:
