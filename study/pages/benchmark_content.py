@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from study.analysis.best_text import best_tables, curve_sentence, front_sentence
@@ -32,6 +32,8 @@ from tasks.metrics import language_bias
 METRICS = ("map", "ndcg@10", "mrr")
 MOST_TRIALS = 100
 """Heat maps and learning curves take most of the page's size: they are shown for this many of the best trials."""
+_SETTINGS = {name: place for place, name in enumerate(("batches", "alpha", "seed", "temperature", "backbone"))}
+"""Columns of settings, in the order in which they follow the figures."""
 _CHARACTERS = 300
 """Length to which retrieved passages are cut, to keep the page small."""
 
@@ -97,7 +99,7 @@ def read_benchmark(
     return BenchmarkContent(
         name=name,
         facts=_benchmark_facts(best[0].benchmarks[name]),
-        leaderboard=trials_table(results, study.objective, name),
+        leaderboard=_figures_first(trials_table(results, study.objective, name)),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
         by_language=tuple(languages_table(each, figure) for each in led if figure),
@@ -115,6 +117,13 @@ def read_benchmark(
         languages=languages,
         examples=list(_examples(study, groups, name)),
     )
+
+
+def _figures_first(table: Table) -> Table:
+    """Return a table of trials with the settings moved to its end: a phone shows the first few columns."""
+    order = sorted(range(len(table.headings)), key=lambda place: _SETTINGS.get(table.headings[place], -1))
+    rows = tuple(tuple(row[place] for place in order) for row in table.rows)
+    return replace(table, headings=tuple(table.headings[place] for place in order), rows=rows)
 
 
 def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:

@@ -21,6 +21,7 @@ from study.config import TrialConfig
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.pages.chart_style import Spec
+from study.pages.trial_detail import TrialDetail, read_detail
 from study.results.layout import StudyError
 from study.results.trial_result import BackboneRecord, TrialResult
 
@@ -51,7 +52,14 @@ class Content:
     """Versions and hardware."""
     trials: dict[int, str]
     """Number -> label, best first."""
+    details: tuple[TrialDetail, ...]
+    """The best trials, best first."""
     source: str
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The text of a trial's number -> the address of its details on the page."""
+        return {str(detail.number): f"#{detail.anchor}" for detail in self.details}
 
 
 def read_content(study: Study) -> Content:
@@ -60,6 +68,8 @@ def read_content(study: Study) -> Content:
     histories = {result.number: result.training.history for result in results}
     best = ranked(results, study.objective)
     compared = _compared(study)
+    ordered = [*best, *(result for result in results if result not in best)]
+    differing = _differing(results)
     return Content(
         name=study.name,
         facts=_facts(study),
@@ -69,14 +79,15 @@ def read_content(study: Study) -> Content:
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
         samplings=tuple(sorted({sampling_of(result.config) for result in results})),
         shared=_yaml(_shared(results)),
-        settings=_settings(results),
+        settings=_settings(results, differing),
         search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),
         origins=(
             _origins("Backbones", {result.number: _backbone(result.backbone) for result in results}),
             _origins("Versions", {result.number: result.versions for result in results}),
             _origins("Hardware", {result.number: result.hardware for result in results}),
         ),
-        trials={result.number: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
+        trials={result.number: trial_label(result) for result in ordered},
+        details=tuple(read_detail(result, study.objective, differing) for result in ordered[:MOST_TRIALS]),
         source=source(),
     )
 
@@ -121,10 +132,14 @@ def _same(config: TrialConfig, other: TrialConfig, name: str) -> bool:
     return bool(getattr(config, name) == getattr(other, name))
 
 
-def _settings(results: Sequence[TrialResult]) -> Table:
-    """Return the settings in which trials differ, one row per trial."""
+def _differing(results: Sequence[TrialResult]) -> list[str]:
+    """Return the names of the settings in which trials differ."""
     shared = _shared(results)
-    names = [name for name in TrialConfig.model_fields if name not in shared]
+    return [name for name in TrialConfig.model_fields if name not in shared]
+
+
+def _settings(results: Sequence[TrialResult], names: Sequence[str]) -> Table:
+    """Return the settings in which trials differ, one row per trial."""
     rows = []
     for result in results:
         settings = result.config.model_dump(mode="json")

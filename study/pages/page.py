@@ -22,6 +22,7 @@ from study.analysis.study import read_study
 from study.analysis.tables import escape_markdown, markdown_list, paragraphs
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent
 from study.pages.content import Content, read_content
+from study.pages.glossary import GLOSSARY, glossary_markdown, terms_in
 from study.results import files
 
 REPORT = "report"
@@ -52,8 +53,9 @@ def write_report(folder: str) -> tuple[str, str]:
 
 def html(content: Content) -> str:
     """Return the page."""
-    scripts = (_library(), beside("tables.js"), beside("report.js"))
-    return render("report.html", scripts, c=content, metric_name=metric_name, most_trials=MOST_TRIALS)
+    scripts = (_library(), beside("tables.js"), beside("trials.js"), beside("report.js"))
+    values = {"metric_name": metric_name, "most_trials": MOST_TRIALS, "glossary": GLOSSARY, "terms_in": terms_in}
+    return render("report.html", scripts, c=content, **values)
 
 
 def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
@@ -84,7 +86,8 @@ def markdown(content: Content) -> str:
         parts += _benchmark(benchmark)
     parts += ["## Configuration and origins", "What all trials share:", _code(content.shared)]
     parts += [content.settings.markdown(), "The search space:", _code(content.search_space)]
-    return paragraphs([*parts, *(table.markdown() for table in content.origins)])
+    parts += [table.markdown() for table in content.origins]
+    return paragraphs([*parts, "## Glossary", glossary_markdown()])
 
 
 def _code(text: str) -> str:
