@@ -32,8 +32,6 @@ from tasks.metrics import language_bias
 METRICS = ("map", "ndcg@10", "mrr")
 MOST_TRIALS = 100
 """Heat maps and learning curves take most of the page's size: they are shown for this many of the best trials."""
-_SETTINGS = {name: place for place, name in enumerate(("batches", "alpha", "seed", "temperature", "backbone"))}
-"""Columns of settings, in the order in which they follow the figures."""
 _CHARACTERS = 300
 """Length to which retrieved passages are cut, to keep the page small."""
 
@@ -121,7 +119,7 @@ def read_benchmark(
 
 def _figures_first(table: Table) -> Table:
     """Return a table of trials with the settings moved to its end: a phone shows the first few columns."""
-    order = sorted(range(len(table.headings)), key=lambda place: _SETTINGS.get(table.headings[place], -1))
+    order = sorted(range(len(table.headings)), key=lambda place: table.headings[place] in table.settings)
     rows = tuple(tuple(row[place] for place in order) for row in table.rows)
     return replace(table, headings=tuple(table.headings[place] for place in order), rows=rows)
 

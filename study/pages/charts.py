@@ -235,7 +235,7 @@ def learning_charts(
                     tooltip=style.tooltip("trial", "alpha", "seed", "step", "value"),
                 )
             )
-            charts += [style.spec(chart, backbone, measure.replace("/", " "))] if rows else []
+            charts += [style.spec(chart, backbone, formats.key_name(measure))] if rows else []
     return charts
 
 

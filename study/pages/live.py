@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.analysis.formats import NOTHING, fixed
+from study.analysis.formats import NOTHING, fixed, key_name, short_names
 from study.analysis.study import sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
 from study.config import TrialConfig
@@ -83,11 +84,12 @@ def read_live(study: optuna.Study) -> Live:
     }
     best = _best(study, trials)
     if best is not None:
-        facts[f"best {metrics[0].replace('/', ' ')}"] = fixed(best)
-    objectives = (metric.replace("/", " ") for metric in metrics)
+        facts[f"best {key_name(metrics[0])}"] = fixed(best)
     settings = ("batches", "alpha", "seed", "temperature", "backbone")
-    headings = ("trial", "state", "step", *objectives, "minutes", *settings, "note")
-    rows = tuple(_row(trial, len(metrics)) for trial in trials)
+    headings = ("trial", "state", "step", *map(key_name, metrics), "minutes", *settings, "note")
+    configs = [_config(trial) for trial in trials]
+    backbones = short_names(config.backbone for config in configs if config)
+    rows = tuple(_row(trial, config, backbones, len(metrics)) for trial, config in zip(trials, configs, strict=True))
     links = {str(trial.number): f"{study_page(study)}/trials?numbers={trial.number}" for trial in trials}
     table = Table("Trials in the Optuna record", headings, rows, frozenset(_LEFT))
     return Live(count["running"] > 0, facts, table, links)
@@ -103,15 +105,16 @@ def _best(study: optuna.Study, trials: list[FrozenTrial]) -> float | None:
     return best(values, default=None)
 
 
-def _row(trial: FrozenTrial, objectives: int) -> tuple[Cell, ...]:
-    config = _config(trial)
+def _row(
+    trial: FrozenTrial, config: TrialConfig | None, backbones: Mapping[str, str], objectives: int
+) -> tuple[Cell, ...]:
     reached = trial.intermediate_values
     step = max(reached, default=0)
     values: list[float | None] = list(trial.values or []) or ([reached[step]] if reached else [])
     values += [None] * (objectives - len(values))
     settings: tuple[str | float | Schedule, ...] = (NOTHING,) * 5
     if config:
-        settings = (sampling_of(config), config.alpha, config.seed, config.temperature, config.backbone)
+        settings = (sampling_of(config), config.alpha, config.seed, config.temperature, backbones[config.backbone])
     return (
         setting_cell(trial.number),
         *text_cells(_STATES[trial.state]),

@@ -46,7 +46,7 @@ def read_detail(result: TrialResult, objective: Objective, differing: Sequence[s
     facts = {name: formats.setting(getattr(result.config, name)) for name in differing}
     if objective.metric in result.metrics:
         value = formats.fixed(result.metrics[objective.metric], formats.decimals(objective.metric))
-        facts |= {objective.metric.replace(SEPARATOR, " "): value}
+        facts |= {formats.key_name(objective.metric): value}
     if training.best_step:
         facts |= {"steps": f"{training.step:,}", "best step": f"{training.best_step:,}"}
         facts |= {"minutes of training": f"{training.seconds / 60:.1f}"}
@@ -60,6 +60,6 @@ def _scores(benchmark: str, measured: BenchmarkResult) -> Table:
 
 def _rows(measured: BenchmarkResult) -> Iterator[tuple[Cell, ...]]:
     for key, value in measured.metrics.items():
-        _, *setting, metric = key.split(SEPARATOR)
-        name = " ".join((*setting, formats.metric_name(metric)))
-        yield Cell(name + LOWER * (not higher_is_better(metric))), number_cell(value, formats.decimals(metric))
+        name = formats.key_name(key.partition(SEPARATOR)[2])
+        lower = LOWER * (not higher_is_better(key.rpartition(SEPARATOR)[2]))
+        yield Cell(name + lower), number_cell(value, formats.decimals(key))
