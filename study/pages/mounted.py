@@ -17,7 +17,7 @@ OPTUNA = "/dashboard"
 TENSORBOARD = "/tensorboard"
 _FONTS = "/font-roboto/"
 _RELOAD_S = 5.0
-WRITE_ICONS = ("AddBox", "DriveFileRenameOutline", "Delete", "StopCircle", "Edit")
+_WRITE_ICONS = ("AddBox", "DriveFileRenameOutline", "Delete", "StopCircle", "Edit")
 """Icons of optuna-dashboard's buttons that create, rename, delete, fail or annotate; it has no read-only mode."""
 _NOTES = (
     'li[title="Note"]',
@@ -25,7 +25,7 @@ _NOTES = (
     'h5:has(+ .MuiCard-root [data-testid="EditIcon"])',
 )
 """The places of notes, which stay empty as nothing here writes any."""
-_HIDDEN = (*(f'button:has([data-testid="{icon}Icon"])' for icon in WRITE_ICONS), *_NOTES)
+_HIDDEN = (*(f'button:has([data-testid="{icon}Icon"])' for icon in _WRITE_ICONS), *_NOTES)
 _READ_ONLY_STYLE = f"<style>{', '.join(_HIDDEN)} {{ display: none !important; }}</style>"
 
 
