@@ -118,10 +118,21 @@ def read_benchmark(
 
 
 def _figures_first(table: Table) -> Table:
-    """Return a table of trials with the settings moved to its end: a phone shows the first few columns."""
-    order = sorted(range(len(table.headings)), key=lambda place: table.headings[place] in table.settings)
-    rows = tuple(tuple(row[place] for place in order) for row in table.rows)
-    return replace(table, headings=tuple(table.headings[place] for place in order), rows=rows)
+    """Return a table of trials with the settings after the figures, as a phone shows the first few columns.
+
+    Settings that all trials share are in its title instead.
+    """
+    texts = {heading: {row[place].text for row in table.rows} for place, heading in enumerate(table.headings)}
+    shared = {name for name in table.settings if len(table.rows) > 1 and len(texts[name]) == 1}
+    shown = [place for place, heading in enumerate(table.headings) if heading not in shared]
+    order = sorted(shown, key=lambda place: table.headings[place] in table.settings)
+    common = [f"{heading} {next(iter(texts[heading]))}" for heading in table.headings if heading in shared]
+    return replace(
+        table,
+        title="; all have ".join((table.title, *([", ".join(common)] if common else []))),
+        headings=tuple(table.headings[place] for place in order),
+        rows=tuple(tuple(row[place] for place in order) for row in table.rows),
+    )
 
 
 def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from wsgiref.util import setup_testing_defaults
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 OPTUNA = "/dashboard"
 TENSORBOARD = "/tensorboard"
 _FONTS = "/font-roboto/"
+_QUERY = re.compile(f"{TENSORBOARD}/(experiment/[^/]+/)?data/plugin/")
+"""Where TensorBoard's charts ask for their data by POST; no plugin of it writes anything."""
 _RELOAD_S = 5.0
 _WRITE_ICONS = ("AddBox", "DriveFileRenameOutline", "Delete", "StopCircle", "Edit")
 """Icons of optuna-dashboard's buttons that create, rename, delete, fail or annotate; it has no read-only mode."""
@@ -101,6 +104,6 @@ def is_below(path: str, prefix: str) -> bool:
 
 
 def only_reads(environ: WSGIEnvironment) -> bool:
-    """Return whether a request changes nothing; TensorBoard's charts ask for their data by POST."""
+    """Return whether a request changes nothing."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-    return method in {"GET", "HEAD"} or (method == "POST" and path.startswith(f"{TENSORBOARD}/data/plugin/"))
+    return method in {"GET", "HEAD"} or (method == "POST" and bool(_QUERY.match(path)))
