@@ -132,7 +132,7 @@ def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Sca
 
 def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
     """Return, per backbone, a metric by query language, one point per group; `names` maps codes to names."""
-    rows = [
+    rows: list[Row] = [
         {
             "language": names[language],
             bias.title: style.rounded(value),
