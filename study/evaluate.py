@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -39,8 +39,8 @@ from study.space.strict_yaml import absolute_paths
 from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
 
-WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
-"""Text limits of an evaluation: what encoders commonly read. A trial's shorter limits are for training."""
+LIMITS: dict[str, dict[str, int]] = {"whole": {"max_query_tokens": 512, "max_passage_tokens": 512}, "trial": {}}
+"""Text limits by the value of --limits: what encoders commonly read, or those of a trial, which are shorter."""
 DECIDED = {
     "backbone": "MODEL names it",
     "benchmarks": "use --benchmarks and --option",
@@ -64,6 +64,10 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             help="KEY=VALUE of a trial, as in YAML: precision=bf16. Prefixes are literal: 'query_prefix=query: '."
         ),
     ] = None,
+    limits: Annotated[
+        Literal["whole", "trial"],
+        typer.Option(help="Cut texts at 512 tokens, or where a trial cuts them unless told: at 64 and 256."),
+    ] = "whole",
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     under: Annotated[
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
@@ -81,7 +85,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             cli.check_output(output, "--output")
         options = cli.key_values(option or [])
         config = cli.trial_config(
-            WHOLE
+            LIMITS[limits]
             | _settings(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),

@@ -95,7 +95,7 @@ def _clause(comparison: Comparison, figure: Figure) -> str:
     places = decimals(figure.metric)
     gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
     if difference.method is Method.QUESTIONS:
-        return f"not judged against {other}, as each has one seed ({gap})"
+        return f"not judged against {other}, as there is one seed only ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
     return f"{judged[badge(difference, figure.metric)]} {other} ({gap})"
 

@@ -127,7 +127,7 @@ def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
     questions, freedom = f"{difference.questions} questions", f"{difference.freedom:.3g} degrees of freedom"
     if difference.method is Method.QUESTIONS:
-        return f"Tested over {questions}; with one seed each, noise between seeds is unknown"
+        return f"Tested over {questions}; with one seed, noise between seeds is unknown"
     if difference.seeds == (0, 0):
         return f"Tested over {questions}; neither was trained"
     a, b = difference.seeds

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.study.small_study import ENVIRONMENT, LANGUAGES, write_space
+from tests.study.small_study import ENVIRONMENT, LANGUAGES, SPACE, write_space
 
 EVERY_HALF_SECOND = """
 import functools, runpy, sys
@@ -27,12 +27,17 @@ def log_of(*command: str) -> list[str]:
 
 
 def test_a_study_logs_what_its_workers_are_doing(tmp_path: Path) -> None:
-    lines = log_of("study.run", write_space(tmp_path, {}), "--storage", str(tmp_path), "--name", "logged")
+    space = write_space(tmp_path, {"search": SPACE["search"] | {"trials": 1, "zero_shot": True}})
+    lines = log_of("study.run", space, "--storage", str(tmp_path), "--name", "logged")
     told = [
         line for line in lines if re.fullmatch(rf"trial   [01] {DOING}(, \S+ 0\.\d+)?; \d of 2 trials ended.*", line)
     ]
     assert told, lines
-    assert sum(re.match(r"trial   [01] done: xlmr-tiny, ", line) is not None for line in lines) == 2
+    ended = [line.split(": ")[1].split(", ")[1:3] for line in lines if re.match(r"trial   [01] done", line)]
+    assert [sampling for sampling, _ in ended] == ["zero-shot", "hybrid"]
+    assert ended[1][1] == "alpha 0.5"
+    (compared,) = (line for line in lines if "hybrid (alpha 0.5) is " in line)
+    assert "zero-shot" in compared
 
 
 def test_an_evaluation_logs_how_many_texts_are_encoded() -> None:

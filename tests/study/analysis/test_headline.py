@@ -86,7 +86,7 @@ def test_one_seed_each_is_no_judgement() -> None:
         trials(0.4, 1, alpha=1),
         found={"X-X-mono": difference(0.024, 0.001, Method.QUESTIONS)},
     )
-    assert "is not judged against X-X-mono, as each has one seed (+0.024 [" in told[0]
+    assert "is not judged against X-X-mono, as there is one seed only (+0.024 [" in told[0]
     assert "0.500 with one seed. It is compared with X-X-mono." in told[1]
 
 
