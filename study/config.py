@@ -22,6 +22,7 @@ from study.config_sections import (
 )
 from study.config_values import Schedule, Settings, Within
 from study.model.pooling import POOLINGS
+from tasks.paths import user_path
 from tasks.plugins import nearest
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -34,12 +35,15 @@ LEARNED_TEMPERATURES = (0.01, 1.0)
 """Bounds of a learned temperature; the lower bound is CLIP's (arXiv 2103.00020, section 2.5)."""
 LARGEST_SEED = 2**63 - 1
 """Seeds are stored in columns of 64 bits."""
+MOST_STEPS = 10**9
 
 
 BUILTIN = "builtin/"
 """Built-in backbones begin with this."""
 BUILTIN_BACKBONES = ("builtin/xlmr-tiny", "builtin/labse-tiny")
 """Written by `study.model.builtin`, once per machine."""
+BUILTIN_LAYERS = ("dense", "key", "query", "value")
+"""Names of their linear layers."""
 
 
 def backbone_folder(name: str, base: Path | None = None) -> Path | None:
@@ -48,9 +52,14 @@ def backbone_folder(name: str, base: Path | None = None) -> Path | None:
     Args:
         name: a backbone as in a search space.
         base: the folder that relative paths start from; the working directory by default.
+
+    Raises:
+        UserError: the name can be no path on this machine.
     """
-    folder = (base or Path()) / Path(name).expanduser()
-    return folder.resolve() if name and not name.startswith(BUILTIN) and folder.is_dir() else None
+    if not name or name.startswith(BUILTIN):
+        return None
+    folder = user_path((base or Path()) / user_path(name))
+    return folder.resolve() if folder.is_dir() else None
 
 
 class TrialConfig(Settings):
@@ -124,7 +133,7 @@ class TrialConfig(Settings):
     alignment_weight: float = Field(default=0, ge=0)
     """Weight of a second loss, the divergence between the score distributions of a query and of its version in another
     language (`study.training.loss.alignment_loss`); 0 leaves it out and embeds no second version."""
-    steps: int = Field(default=1000, ge=0, le=10**9)
+    steps: int = Field(default=1000, ge=0, le=MOST_STEPS)
     """Optimizer steps; 0 evaluates the backbone as it is."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1)
     """Peak learning rate of AdamW, reached after the warm-up."""
@@ -206,6 +215,15 @@ class TrialConfig(Settings):
                 f"windows.tokens {self.windows.tokens} is above max_passage_tokens {self.max_passage_tokens}: "
                 "lower the one or raise the other"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _layers_of_builtin(self) -> Self:
+        targets = (self.lora and self.lora.targets) or ()
+        unknown = [target for target in targets if target not in BUILTIN_LAYERS]
+        if unknown and self.backbone in BUILTIN_BACKBONES:
+            known = nearest(unknown[0], BUILTIN_LAYERS)
+            raise ValueError(f"lora.targets: '{self.backbone}' has no linear layer called '{unknown[0]}': {known}")
         return self
 
     @property

@@ -75,9 +75,9 @@ class RunFiles(NamedTuple):
 class LoraConfig(Settings):
     """Low-rank adapters in place of all weights (arXiv 2106.09685)."""
 
-    rank: int = Field(default=16, ge=1)
+    rank: int = Field(default=16, ge=1, le=1024)
     """Rank of each adapter's update."""
-    alpha: int = Field(default=32, ge=1)
+    alpha: int = Field(default=32, ge=1, le=10**6)
     """The adapters' output is scaled by alpha / rank."""
     dropout: float = Field(default=0, ge=0, lt=1)
     """Dropout on the adapters' input."""
@@ -154,7 +154,7 @@ class CentringConfig(Settings):
     source: Literal["corpora", "validation", "benchmark"] | None = None
     """The texts whose means are subtracted: the training corpora's where the trial trains, else the benchmark's own,
     unless given. Languages that the source lacks take the benchmark's own; results say `transductive` for those."""
-    texts: int = Field(default=CENTRING_TEXTS, ge=2)
+    texts: int = Field(default=CENTRING_TEXTS, ge=2, le=10**6)
     """How many texts of each language, side and corpus or pool the means are estimated on."""
 
     @pydantic.model_validator(mode="before")

@@ -11,13 +11,13 @@ import pydantic
 
 
 class Frozen(pydantic.BaseModel):
-    """Immutable values that refuse unknown keys."""
+    """Immutable values that refuse unknown keys, infinite numbers and NaN."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class Settings(Frozen):
-    """Settings of a trial, or a section of them."""
+    """Settings that a search space states: true and false are no numbers."""
 
     @pydantic.field_validator("*", mode="before")
     @classmethod

@@ -11,12 +11,14 @@ from typing import Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from study.config_values import Frozen
+from study.config import LARGEST_SEED
+from study.config_values import Settings
 
-LARGEST_GRID = 100_000
+MOST_TRIALS = 10_000
+"""Trials of a study: checking the settings of so many takes seconds, and running them would take weeks."""
 
 
-class _Range(Frozen):
+class _Range(Settings):
     """Numbers from `low` to `high`, both included."""
 
     low: pydantic.FiniteFloat
@@ -52,8 +54,8 @@ class _Range(Frozen):
             ValueError: it lies outside the range or between two steps.
         """
         index = (value - self.low) / self.step if self.step else 0.0
-        nearest = self._at(round(index)) if self.step else value
-        if not self.low <= nearest <= self.high or abs(index - round(index)) > 1e-6:
+        nearest = self._at(round(index)) if self.step and math.isfinite(index) else value
+        if not self.low <= nearest <= self.high or not math.isfinite(index) or abs(index - round(index)) > 1e-6:
             by = f" in steps of {self.step:.12g}" if self.step else ""
             raise ValueError(f"{value:.12g} is not one of {self.low:.12g} to {self.high:.12g}{by}")
         return round(index)
@@ -72,10 +74,9 @@ class Float(_Range):
         """
         if self.step is None:
             raise ValueError("a grid needs a 'step' to be finite")
-        count = self._index(self.high) + 1
-        if count > LARGEST_GRID:
-            raise ValueError(f"a grid of more than {LARGEST_GRID} combinations")
-        return [self._at(index) for index in range(count)]
+        if (self.high - self.low) / self.step >= MOST_TRIALS:
+            raise ValueError(f"a grid of more than {MOST_TRIALS:,} combinations")
+        return [self._at(index) for index in range(self._index(self.high) + 1)]
 
     def probes(self) -> Sequence[float]:
         """Return a few values; a field that accepts them accepts all."""
@@ -96,17 +97,23 @@ class Int(_Range):
     """Whole numbers, in steps."""
 
     type: Literal["int"]
-    low: int
-    high: int
+    low: int = Field(ge=-LARGEST_SEED, le=LARGEST_SEED)
+    high: int = Field(ge=-LARGEST_SEED, le=LARGEST_SEED)
     step: int = Field(default=1, ge=1)
 
     def values(self) -> Sequence[int]:
-        """Return every value, in order."""
+        """Return every value, in order.
+
+        Raises:
+            ValueError: they are more than a grid may have.
+        """
+        if (self.high - self.low) // self.step >= MOST_TRIALS:
+            raise ValueError(f"a grid of more than {MOST_TRIALS:,} combinations")
         return range(self.low, self.high + 1, self.step)
 
     def probes(self) -> Sequence[int]:
         """Return a few values; a field that accepts them accepts all."""
-        return (*self.values()[:2], self.high)
+        return (self.low, min(self.low + self.step, self.high), self.high)
 
     def place(self, value: Any) -> int:
         """Return `value` as one of this distribution's values.
@@ -117,7 +124,7 @@ class Int(_Range):
         return self.low + self.step * self._index(_number(value))
 
 
-class Categorical(Frozen):
+class Categorical(Settings):
     """One of several values of any kind."""
 
     type: Literal["categorical"]

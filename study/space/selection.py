@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from study.config import SEPARATOR, TrialConfig
+from study.config import MOST_STEPS, SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
-from study.config_values import Frozen
+from study.config_values import Settings
 from study.space.strict_yaml import SpaceError, checked
 from tasks import metrics
 from tasks.plugins import TaskError, check_benchmark, check_corpus, nearest
@@ -20,7 +20,7 @@ LOSS = "loss"
 DEFAULT_OBJECTIVE = f"{VALIDATION}/multilingual/map"
 
 
-class Objective(Frozen):
+class Objective(Settings):
     """A metric of the validation benchmark, and whether higher values are better."""
 
     metric: str
@@ -28,40 +28,40 @@ class Objective(Frozen):
     direction: Literal["maximize", "minimize"]
 
 
-class NoStopping(Frozen):
+class NoStopping(Settings):
     """Every trial trains to its end."""
 
     name: Literal["none"] = "none"
 
 
-class Asha(Frozen):
+class Asha(Settings):
     """Asynchronous successive halving (arXiv 1810.05934)."""
 
     name: Literal["asha"]
-    min_steps: int = Field(ge=1)
+    min_steps: int = Field(ge=1, le=MOST_STEPS)
     """Steps before trials are first compared; then after `reduction_factor` times as many, and so on."""
-    reduction_factor: int = Field(default=3, ge=2)
+    reduction_factor: int = Field(default=3, ge=2, le=100)
     """1 / reduction_factor of the trials continue."""
 
 
-class Median(Frozen):
+class Median(Settings):
     """A trial stops where its best score is worse than the median of the others' at the same step."""
 
     name: Literal["median"]
-    min_steps: int = Field(default=0, ge=0)
+    min_steps: int = Field(default=0, ge=0, le=MOST_STEPS)
     """Steps in which no trial is stopped."""
     startup: int = Field(default=5, ge=1)
     """Trials that finish before any is stopped."""
 
 
-class Hyperband(Frozen):
+class Hyperband(Settings):
     """Successive halving that starts at several steps (arXiv 1603.06560)."""
 
     name: Literal["hyperband"]
-    min_steps: int = Field(ge=1)
-    max_steps: int = Field(ge=1)
+    min_steps: int = Field(ge=1, le=MOST_STEPS)
+    max_steps: int = Field(ge=1, le=MOST_STEPS)
     """Steps of a whole trial."""
-    reduction_factor: int = Field(default=3, ge=2)
+    reduction_factor: int = Field(default=3, ge=2, le=100)
 
     @pydantic.model_validator(mode="after")
     def _order(self) -> Self:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from study.config_values import Frozen
 from study.space import fields
-from study.space.distributions import LARGEST_GRID, Categorical, Distribution, Float, Int
+from study.space.distributions import MOST_TRIALS, Categorical, Distribution, Float, Int
 from study.space.fields import Values
 from study.space.strict_yaml import SpaceError, checked
 from tasks.plugins import nearest
@@ -36,6 +36,8 @@ def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
     space: Space = ()
     for key, value in raw.items():
         entries = value if isinstance(value, list) else [value]
+        if not entries:
+            raise SpaceError(f"{where}.{key}: the list is empty: write a distribution, or a list of them with 'when'")
         branches = tuple(_branch(key, entry, f"{where}.{key}") for entry in entries)
         for branch in branches:
             for probe in branch.distribution.probes():
@@ -50,17 +52,16 @@ def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
 def _branch(key: str, raw: Any, where: str) -> Branch:
     if not isinstance(raw, Mapping):
         raise SpaceError(f"{where}: {raw!r} is refused: write a distribution, such as {{type: float, low: 0, high: 1}}")
-    if raw.get("type") not in _TYPES:
-        raise SpaceError(
-            f"{where}.type: unknown distribution '{raw.get('type')}': {nearest(str(raw.get('type')), _TYPES)}"
-        )
+    kind = str(raw.get("type"))
+    if kind not in _TYPES:
+        raise SpaceError(f"{where}.type: unknown distribution '{kind}': {nearest(kind, _TYPES)}")
     conditions = raw.get("when", {})
     if not isinstance(conditions, Mapping):
         raise SpaceError(
             f"{where}.when: {conditions!r} is refused: write a field and its value, such as {{steps: 400}}"
         )
-    when = {field: tuple(value) if isinstance(value, list) else (value,) for field, value in conditions.items()}
-    distribution = checked(_TYPES[raw["type"]], {name: raw[name] for name in raw if name != "when"}, where)
+    when = {str(field): tuple(value) if isinstance(value, list) else (value,) for field, value in conditions.items()}
+    distribution = checked(_TYPES[kind], {name: raw[name] for name in raw if name != "when"}, where)
     return Branch(key=key, when=when, distribution=distribution)
 
 
@@ -109,29 +110,16 @@ def read_points(raw: Any, space: Space, fixed: Values, where: str) -> tuple[Valu
     """
     if isinstance(raw, Mapping):
         lists = [value if isinstance(value, list) else [value] for value in raw.values()]
-        if math.prod(map(len, lists)) > LARGEST_GRID:
-            raise SpaceError(f"{where}: more than {LARGEST_GRID} combinations")
+        if [] in lists:
+            raise SpaceError(f"{where}: a list is empty: write values, or leave the field out")
+        if math.prod(map(len, lists)) > MOST_TRIALS:
+            raise SpaceError(f"{where}: more than {MOST_TRIALS:,} combinations")
         points: list[Any] = [dict(zip(raw, values, strict=True)) for values in itertools.product(*lists)]
     elif isinstance(raw, Sequence) and not isinstance(raw, str):
         points = list(raw)
     else:
         raise SpaceError(f"{where}: {raw!r} is refused: write a list of points, or lists of values to combine")
     return tuple(_point(point, space, fixed, f"{where}.{number}") for number, point in enumerate(points, 1))
-
-
-def untrained(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
-    """Return the values of one trial for each backbone that is fixed or searched, without a step of training.
-
-    Raises:
-        SpaceError: no trial of the study is trained.
-    """
-    if fixed.get("steps") == 0:
-        raise SpaceError(f"{where}: every trial is zero-shot, as 'steps' is 0 under 'trial': remove one of the two")
-    searched = [branch for branches in space for branch in branches if branch.key == "backbone"]
-    if not searched:
-        return ({"steps": 0},)
-    backbones = dict.fromkeys(name for branch in searched for name in branch.distribution.values())
-    return tuple({"steps": 0, "backbone": name} for name in backbones)
 
 
 def _point(raw: Any, space: Space, fixed: Values, where: str) -> Values:
@@ -160,7 +148,7 @@ def grid(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
         SpaceError: they are too many, or infinitely many.
     """
     try:
-        return combinations(space, fixed, LARGEST_GRID)
+        return combinations(space, fixed, MOST_TRIALS)
     except ValueError as error:
         raise SpaceError(f"{where}: {error}") from None
 
@@ -171,7 +159,7 @@ class Branch(Frozen):
     key: str
     """The trial's field, dotted."""
     when: Mapping[str, tuple[Any, ...]] = Field(default_factory=dict)
-    distribution: Distribution = Field(discriminator="type")
+    distribution: Distribution
 
     @property
     def name(self) -> str:
@@ -210,7 +198,7 @@ def combinations(space: Space, fixed: Values, most: int) -> tuple[Values, ...]:
             active = list(_active(branches, {**fixed, **point}))
             values = active[0].distribution.values() if active else ()
             if len(longer) + len(values) > most:
-                raise ValueError(f"a grid of more than {most} combinations")
+                raise ValueError(f"a grid of more than {most:,} combinations")
             longer += [{**point, active[0].key: value} for value in values] if active else [point]
         points = longer
     return tuple(points)

@@ -22,14 +22,16 @@ from pydantic_core import ErrorDetails
 from study.config import backbone_folder
 from study.results.files import is_local
 from tasks.errors import UserError
+from tasks.paths import user_path
 from tasks.plugins import nearest
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
-_REPLACED = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
-
-
-_LARGEST_FILE = 100_000
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
+"""Kinds of values in a search space. Dates are texts; binary data, sets and others are refused."""
+_MOST_VALUES = 100_000
+_MOST_BYTES = 2**18
 
 
 class SpaceError(UserError):
@@ -37,7 +39,7 @@ class SpaceError(UserError):
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's booleans and floats, dates left as text, and no key twice."""
+    """SafeLoader with YAML 1.2's booleans and decimal numbers, plain values alone, and no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -48,13 +50,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_REPLACED = {f"{_TAG}{name}" for name in ("bool", "int", "float", "timestamp")}
 _Loader.yaml_implicit_resolvers = {
     first: [resolver for resolver in resolvers if resolver[0] not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag in {f"{_TAG}{name}" for name in _PLAIN}
+}
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver(f"{_TAG}int", re.compile(r"[-+]?(0|[1-9]\d*)$", re.ASCII), list("-+0123456789"))
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$"), list("-+.0123456789")
+    f"{_TAG}float", re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$", re.ASCII), list("-+.0123456789")
 )
 
 
@@ -62,26 +71,53 @@ def read(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        SpaceError: the file cannot be read, is not YAML or no mapping, or expands to too many values.
+        SpaceError: the file cannot be read, is not YAML or no mapping, or holds or expands to too many values.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        with path.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise SpaceError(f"{path} has more than {_MOST_BYTES:,} bytes: name the YAML file of a search space")
+        content = _parsed(text.decode("utf-8"), path.name)
     except OSError as error:
         raise SpaceError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SpaceError(f"{path.name} is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpaceError(f"{path.name}, line {line}: {error.problem}") from None
-    except RecursionError:
-        raise SpaceError(f"{path.name} is nested too deeply: no setting has that many levels") from None
-    except yaml.YAMLError as error:
-        raise SpaceError(f"{path.name} is not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
         raise SpaceError(f"{path.name} must contain keys and values, such as 'trial:' and 'search:'")
-    if _expanded_size(content, {}) > _LARGEST_FILE:
-        raise SpaceError(f"{path.name} expands to more than {_LARGEST_FILE:,} values: use fewer aliases (*name)")
     return content
+
+
+def read_value(text: str) -> Any:
+    """Return one value, written as in a search space.
+
+    Raises:
+        SpaceError: it is not YAML.
+    """
+    try:
+        return _parsed(text, "it")
+    except SpaceError as error:
+        raise SpaceError(f"'{text}' is refused, as {error}: write a value such as 3, text or [th, zh]") from None
+
+
+def _parsed(text: str, name: str) -> Any:
+    """Return the value of a YAML text; `name` stands for it in messages.
+
+    Raises:
+        SpaceError: it is not YAML, or expands to too many values.
+    """
+    try:
+        value = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpaceError(f"{name}, line {line}: {error.problem}") from None
+    except RecursionError:
+        raise SpaceError(f"{name} is nested too deeply: no setting has that many levels") from None
+    except (yaml.YAMLError, ValueError, KeyError) as error:  # KeyError: `!!bool perhaps`
+        raise SpaceError(f"{name} is not YAML: {str(error).splitlines()[0]}") from None
+    if _expanded_size(value, {}) > _MOST_VALUES:
+        raise SpaceError(f"{name} expands to more than {_MOST_VALUES:,} values: use fewer aliases (*name)")
+    return value
 
 
 def _expanded_size(value: object, sizes: dict[int, float]) -> float:
@@ -93,18 +129,6 @@ def _expanded_size(value: object, sizes: dict[int, float]) -> float:
         parts = value.values() if isinstance(value, dict) else value
         sizes[id(value)] = 1 + sum(_expanded_size(part, sizes) for part in parts)
     return sizes[id(value)]
-
-
-def read_value(text: str) -> Any:
-    """Return one value, written as in a search space.
-
-    Raises:
-        SpaceError: it is not YAML.
-    """
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError:
-        raise SpaceError(f"'{text}' is not YAML: write a value such as 3, text or [th, zh]") from None
 
 
 def checked(model: type[Model], value: object, where: str = "") -> Model:
@@ -187,7 +211,7 @@ def absolute_paths(value: Any, key: str = "", base: Path | None = None) -> Any:
     if isinstance(value, list):
         return [absolute_paths(inner, key, base) for inner in value]
     if isinstance(value, str) and key == PATH and is_local(value):
-        return str((base / Path(value).expanduser()).resolve())
+        return str(user_path(base / user_path(value)).resolve())
     if isinstance(value, str) and key == BACKBONE:
         return str(backbone_folder(value, base) or value)
     return value

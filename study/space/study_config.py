@@ -15,12 +15,15 @@ import pydantic
 from pydantic import Field
 
 from study.config import LARGEST_SEED, TrialConfig
-from study.config_values import Frozen
+from study.config_values import Frozen, Settings
 from study.space import fields, selection
+from study.space.distributions import MOST_TRIALS
 from study.space.fields import Values
 from study.space.selection import DEFAULT_OBJECTIVE, NoStopping, Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, read_points, read_space, untrained
+from study.space.spaces import Branch, Space, draw, grid, read_points, read_space
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
+from tasks.errors import UserError
+from tasks.paths import user_path
 from tasks.plugins import nearest
 
 SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"
@@ -33,7 +36,7 @@ class Search(Frozen):
 
     sampler: Sampler
     trials: int
-    """Trials of the study, those stopped early or failed included: zero-shot ones, and `seeds` for each point."""
+    """Trials of the study, those stopped early or failed included: `seeds` for each point that is tried."""
     seeds: int
     """Trials of every point, which differ in their seed alone: 1 leaves the trial's seed as it is."""
     seed: int
@@ -42,8 +45,6 @@ class Search(Frozen):
     """Finished points before TPE stops drawing at random; first points count."""
     points: tuple[Values, ...]
     """Values of the first points, in order; a grid gives all of them."""
-    zero_shot: tuple[Values, ...]
-    """Values of the trials that come before all points: each backbone as it is, without a step of training."""
     space: Space
 
 
@@ -80,7 +81,7 @@ class StudyConfig(Frozen):
 
     @cached_property
     def examples(self) -> tuple[TrialConfig, ...]:
-        """Trials of all first and grid points, others that take all fields' bounds and choices in turn, and zero-shot.
+        """Trials of all first and grid points, and others that take all fields' bounds and choices in turn.
 
         The others are left out where every trial of the study has a point of its own: they would never be run.
 
@@ -91,10 +92,9 @@ class StudyConfig(Frozen):
         turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
         fixed = self.fixed
         starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
-        if self.search.trials - len(self.search.zero_shot) > len(starts) * self.search.seeds:
+        if self.search.trials > len(starts) * self.search.seeds:
             starts += [({}, turn) for turn in range(turns)]
-        trained = [draw(space, fixed, partial(_probe, point, turn)) for point, turn in starts]
-        return tuple(self._example(drawn) for drawn in (*trained, *self.search.zero_shot))
+        return tuple(self._example(draw(space, fixed, partial(_probe, point, turn))) for point, turn in starts)
 
     def _example(self, drawn: Values) -> TrialConfig:
         try:
@@ -109,24 +109,23 @@ def _probe(point: Values, turn: int, branch: Branch) -> Any:
     return point.get(branch.key, probes[turn % len(probes)])
 
 
-class _SearchKeys(Frozen):
+class _SearchKeys(Settings):
     sampler: Sampler = "tpe"
-    trials: int | None = Field(default=None, ge=1)
-    seeds: int = Field(default=1, ge=1)
+    trials: int | None = Field(default=None, ge=1, le=MOST_TRIALS)
+    seeds: int = Field(default=1, ge=1, le=MOST_TRIALS)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     startup: int = Field(default=10, ge=0)
-    zero_shot: bool = False
     first: Any = ()
     space: Mapping[str, Any] = Field(default_factory=dict)
 
 
-class _Keys(Frozen):
+class _Keys(Settings):
     trial: Mapping[str, Any] = Field(default_factory=dict)
     search: _SearchKeys
     objective: Any = DEFAULT_OBJECTIVE
     scheduler: Any = "none"
     concurrent: int | None = Field(default=None, ge=1)
-    storage: str | None = None
+    storage: str | None = Field(default=None, min_length=1)
     loggers: tuple[Literal["mlflow", "wandb"], ...] = ()
 
 
@@ -141,12 +140,17 @@ def load(name_or_path: str) -> StudyConfig:
     Raises:
         SpaceError: no such file, or something in it, in one sentence that names the key, the value and what is allowed.
     """
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if re.fullmatch(r"[\w-]+", name_or_path) and not path.is_file():
         if name_or_path not in shipped():
             raise SpaceError(f"unknown search space '{name_or_path}': {nearest(name_or_path, shipped())}")
         path = SHIPPED / f"{name_or_path}.yaml"
-    config = parse(absolute_paths(read(path), base=path.parent), path.stem)
+    content = read(path)
+    try:
+        source = absolute_paths(content, base=path.parent)
+    except UserError as error:
+        raise SpaceError(f"{path.stem}.yaml: {error}") from None
+    config = parse(source, path.stem)
     if problem := _without_effect(config):
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
@@ -242,14 +246,16 @@ def _search(keys: _Keys) -> Search:
         points, trials = read_points(search.first, space, fixed, "search.first"), search.trials
         if trials < len(points):
             raise SpaceError(f"search.trials: {trials} is less than the {len(points)} points in 'first'")
-    zero_shot = untrained(space, fixed, "search.zero_shot") if search.zero_shot else ()
+    if trials * search.seeds > MOST_TRIALS:
+        raise SpaceError(
+            f"search.seeds: {search.seeds:,} seeds of {trials:,} points are more than {MOST_TRIALS:,} trials: lower one"
+        )
     return Search(
         sampler=search.sampler,
-        trials=len(zero_shot) + trials * search.seeds,
+        trials=trials * search.seeds,
         seeds=search.seeds,
         seed=search.seed,
         startup=search.startup,
         points=points,
-        zero_shot=zero_shot,
         space=space,
     )

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
-from study.config import TrialConfig
+from study.config import BUILTIN_BACKBONES, BUILTIN_LAYERS, TrialConfig
 from study.config_sections import LoraConfig
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
@@ -27,6 +27,13 @@ TEXTS = ["กรุงเทพมหานคร", "北京是中国的首都。
 def config(backbone: str) -> TrialConfig:
     settings = {"backbone": backbone, "lora": {"rank": 4}, "batch_size": 8, "steps": 3, "learning_rate": 1e-1}
     return TrialConfig.model_validate(settings | {"max_query_tokens": 64, "max_passage_tokens": 64})
+
+
+@pytest.mark.parametrize("backbone", BUILTIN_BACKBONES)
+def test_the_linear_layers_of_built_in_backbones_are_those_that_are_known_without_torch(backbone: str) -> None:
+    transformer = load_encoder(TrialConfig(backbone=backbone), CPU).transformer
+    named = {name.rpartition(".")[2] for name, module in transformer.named_modules() if isinstance(module, nn.Linear)}
+    assert named == set(BUILTIN_LAYERS)
 
 
 def embeddings(encoder: Encoder) -> Tensor:

@@ -1,0 +1,25 @@
+"""Paths as users write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.errors import UserError
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path with `~` replaced by the home folder; it need not exist.
+
+    Raises:
+        UserError: this machine can have no such path: a name in it is too long, holds a NUL, or links to itself, or the
+            user whose home folder it names is unknown.
+    """
+    try:
+        expanded = Path(path).expanduser()
+        expanded.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return expanded
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"'{path}' is refused, as it can be no path on this machine ({reason}): name another") from None
+    return expanded
