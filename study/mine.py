@@ -6,6 +6,7 @@ torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (8 proces
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -47,12 +48,13 @@ def main(
     console = cli.console()
     with cli.refusals():
         chosen, config = _corpus(corpus), cli.trial_config({"backbone": model})
-        file = (output or Path(f"{_name(chosen)}-negatives.jsonl")).expanduser().resolve()
+        file = cli.output_file(output or f"{_name(chosen)}-negatives.jsonl", "--output")
         if file.exists():
             raise TaskError(f"{file} exists: choose another --output, or remove it")
+        if not math.isfinite(share):
+            raise TaskError(f"--share {share} is refused: write a fraction, such as 0.95")
         if pool not in POOLS:
             raise TaskError(f"--pool {pool} is refused: allowed are {' and '.join(POOLS)}")
-        cli.check_output(file, "--output")
         from study.retrieval.mining import Rule  # noqa: PLC0415 - imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)

@@ -1,4 +1,7 @@
-"""A name in a search space is a module: find it, check its options, call its `load`."""
+"""A name in a search space is a module: find it, check its options, call its `load`.
+
+A module may have a function `check`, which takes the options of `load` and refuses those that do not go together.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -130,4 +134,7 @@ def _checked(
     missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in options]
     if missing:
         raise TaskError(f"{kind} '{name}' needs the option '{missing[0]}'")
+    check = getattr(sys.modules[load.__module__], "check", None)
+    if check:
+        check(**checked)
     return load, checked

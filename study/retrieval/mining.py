@@ -69,6 +69,11 @@ class Miner:
     """Mines a corpus block by block; all processes call its methods together and get the same results."""
 
     def __init__(self, encoder: TextEncoder, corpus: Corpus, rule: Rule, encoding: Encoding) -> None:
+        """Find the candidates; encode nothing yet.
+
+        Raises:
+            MiningError: a language has too few passages, or the corpus has no row.
+        """
         self._encoder, self._corpus, self._rule, self._encoding = encoder, corpus, rule, encoding
         keys = corpus.components(np.arange(len(corpus)))
         _, query_code = np.unique(keys.queries, return_inverse=True)
@@ -83,6 +88,9 @@ class Miner:
         self.candidates = Candidates(corpus, self.rows)
         self._code_P = np.searchsorted(self._passages, self.candidates.key_P)
         self._candidates_of_passage = np.bincount(self._code_P, minlength=len(self._passages))
+        for language in corpus.languages:
+            if len(self.candidates.numbers(None if rule.multilingual else language)) <= rule.negatives:
+                raise self._too_few(language)
 
     def prepare(self, folder: Path) -> None:
         """Encode all candidates into files in `folder`."""
@@ -145,11 +153,14 @@ class Miner:
         fitting = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
         wanted = int((number_N < 0).sum())
         if len(fitting) < wanted:
-            raise MiningError(
-                f"corpus '{self._corpus.name}' has too few passages in '{language}' for {self._rule.negatives} "
-                "negatives a query: ask for fewer with --negatives"
-            )
+            raise self._too_few(language)
         return fitting[:wanted]
+
+    def _too_few(self, language: str) -> MiningError:
+        return MiningError(
+            f"corpus '{self._corpus.name}' has too few passages in '{language}' for {self._rule.negatives} "
+            "negatives a query: ask for fewer with --negatives"
+        )
 
 
 @dataclass

@@ -34,9 +34,12 @@ def load(*, corpus: Mapping[str, Any]) -> Benchmark:
                 f"benchmark 'held_out', option 'corpus' has no '{key}': write it as under `corpora`, such as "
                 "{name: factbook, held_out: 200}"
             )
+    count = corpus["held_out"]
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TaskError(f"benchmark 'held_out', option 'corpus': held_out is {count!r}: write a whole number of rows")
     options = {key: value for key, value in corpus.items() if key not in {"name", "held_out", "weight"}}
     loaded = load_corpus(str(corpus["name"]), options)
-    rows = split(loaded, int(corpus["held_out"])).held_out
+    rows = split(loaded, count).held_out
     query_key, passage_key = (keys.tolist() for keys in loaded.components(rows))
     queries, pools, passage_ids = {}, [], []
     for language in loaded.languages:

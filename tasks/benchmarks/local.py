@@ -22,6 +22,7 @@ from pathlib import Path
 from tasks.formats.collection import load_collection
 from tasks.formats.layouts import data_files
 from tasks.formats.subsets import MissingPassages, Options
+from tasks.paths import user_path
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 
@@ -52,7 +53,7 @@ def load(  # noqa: PLR0913 - one per option
     Raises:
         TaskError: data that is missing, malformed or contradicts itself, or a relevant passage that is in no corpus.
     """
-    path = path.expanduser()
+    path = user_path(path)
     if not path.is_dir():
         raise TaskError(f"benchmark 'local', option 'path': there is no folder {path}")
     options = Options(

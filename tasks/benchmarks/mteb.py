@@ -32,6 +32,7 @@ from tasks.formats.collection import load_collection
 from tasks.formats.dataset_card import CARD, card_language, declared_files, present_files
 from tasks.formats.layouts import WORDS, DataFile, data_files, of_split, splits
 from tasks.formats.subsets import MissingPassages, Options, Pairs, names_of, refuse_unclear_pairs
+from tasks.paths import user_path
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 
@@ -79,14 +80,15 @@ def load(  # noqa: PLR0913 - one per option
         ignore_identical_ids=ignore_identical_ids,
     )
     if path:
-        folder = path.expanduser()
+        folder = user_path(path)
         if not folder.is_dir():
             raise TaskError(f"benchmark 'mteb', option 'path': there is no folder {folder}")
         declared = declared_files(folder)
         files = present_files(folder, _wanted(declared, options)) if declared else data_files(folder)
         source, details = str(folder), {"path": str(folder)}
     else:
-        repository, revision = _pinned(repository, revision)
+        check(path=path, repository=repository, revision=revision)
+        repository, revision = str(repository), str(revision)
         folder = hub.dataset_folder(repository, revision, [CARD, ".gitattributes"])  # a card is optional
         declared = declared_files(folder)
         files = _downloaded(repository, revision, declared, options)
@@ -98,7 +100,14 @@ def load(  # noqa: PLR0913 - one per option
     )
 
 
-def _pinned(repository: str | None, revision: str | None) -> tuple[str, str]:
+def check(*, path: Path | None = None, repository: str | None = None, revision: str | None = None, **_: object) -> None:
+    """Refuse a data set without a place, or without a commit.
+
+    Raises:
+        TaskError: neither a repository with its commit nor a path.
+    """
+    if path:
+        return
     if not repository:
         raise TaskError(
             "benchmark 'mteb' needs the option 'repository', such as mteb/XQuADRetrieval, or the 'path' of a local copy"
@@ -108,7 +117,6 @@ def _pinned(repository: str | None, revision: str | None) -> tuple[str, str]:
             f"benchmark 'mteb', option 'revision': {revision!r} is not a commit: write the 40 hexadecimal digits that "
             f"https://huggingface.co/datasets/{repository}/commits/main shows"
         )
-    return repository, revision
 
 
 def _downloaded(repository: str, revision: str, declared: list[DataFile], options: Options) -> list[DataFile]:

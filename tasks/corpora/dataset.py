@@ -37,6 +37,7 @@ from tasks.data.columns import COMPRESSED, Column, Record, Table, column_names, 
 from tasks.data.languages import ByLanguage, Language
 from tasks.formats.pair_columns import Columns, published_columns, published_names, rows_of
 from tasks.formats.parallel_arrow import ParallelArrow, converted
+from tasks.paths import user_path
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
 
@@ -81,20 +82,37 @@ def load(  # noqa: PLR0913 - one per option in a search space
     Raises:
         TaskError: options that do not go together, no such dataset, split or column, malformed data, or no row.
     """
-    if (path is None) == (id is None) or (id is None) != (revision is None):
-        raise TaskError("corpus 'dataset' needs either 'path', or 'id' with the 'revision' (a commit) to train on")
-    if (language is None) == (columns is None):
-        raise TaskError("corpus 'dataset' needs either 'columns', or 'language' for data in a published layout")
+    check(path=path, id=id, revision=revision, language=language, columns=columns)
     wanted = _names(columns) if columns else []
     if path is None:
         source = _hub_dataset(str(id), str(revision), config, split, text_columns=wanted or published_names())
     else:
-        source = _on_this_machine(path.expanduser(), split)
+        source = _on_this_machine(user_path(path), split)
     if columns is None:
         columns = {str(language): published_columns(source.names, source.where)}
         wanted = _names(columns)
     recipe = f"dataset 2 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
     return converted("dataset", recipe, source.files, lambda: _rows(source, wanted, columns))
+
+
+def check(
+    *,
+    path: object = None,
+    id: object = None,  # noqa: A002 - as in `load`
+    revision: object = None,
+    language: object = None,
+    columns: object = None,
+    **_: object,
+) -> None:
+    """Refuse options of `load` that do not go together.
+
+    Raises:
+        TaskError: not one source, or not one way to name its columns.
+    """
+    if (path is None) == (id is None) or (id is None) != (revision is None):
+        raise TaskError("corpus 'dataset' needs either 'path', or 'id' with the 'revision' (a commit) to train on")
+    if (language is None) == (columns is None):
+        raise TaskError("corpus 'dataset' needs either 'columns', or 'language' for data in a published layout")
 
 
 def _names(columns: Mapping[str, Columns]) -> list[str]:

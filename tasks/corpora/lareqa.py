@@ -29,6 +29,7 @@ from tasks.data.options import selected_languages
 from tasks.formats.lareqa import read_pairs
 from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.formats.parallel_writer import Identified
+from tasks.paths import user_path
 from tasks.plugins import TaskError
 from tasks.schema import Pair
 
@@ -55,8 +56,8 @@ def load(
         TaskError: a file or language that is missing, a file that is malformed, a question id that occurs twice in a
             language, or fewer questions than `rows`.
     """
-    folder = path.expanduser()
-    published = {file.stem: file for file in folder.glob("??.json")}
+    folder = user_path(path)
+    published = {file.stem: file for file in folder.glob("??.json") if file.is_file()}
     if not published:
         raise TaskError(f"corpus 'lareqa', option 'path': {folder} holds no <language>.json of XQuAD-R or MLQA-R")
     files = {language: published[language] for language in selected_languages("lareqa", languages, published, "corpus")}

@@ -35,6 +35,7 @@ from tasks.data.options import required_file, selected_languages
 from tasks.data.records import combined_digest
 from tasks.data.text_by_id import TextById, converted_numbers, converted_texts
 from tasks.holdout_split import Remaining
+from tasks.paths import user_path
 from tasks.schema import Corpus, Keys, Pair, Rows
 
 _REPOSITORY, _REVISION = "unicamp-dl/mmarco", "b1a2c25def4bd95274199be3fb226ee36b7c8bad"
@@ -69,14 +70,14 @@ def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LA
     selected = selected_languages("mmarco", languages, _NAMES, "corpus")
     texts, digests, files = {}, [], []
     for language in selected:
-        folder, name = path.expanduser() if path else _downloaded(language), _NAMES[language]
+        folder, name = user_path(path) if path else _downloaded(language), _NAMES[language]
         queries = required_file("mmarco", folder / _QUERIES / f"{name}_queries.train.tsv")
         passages = required_file("mmarco", folder / _COLLECTIONS / f"{name}_collection.tsv")
         files += [queries, passages]
         sides = [converted_texts(f"mmarco-{language}", file) for file in (queries, passages)]
         texts[language] = _Language(*(side for side, _ in sides))
         digests += [digest for _, digest in sides]
-    folder = path.expanduser() if path else hub.dataset_folder(_REPOSITORY, _REVISION, [_TRIPLES])
+    folder = user_path(path) if path else hub.dataset_folder(_REPOSITORY, _REVISION, [_TRIPLES])
     triples = required_file("mmarco", folder / _TRIPLES)
     rows, digest = converted_numbers("mmarco-triples", triples, columns=3)
     corpus = MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)

@@ -21,7 +21,6 @@ Not run here: file names were read in the repository's listing, fields in its sc
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +31,7 @@ from tasks.data.languages import Language
 from tasks.data.options import selected_languages
 from tasks.data.records import Text, read_row
 from tasks.data.repository import Repository, files_in
+from tasks.data.text_lines import text_lines
 from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.plugins import TaskError
 from tasks.schema import Pair
@@ -86,12 +86,11 @@ def _question(line: str, where: str) -> _Question:
 
 def _rows(files: Mapping[str, Path]) -> Iterator[dict[str, Pair]]:
     for language, file in files.items():
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                question = _question(line, f"{file}, line {number}")
-                positives, negatives = (
-                    tuple(filter(None, (passage.joined() for passage in passages)))
-                    for passages in (question.positive_passages, question.negative_passages)
-                )
-                for passage in positives:
-                    yield {language: Pair(question.query, passage, negatives)}
+        for number, line in text_lines(file):
+            question = _question(line, f"{file}, line {number}")
+            positives, negatives = (
+                tuple(filter(None, (passage.joined() for passage in passages)))
+                for passages in (question.positive_passages, question.negative_passages)
+            )
+            for passage in positives:
+                yield {language: Pair(question.query, passage, negatives)}

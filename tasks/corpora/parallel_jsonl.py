@@ -23,6 +23,7 @@ from tasks.data.languages import ByLanguage, Language
 from tasks.data.records import Text, read_json_lines
 from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.formats.parallel_writer import Identified, Row
+from tasks.paths import user_path
 from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
 
@@ -48,7 +49,7 @@ def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> Parall
     Raises:
         TaskError: the file does not exist, a line is malformed, or no line has a language.
     """
-    file = path.expanduser()
+    file = user_path(path)
     if not file.is_file():
         raise TaskError(f"corpus 'parallel_jsonl', option 'path': there is no file {file}")
     recipe = "parallel_jsonl " + ("all" if languages is None else " ".join(sorted(set(languages))))

@@ -133,6 +133,20 @@ def readable_parquet(file: Path) -> Iterator[None]:
         raise TaskError(f"{file} is not a readable Parquet file: {error}") from None
 
 
+def text_column(file: Path, name: str, column: Any) -> Any:
+    """Return a column of a Parquet file as texts; whole numbers, such as ids, are written out.
+
+    Raises:
+        TaskError: it holds something else.
+    """
+    kind = column.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    coded = pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)
+    if not (text or coded or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise TaskError(f"{file}, column {name} has the type {kind}: a column of texts is needed")
+    return column.cast(pa.string())
+
+
 def _parquet_records(file: Path, table: Table) -> Iterator[Record]:
     number = 0
     for batch in parquet_batches(file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from tasks.paths import user_path
 from tasks.plugins import TaskError, nearest
 
 
@@ -14,7 +15,7 @@ def local_folder(benchmark: str, path: Path, published: str) -> Path:
     Raises:
         TaskError: `path` is not a folder.
     """
-    path = path.expanduser()
+    path = user_path(path)
     for folder in (path / published, path / benchmark, path):
         if folder.is_dir():
             return folder

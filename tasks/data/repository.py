@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.data import hub
-from tasks.data.columns import readable_parquet
+from tasks.data.columns import readable_parquet, text_column
+from tasks.paths import user_path
 from tasks.plugins import TaskError
 
 BATCH_ROWS = 2048
@@ -37,8 +37,8 @@ def files_in(corpus: str, path: Path | None, source: Repository, folder: str, pa
         TaskError: the local copy has no such file, or the download fails.
     """
     matching = [f"{folder}/{pattern}"]
-    root = path.expanduser() if path else hub.dataset_folder(source.name, source.revision, matching)
-    files = sorted((root / folder).glob(pattern))
+    root = user_path(path) if path else hub.dataset_folder(source.name, source.revision, matching)
+    files = sorted(file for file in (root / folder).glob(pattern) if file.is_file())
     if not files:
         raise TaskError(f"'{corpus}' needs files {root / folder / pattern}: copy them from {source.name}")
     return files
@@ -57,7 +57,7 @@ def parquet_texts(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tup
             if missing:
                 raise TaskError(f"{file} has the columns {', '.join(table.schema_arrow.names)}, but not {missing[0]}")
             for batch in table.iter_batches(BATCH_ROWS, columns=list(columns)):
-                values = (batch[column].cast(pa.string()).to_pylist() for column in columns)
+                values = (text_column(file, column, batch[column]).to_pylist() for column in columns)
                 for row in zip(*values, strict=True):
                     texts = tuple((text or "").strip() for text in row)
                     if all(texts):

@@ -20,6 +20,8 @@ from tasks.plugins import TaskError
 BATCH_ROWS = 4096
 _SCHEMA = pa.schema({"text": pa.string()})
 _TEXTS, _PLACES, _EMPTY, _NUMBERS = "texts.arrow", "places", "empty", "numbers"
+_MOST_DIGITS = 9
+"""Of an id: the table of places has four bytes for every number up to the largest one."""
 
 
 class TextById:
@@ -50,7 +52,8 @@ class TextById:
             TaskError: the file lacks an id.
         """
         places = self._places.values
-        known = (keys < len(places)) & (places[np.minimum(keys, len(places) - 1)] >= 0)
+        known = keys < len(places)
+        known[known] = places[keys[known]] >= 0
         if not known.all():
             self.text(int(keys[~known][0]))
         return np.isin(keys, self._empty.values, invert=True)
@@ -90,7 +93,10 @@ def converted_numbers(name: str, file: Path, *, columns: int) -> tuple[MappedArr
                     convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pa.int32())),
                 )
                 for batch in reader:
-                    np.stack([column.to_numpy() for column in batch.columns], axis=1).tofile(out)
+                    rows = np.stack([column.to_numpy() for column in batch.columns], axis=1)
+                    if rows.min(initial=0) < 0:
+                        raise TaskError(f"{file} holds the number {rows.min()}: ids are 0 or more")
+                    rows.tofile(out)
             except pa.ArrowInvalid as error:
                 raise TaskError(f"{file} is not {columns} columns of numbers: {error}") from None
 
@@ -116,7 +122,7 @@ def _batches(file: Path) -> Iterator[list[tuple[int, str]]]:
     batch = []
     for number, line in text_lines(file):
         key, tab, text = line.partition("\t")
-        if not tab or not key.isascii() or not key.isdigit():
+        if not tab or not key.isascii() or not key.isdigit() or len(key) > _MOST_DIGITS:
             raise TaskError(f"{file}, line {number}: {line[:40]!r} is not a number, a tab and a text")
         batch.append((int(key), text.strip()))
         if len(batch) == BATCH_ROWS:

@@ -18,6 +18,7 @@ from tasks.plugins import TaskError
 _BYTE_ORDER_MARK = "\ufeff"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LFS_POINTER = b"version https://git-lfs.github.com/"
+_WEB_PAGE = (b"<!doctype html", b"<html")
 _JOINED_LINES = 1000
 """Maximum lines in a quoted field; beyond that the quote counts as unclosed."""
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\n]*))(\t|\Z)')
@@ -29,7 +30,7 @@ def text_lines(file: Path) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and text of each line, without line ends and without a byte order mark.
 
     Raises:
-        TaskError: the file is damaged, a Git LFS pointer, or not UTF-8; names the file.
+        TaskError: the file is damaged, a Git LFS pointer, a web page, or not UTF-8; names the file.
     """
     number = 0
     try:
@@ -37,12 +38,20 @@ def text_lines(file: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(stream, start=1):
                 if number == 1:
                     _refuse_other_content(file, line)
-                text = line.decode("utf-8").rstrip("\r\n")
-                yield number, text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text
+                yield number, _text(file, number, line)
     except UnicodeDecodeError:
         raise TaskError(f"{file}, line {number} is not UTF-8: convert the file to UTF-8") from None
     except (OSError, pa.ArrowException) as error:
         raise TaskError(f"{file} cannot be read ({error}): bring a whole copy") from None
+
+
+def _text(file: Path, number: int, line: bytes) -> str:
+    if b"\0" in line:
+        raise TaskError(
+            f"{file}, line {number} holds zero bytes, as in a file that is damaged or UTF-16: bring it in UTF-8"
+        )
+    text = line.decode("utf-8").rstrip("\r\n")
+    return text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text
 
 
 def separated_rows(file: Path, separator: str) -> Iterator[Row]:
@@ -106,6 +115,8 @@ def refuse_pointer(file: Path, start: bytes) -> None:
 
 def _refuse_other_content(file: Path, line: bytes) -> None:
     refuse_pointer(file, line)
+    if line.lower().startswith(_WEB_PAGE):
+        raise TaskError(f"{file} is a page of a web site and not the data: download the file itself")
     if line.startswith(_UTF_16):
         raise TaskError(f"{file} is UTF-16 and not UTF-8: convert the file to UTF-8")
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.data.columns import Column, Record, Table, id_of, parquet_batches, read_records, text_of
+from tasks.data.columns import Column, Record, Table, id_of, parquet_batches, read_records, text_column, text_of
 from tasks.data.passage_tables import Batches, MappedPool, TwoTextsError, in_batches, memory_mapped
 from tasks.data.text_lines import text_lines
 from tasks.plugins import TaskError
@@ -52,6 +52,7 @@ QRELS = Table(
     headerless=("query", "passage", "score"),
 )
 _TREC_FIELDS = 4
+_HIGHEST_SCORE = 10**6
 
 
 class Queries(NamedTuple):
@@ -151,7 +152,7 @@ def _trec_records(file: Path) -> Iterator[Record]:
 
 def _score(record: Record) -> int:
     value = record.values["score"]
-    if _is_number(str(value)) and float(value) == int(float(value)):
+    if _is_number(str(value)) and float(value).is_integer() and abs(float(value)) <= _HIGHEST_SCORE:
         return int(float(value))
     raise TaskError(f"{record.where}: the score is {value!r}: write a whole number")
 
@@ -176,7 +177,7 @@ def _batches(pool: str, files: Sequence[Path], prefix: str) -> Batches:
 def _passages(file: Path, batch: Any, prefix: str) -> Any:
     """Return the columns `id` and `text` of one batch of a Parquet corpus."""
     names = CORPUS.chosen(batch.schema.names, str(file))
-    columns = {column: _strings(file, name, batch[name]) for column, name in names.items()}
+    columns = {column: text_column(file, name, batch[name]) for column, name in names.items()}
     if columns["id"].null_count:
         raise TaskError(f"{file}: a passage has no {names['id']}")
     text = pc.fill_null(columns["text"], "")
@@ -184,15 +185,6 @@ def _passages(file: Path, batch: Any, prefix: str) -> Any:
         text = pc.binary_join_element_wise(pc.fill_null(columns["title"], ""), text, " ")
     ids = pc.binary_join_element_wise(prefix, pc.utf8_trim_whitespace(columns["id"]), "")
     return pa.record_batch({"id": ids, "text": pc.utf8_trim_whitespace(text)})
-
-
-def _strings(file: Path, name: str, column: Any) -> Any:
-    kind = column.type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    coded = pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)
-    if not (text or coded or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise TaskError(f"{file}, column {name} has the type {kind}: a column of texts is needed")
-    return column.cast(pa.string())
 
 
 def _joined(record: Record) -> str:

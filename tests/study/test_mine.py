@@ -98,6 +98,12 @@ def test_a_corpus_is_named_as_in_a_search_space(folder: Path) -> None:
         ([MODEL, "mmarc"], "unknown corpus 'mmarc': did you mean 'mmarco'"),
         ([MODEL, "{name: factbook, language: th}"], "corpus 'factbook' has no option 'language': did you mean"),
         (["builtin/xlmr-tinx", "factbook"], "there is no built-in backbone 'builtin/xlmr-tinx': did you mean"),
+        ([MODEL, "factbook", "--share", "inf"], "--share inf is refused: write a fraction, such as 0.95"),
+        (
+            [MODEL, "factbook", "--negatives", "9" * 30],
+            "corpus 'factbook' has too few passages in 'ar' for 9+ negatives",
+        ),
+        ([MODEL, "factbook", "--output", "/proc/nothing/x"], "--output /proc/nothing/x cannot be written"),
         ([MODEL, "factbook", "--output", "there"], "there exists: choose another --output"),
         ([MODEL, "factbook", "--pool", "crosslingual"], "--pool crosslingual is refused: allowed are monolingual and"),
     ],

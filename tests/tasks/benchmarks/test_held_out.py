@@ -121,6 +121,8 @@ def test_the_factbook_can_be_held_out_too_and_one_language_is_monolingual_only()
         ({"held_out": 3}, "option 'corpus' has no 'name'"),
         ({"name": "factbook"}, "option 'corpus' has no 'held_out'"),
         ({"name": "factbok", "held_out": 3}, "unknown corpus 'factbok': did you mean 'factbook'?"),
+        ({"name": "factbook", "held_out": "สอง"}, "option 'corpus': held_out is 'สอง': write a whole number of rows"),
+        ({"name": "factbook", "held_out": True}, "option 'corpus': held_out is True: write a whole number of rows"),
         ({"name": "factbook", "held_out": 10**6}, "held_out 1000000: choose from 1 to"),
     ],
 )

@@ -100,6 +100,10 @@ def test_the_folder_is_asked_for_before_any_data_is_read() -> None:
         ("qrels.tsv", QRELS + "q9\tt1\t1\n", r"the qrels judge query 'q9', which no file of queries holds"),
         ("qrels.tsv", QRELS + "q1\tt9\t1\n", r"passage 't9', relevant to query 'q1', is in no pool"),
         ("qrels.tsv", QRELS + "q1\tt2\tดี\n", r"qrels.tsv, line 6: the score is 'ดี': write a whole number"),
+        ("qrels.tsv", QRELS + f"q1\tt2\t{10**30}\n", r"qrels.tsv, line 6: the score is '1000.*': write a whole number"),
+        ("qrels.tsv", QRELS + "q1\tt2\t1e400\n", r"qrels.tsv, line 6: the score is '1e400': write a whole number"),
+        ("th/corpus.jsonl", "\0" * 99, r"th/corpus.jsonl, line 1 holds zero bytes"),
+        ("th/corpus.jsonl", "<!DOCTYPE html>\n<p>404\n", r"th/corpus.jsonl is a page of a web site and not the data"),
         ("qrels.tsv", QRELS + "q1\tt2\n", r"qrels.tsv, line 6 has 2 fields where the first line has 3"),
         (
             "qrels.tsv",
@@ -120,7 +124,22 @@ def test_the_folder_is_asked_for_before_any_data_is_read() -> None:
         ),
         ("zh/corpus.jsonl", "", r"zh/corpus.jsonl holds no passage"),
     ],
-    ids=["query", "passage", "score", "short", "header", "none", "empty", "malformed", "id", "no passage"],
+    ids=[
+        "query",
+        "passage",
+        "score",
+        "30 digits",
+        "1e400",
+        "zeros",
+        "web page",
+        "short",
+        "header",
+        "none",
+        "empty",
+        "malformed",
+        "id",
+        "no passage",
+    ],
 )
 def test_broken_data_is_one_error_with_file_and_line(shared: Path, file: str, content: str, problem: str) -> None:
     (shared / file).write_text(content, encoding="utf-8")

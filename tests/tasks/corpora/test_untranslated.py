@@ -121,6 +121,9 @@ def test_mr_tydi_has_a_row_for_each_passage_that_answers(tmp_path: Path) -> None
         out.write('{"query": "ก"}\n')
     with pytest.raises(TaskError, match=r"train\.jsonl\.gz, line 1, positive_passages: Field required"):
         mr_tydi.load(path=tmp_path, languages=("th",))
+    (folder / "train.jsonl.gz").write_bytes(gzip.compress(json.dumps(question).encode())[:-12])
+    with pytest.raises(TaskError, match=r"train\.jsonl\.gz cannot be read .*: bring a whole copy"):
+        mr_tydi.load(path=tmp_path, languages=("th",))
 
 
 def test_mfaq_has_a_row_for_each_pair_of_a_page(tmp_path: Path) -> None:
@@ -137,6 +140,11 @@ def test_mfaq_has_a_row_for_each_pair_of_a_page(tmp_path: Path) -> None:
 def test_a_parquet_file_without_a_column_is_refused_with_those_it_has(tmp_path: Path) -> None:
     parquet(tmp_path / "pair/train.parquet", [{"query": "ก", "text": "ข"}])
     with pytest.raises(TaskError, match=r"train\.parquet has the columns query, text, but not answer"):
+        natural_questions.load(path=tmp_path)
+    parquet(tmp_path / "pair/train.parquet", [{"query": 1.5, "answer": "ข"}])
+    with pytest.raises(
+        TaskError, match=r"train\.parquet, column query has the type double: a column of texts is needed"
+    ):
         natural_questions.load(path=tmp_path)
     (tmp_path / "pair/train.parquet").write_bytes(b"PAR1")
     with pytest.raises(TaskError, match=r"train\.parquet is not a readable Parquet file"):
