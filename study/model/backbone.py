@@ -30,6 +30,7 @@ from study.model.model_files import (
     BackboneError,
     read_json,
     read_shapes,
+    stated,
     weight_files,
 )
 from study.model.pooling import POOLINGS
@@ -229,7 +230,8 @@ def _heads(heads: Sequence[Head], width: int) -> list[nn.Module]:
 
 def _dense(head: Head) -> Dense:
     settings = read_json(head.path / CONFIG)
-    package, _, activation = settings.get("activation_function", "torch.nn.modules.activation.Tanh").rpartition(".")
+    function = stated(head.path / CONFIG, settings, "activation_function", str) or "torch.nn.modules.activation.Tanh"
+    package, _, activation = function.rpartition(".")
     if activation not in ACTIVATIONS or not package.startswith("torch.nn."):
         raise BackboneError(
             f"{head.path / CONFIG} asks for activation '{activation}': known are {', '.join(sorted(ACTIVATIONS))}"
@@ -245,6 +247,6 @@ def _dense(head: Head) -> Dense:
     try:
         linear = nn.Linear(settings["in_features"], settings["out_features"], bias=settings.get("bias", True))
         linear.load_state_dict({key.removeprefix("linear."): value for key, value in load_file(weights).items()})
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError) as error:
         raise BackboneError(f"{weights} does not fit {CONFIG} beside it: {' '.join(str(error).split())}") from error
     return Dense(linear, ACTIVATIONS[activation]())

@@ -6,11 +6,15 @@ Every problem is a `BackboneError` that names the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from safetensors import SafetensorError, safe_open
 
 from tasks.errors import UserError
+
+Value = TypeVar("Value", str, float, dict[str, Any], list[Any])
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -35,6 +39,8 @@ NATIVE_COPIES = {
 """Where a repository of code was moved into transformers: the copies of its models that need no code."""
 _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "*/model.safetensors")
 _LFS = b"version https://git-lfs"
+_LAYERS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+_SIZES = ("vocab_size", "hidden_size")
 
 
 class Snapshot(NamedTuple):
@@ -73,6 +79,34 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+_EXPECTED: Mapping[type, tuple[str, Any]] = {
+    str: ("a text", str),
+    float: ("a number", (int, float)),
+    dict: ("an object", dict),
+    list: ("a list", list),
+}
+
+
+def stated(path: Path, settings: Mapping[str, Any], key: str, kind: type[Value]) -> Value | None:
+    """Return what a model's file says under a key; None where it says nothing.
+
+    Args:
+        path: the file, for messages.
+        settings: its content.
+        key: one of its keys.
+        kind: what the value must be; numbers are `float`, whole ones too.
+
+    Raises:
+        BackboneError: the value is of another kind.
+    """
+    value: Any = settings.get(key)
+    expected, accepted = _EXPECTED[kind]
+    if value is not None and (not isinstance(value, accepted) or isinstance(value, bool)):
+        raise BackboneError(f"{path}: {key} is {value!r} where {expected} is expected: copy the model again")
+    checked: Value | None = value
+    return checked
+
+
 def read_modules(folder: Path) -> list[Mapping[str, str]] | None:
     """Return the `type` and `path` of each module of a sentence-transformers model, or None without `modules.json`.
 
@@ -84,7 +118,8 @@ def read_modules(folder: Path) -> list[Mapping[str, str]] | None:
         return None
     modules = _read(path)
     if not isinstance(modules, list) or not all(
-        isinstance(module, dict) and {"type", "path"} <= module.keys() for module in modules
+        isinstance(module, dict) and isinstance(module.get("type"), str) and isinstance(module.get("path"), str)
+        for module in modules
     ):
         raise BackboneError(f"{path} is not a list of modules with a type and a path: copy the model again")
     return modules
@@ -93,8 +128,10 @@ def read_modules(folder: Path) -> list[Mapping[str, str]] | None:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BackboneError(f"{path} is not valid JSON ({error}): copy the model again") from None
+    except OSError as error:
+        raise BackboneError(f"{path} cannot be read ({error.strerror}): copy the model again") from None
 
 
 def check_files(root: Path, folder: Path) -> dict[str, Any]:
@@ -109,7 +146,7 @@ def check_files(root: Path, folder: Path) -> dict[str, Any]:
     """
     for pattern in _READ:
         for file in sorted(root.glob(pattern)):
-            if _starts_with(file, _LFS):
+            if file.is_file() and _starts_with(file, _LFS):
                 raise BackboneError(f"{file} is a git-lfs pointer in place of the file: run `git lfs pull`")
     if not (folder / CONFIG).is_file():
         raise BackboneError(_without_config(folder))
@@ -122,14 +159,28 @@ def check_files(root: Path, folder: Path) -> dict[str, Any]:
             f"{folder} has no tokenizer vocabulary (such as tokenizer.json): copy these files too; models that read "
             "characters or bytes cannot be used"
         )
-    for file in weight_files(folder):
-        read_shapes(file)
+    _check_size(folder / CONFIG, settings, [s for file in weight_files(folder) for s in read_shapes(file).values()])
     return settings
 
 
+def _check_size(path: Path, settings: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuse settings of a model that is much larger than its weights, as transformers would build all of it."""
+    largest = max((size for shape in shapes for size in shape), default=0)
+    for key, most in (*((key, len(shapes)) for key in _LAYERS), *((key, largest) for key in _SIZES)):
+        value = stated(path, settings, key, float) or 0
+        if value > most:
+            raise BackboneError(
+                f"{path}: {key} is {value:,}, more than the weights beside it hold ({most:,}): the files are of two "
+                "models, so copy the model again"
+            )
+
+
 def _starts_with(file: Path, prefix: bytes) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(len(prefix)) == prefix
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(prefix)) == prefix
+    except OSError as error:
+        raise BackboneError(f"{file} cannot be read ({error.strerror}): copy the model again") from None
 
 
 def _without_config(folder: Path) -> str:
@@ -141,7 +192,7 @@ def _without_config(folder: Path) -> str:
 
 def _check_code(path: Path, settings: Mapping[str, Any]) -> None:
     """Refuse a model whose class or tokenizer lies in its own folder or another repository."""
-    own: dict[str, Any] = settings.get("auto_map") or {}
+    own = stated(path, settings, "auto_map", dict) or {}
     needed = own.keys() & {"AutoConfig", "AutoModel", "AutoTokenizer"}
     if not needed or settings.get("model_type") in SAME_IN_TRANSFORMERS:
         return
@@ -153,7 +204,7 @@ def _check_code(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _check_kind(folder: Path, settings: Mapping[str, Any]) -> None:
-    kind = settings.get("model_type")
+    kind = stated(folder / CONFIG, settings, "model_type", str)
     if kind == "xmod":
         raise BackboneError(
             f"{folder} is an X-MOD model, which must know the language of each text; the study does not tell it: "
@@ -180,7 +231,11 @@ def weight_files(folder: Path) -> list[Path]:
             f"{folder} has no safetensors, and other weight formats are never loaded: where you trust the model, write "
             "them once with SentenceTransformer(...).save(folder) and name that folder"
         )
-    files = [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+    listed = stated(index, read_json(index), "weight_map", dict) or {}
+    names = {name for name in listed.values() if isinstance(name, str)}
+    if not names:
+        raise BackboneError(f"{index} lists no file: copy the model again")
+    files = [folder / name for name in sorted(names)]
     for file in files:
         if not file.is_file():
             raise BackboneError(f"{file} is missing, but {index.name} lists it: copy the model again")
@@ -193,19 +248,8 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         BackboneError: the file is cut or is something else.
     """
-    return {name: tuple(tensor["shape"]) for name, tensor in _header(file)}
-
-
-def _header(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        try:
-            header = json.loads(stream.read(length) if length < size else b"")
-        except ValueError:
-            raise BackboneError(f"{file} is cut or not a safetensors file: copy it again") from None
-    tensors = [(name, tensor) for name, tensor in header.items() if name != "__metadata__"]
-    whole = 8 + length + max((tensor["data_offsets"][1] for _, tensor in tensors), default=0)
-    if size < whole:
-        raise BackboneError(f"{file} is cut after {size:,} of {whole:,} bytes: copy it again")
-    yield from tensors
+    try:
+        with safe_open(file, "np") as tensors:
+            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118 - no dict
+    except (OSError, SafetensorError) as error:
+        raise BackboneError(f"{file} is cut or not a safetensors file ({error}): copy it again") from None

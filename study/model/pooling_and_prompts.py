@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.config import BUILTIN, TrialConfig, backbone_folder
-from study.model.model_files import BackboneError, check_files, read_json, read_modules, snapshot_of
+from study.model.model_files import (
+    CONFIG,
+    BackboneError,
+    check_files,
+    read_json,
+    read_modules,
+    snapshot_of,
+    stated,
+)
 from study.model.sentence_transformers_files import (
     SENTENCE_TRANSFORMERS,
     Head,
@@ -100,7 +108,7 @@ def resolve(config: TrialConfig) -> Backbone:
     settings = check_files(root, folder)
     family = _family(root)
     pooling = config.pooling or ((family or PAPER).pooling if modules is None else read_pooling(pooling_file))
-    pooling = pooling or ("last" if _reads_left_to_right(settings) else "mean")
+    pooling = pooling or ("last" if _reads_left_to_right(folder / CONFIG, settings) else "mean")
     query_prefix, passage_prefix, assumed = _prompts(root, family, config, with_files=modules is not None)
     if modules is None and not config.pooling:
         assumed.insert(0, f"no sentence-transformers files: assumed {pooling} pooling")
@@ -139,20 +147,22 @@ def _family(root: Path) -> Family | None:
     return next((family for family in FAMILIES if family.words <= words), None)
 
 
-def _reads_left_to_right(settings: Mapping[str, Any]) -> bool:
+def _reads_left_to_right(config: Path, settings: Mapping[str, Any]) -> bool:
     """Return whether only a text's last token has seen all others."""
-    architecture = (settings.get("architectures") or [""])[0]
+    architecture = (stated(config, settings, "architectures", list) or [""])[0]
     return str(architecture).endswith("ForCausalLM") and settings.get("is_causal") is not False
 
 
 def _prompts(root: Path, family: Family | None, config: TrialConfig, *, with_files: bool) -> tuple[str, str, list[str]]:
     """Return the prompts of a query and of a passage, and what was assumed for want of any."""
     path = root / SENTENCE_TRANSFORMERS
-    stated = {name: prompt for name, prompt in (read_json(path).get("prompts") or {}).items() if prompt}
-    for name, prompt in stated.items():
+    prompts = {
+        name: prompt for name, prompt in (stated(path, read_json(path), "prompts", dict) or {}).items() if prompt
+    }
+    for name, prompt in prompts.items():
         if not isinstance(prompt, str):
             raise BackboneError(f"{path} states a prompt '{name}' that is no text: correct it there")
-    query, passage, assumed = _stated_or_assumed(stated, family, with_files=with_files)
+    query, passage, assumed = _stated_or_assumed(prompts, family, with_files=with_files)
     given = config.query_prefix is not None and config.passage_prefix is not None
     return (
         query if config.query_prefix is None else config.query_prefix,
@@ -162,15 +172,15 @@ def _prompts(root: Path, family: Family | None, config: TrialConfig, *, with_fil
 
 
 def _stated_or_assumed(
-    stated: Mapping[str, str], family: Family | None, *, with_files: bool
+    own: Mapping[str, str], family: Family | None, *, with_files: bool
 ) -> tuple[str, str, list[str]]:
-    passage = next((stated[name] for name in ("document", "passage", "corpus") if name in stated), "")
-    if passage or "query" in stated:
-        return stated.get("query", ""), passage, []
+    passage = next((own[name] for name in ("document", "passage", "corpus") if name in own), "")
+    if passage or "query" in own:
+        return own.get("query", ""), passage, []
     if family is None and with_files:
-        other = ", ".join(stated)
+        other = ", ".join(own)
         assumed = f"assumed no prompts; those named {other} can be set with query_prefix and passage_prefix"
-        return "", "", [assumed] if stated else []
+        return "", "", [assumed] if own else []
     family = family or PAPER
     prompts = family.query_prefix, family.passage_prefix
     assumed = f"no stated prompts: assumed {prompts[0]!r} and {prompts[1]!r} as in {family.title}"

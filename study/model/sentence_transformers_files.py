@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study.model.model_files import TOKENIZER_CONFIG, BackboneError, read_json
+from study.model.model_files import CONFIG, TOKENIZER_CONFIG, BackboneError, read_json, stated
 from study.model.pooling import POOLINGS
 
 NUMBERED_FROM_PADDING = {
@@ -75,7 +75,7 @@ def _check_similarity(root: Path, heads: Sequence[Head]) -> None:
     """Refuse embeddings that are not meant to be compared by their cosine."""
     path = root / SENTENCE_TRANSFORMERS
     settings = read_json(path)
-    similarity = settings.get("similarity_fn_name") or "cosine"
+    similarity = stated(path, settings, "similarity_fn_name", str) or "cosine"
     normalized = bool(heads) and heads[-1].kind == "Normalize"
     if similarity != "cosine" and not (similarity == "dot" and normalized):
         raise BackboneError(
@@ -99,16 +99,16 @@ def read_pooling(path: Path | None) -> str:
         missing = "1_Pooling/config.json" if path is None else str(path)
         raise BackboneError(f"the model has a modules.json but no {missing}: copy it too, or set pooling")
     settings = read_json(path)
-    stated = settings.get("pooling_mode") or [
+    given = settings.get("pooling_mode") or [
         key for key, value in settings.items() if key.startswith("pooling_mode_") and value
     ]
-    modes = [stated] if isinstance(stated, str) else stated or ["mean"]
+    modes = [str(mode) for mode in (given if isinstance(given, list) else [given])] or ["mean"]
     names = {name: key for key, pooling in POOLINGS.items() if not pooling.uses_pooler for name in pooling[1:3]}
     if len(modes) != 1 or modes[0] not in names or not settings.get("include_prompt", True):
         known = ", ".join(pooling.mode for pooling in POOLINGS.values() if not pooling.uses_pooler)
         without = "" if settings.get("include_prompt", True) else " without the prompt's tokens"
         raise BackboneError(
-            f"{path} asks for pooling {' and '.join(map(str, modes))}{without}: known are {known}, one at a time and "
+            f"{path} asks for pooling {' and '.join(modes)}{without}: known are {known}, one at a time and "
             "over all tokens; set pooling to train with another"
         )
     return names[modes[0]]
@@ -126,9 +126,11 @@ def read_sentence_bert(folder: Path) -> dict[str, Any]:
     if settings.get("transformer_task") == "feature-extraction":
         asked.remove("transformer_task")
     for key in {"model_args", "model_kwargs"} & asked:
-        asked -= {key} if settings[key].keys() <= _LOADING else set()
-    if "message" in (settings.get("modality_config") or {}):
+        asked -= {key} if (stated(path, settings, key, dict) or {}).keys() <= _LOADING else set()
+    if "message" in (stated(path, settings, "modality_config", dict) or {}):
         asked.add("modality_config: message")
+    for key in _LENGTHS:
+        stated(path, settings, key, float)
     if asked:
         raise BackboneError(f"{path} asks for {', '.join(sorted(asked))}, which the study does not do")
     return settings
@@ -136,16 +138,17 @@ def read_sentence_bert(folder: Path) -> dict[str, Any]:
 
 def token_limit(folder: Path, settings: Mapping[str, Any], sentence_bert: Mapping[str, Any]) -> int:
     """Return how many tokens the model reads: the smallest of all limits that its files state."""
-    tokenizer = read_json(folder / TOKENIZER_CONFIG)
-    limits = [sentence_bert.get("max_seq_length"), tokenizer.get("model_max_length"), _positions(settings)]
+    file = folder / TOKENIZER_CONFIG
+    tokenizer = stated(file, read_json(file), "model_max_length", float)
+    limits = [sentence_bert.get("max_seq_length"), tokenizer, _positions(folder / CONFIG, settings)]
     return int(min(limit for limit in [*limits, 10**9] if limit and limit > 0))
 
 
-def _positions(settings: Mapping[str, Any]) -> int | None:
+def _positions(config: Path, settings: Mapping[str, Any]) -> float | None:
     relative = "relative_attention_num_buckets" in settings  # T5 states n_positions, which do not limit it
-    positions: int | None = settings.get("max_position_embeddings") or (
-        None if relative else settings.get("n_positions")
+    positions = stated(config, settings, "max_position_embeddings", float) or (
+        None if relative else stated(config, settings, "n_positions", float)
     )
     if positions and settings.get("model_type") in NUMBERED_FROM_PADDING:
-        return positions - int(settings.get("pad_token_id") or 0) - 1
+        return positions - (stated(config, settings, "pad_token_id", float) or 0) - 1
     return positions

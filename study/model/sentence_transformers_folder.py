@@ -38,7 +38,7 @@ def export(encoder: Encoder, folder: Path, card: str, language_means: Mapping[st
 
     Args:
         encoder: its weights are written in fp32, adapters merged into them.
-        folder: must not exist; it appears complete or not at all.
+        folder: must not exist; it appears complete or not at all. Its parents are made.
         card: the model card, Markdown.
         language_means: written beside the model as `LANGUAGE_MEANS`, if given.
 
