@@ -13,6 +13,7 @@ from typing import Any
 from study.config import BUILTIN, backbone_folder
 from study.model.pooling_and_prompts import resolve
 from study.results import layout
+from study.results.layout import RecordError
 from study.runtime import resources
 from study.runtime.data_checks import check_data
 from study.space.study_config import StudyConfig
@@ -37,6 +38,8 @@ class Plan:
     is_local: bool
     """Whether this machine does the work, and no cluster."""
     trials_at_once: int
+    """0 if a trial can never run here, which only a dry run accepts; `shortage` says why."""
+    shortage: str
     trials_now: int
     """Trials that fit before an autoscaling cluster has grown."""
     corpora: tuple[Corpus, ...]
@@ -62,23 +65,35 @@ class Plan:
         return f", {self.trials_now} until the cluster has grown: the others wait for its nodes"
 
 
-def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
+def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
     """Check everything that can be checked before a study starts; the cheapest first.
+
+    A dry run downloads nothing. It accepts trials that are too large for this machine or cluster, so that a search
+    space can be checked where it will not run.
 
     Args:
         config: the study.
         folder: the study's folder.
-        download: whether to download the data that is not on this machine; not on a cluster, where the workers do it.
+        dry_run: whether nothing will be started.
 
     Raises:
-        UserError: a logger is not installed, the record has no place, a trial can never run here, a backbone does not
-            exist, or data is missing or cannot serve the trials.
+        UserError: a logger is not installed, the study or its record has no place, a trial can never run here, a
+            backbone does not exist, or data is missing or cannot serve the trials.
     """
     check_loggers(config)
+    layout.check_writable(folder)
     record_url = layout.record_url(folder, config.storage)
+    check_database(record_url)
     is_local = resources.cluster_address() is None
     available = supply()
-    fit = resources.trials_at_once([trial.resources for trial in config.examples], available)
+    fit, shortage = 0, ""
+    try:
+        fit = resources.trials_at_once([trial.resources for trial in config.examples], available)
+    except resources.CapacityError as error:
+        if not dry_run:
+            raise
+        shortage = str(error)
+    download = is_local and not dry_run  # on a cluster the workers do it
     return Plan(
         config=config,
         folder=folder,
@@ -86,10 +101,37 @@ def check(config: StudyConfig, folder: str, *, download: bool) -> Plan:
         supply=available,
         is_local=is_local,
         trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
+        shortage=shortage,
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
-        backbones=check_backbones(config, download=download and is_local),
-        corpora=check_data(config, download=download and is_local),
+        backbones=check_backbones(config, download=download),
+        corpora=check_data(config, download=download),
     )
+
+
+def check_database(url: str) -> None:
+    """Check that a URL is that of a database, and that the package which connects to it is installed.
+
+    Raises:
+        RecordError: it is not.
+    """
+    if url.startswith("sqlite:///"):
+        return
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - only if the record is in another database
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    scheme = url.partition("://")[0]
+    try:
+        make_url(url).get_dialect().import_dbapi()
+    except ImportError as error:
+        raise RecordError(
+            f"storage: a database of '{scheme}' needs the package {error.name}, which is not installed: pip install "
+            f"{error.name}, or write sqlite:///file.db"
+        ) from None
+    except (SQLAlchemyError, ValueError) as error:
+        raise RecordError(
+            f"storage: this is no URL of a '{scheme}' database ({str(error).splitlines()[0]}): write it as "
+            "postgresql://user@host:5432/studies"
+        ) from None
 
 
 def supply() -> resources.Supply:

@@ -175,11 +175,21 @@ def trials_at_once(needs: Iterable[ResourcesConfig], available: Supply) -> int:
     for need in needs:
         fit = available.trials_at_once(need)
         if fit == 0:
-            raise CapacityError(
-                f"resources.workers {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU) is "
-                f"more than fits: {available}, and a worker cannot span nodes; "
-                "lower resources.workers or what a worker takes, or add nodes"
-            )
+            raise CapacityError(_shortage(need, available))
         fewest = min(fewest, fit)
     assert fewest < math.inf, "no trial to run"
     return int(fewest)
+
+
+def _shortage(need: ResourcesConfig, available: Supply) -> str:
+    """Return why a trial can never run here, and what to do."""
+    if need.gpus_per_worker and not any(node.gpus for node in (*available.nodes, *available.grown)):
+        return (
+            f"resources.gpus_per_worker {need.gpus_per_worker:g} is more than fits: {available.where} has no GPU; run "
+            "it where there are GPUs, or set resources.gpus_per_worker to 0"
+        )
+    return (
+        f"resources.workers {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU) is "
+        f"more than fits: {available}, and a worker cannot span nodes; "
+        "lower resources.workers or what a worker takes, or add nodes"
+    )

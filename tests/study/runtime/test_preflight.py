@@ -9,8 +9,9 @@ import pytest
 
 from study.config import TrialConfig
 from study.results import provenance
+from study.results.layout import RecordError, StudyError
 from study.runtime import preflight, resources
-from study.runtime.resources import Node, Supply
+from study.runtime.resources import CapacityError, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -31,7 +32,7 @@ def _cluster_that_can_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_counts_the_trials_that_fit_now_and_once_the_cluster_has_grown(tmp_path: Path) -> None:
-    plan = preflight.check(study({"resources": {"workers": 2}}), str(tmp_path / "ไทย"), download=False)
+    plan = preflight.check(study({"resources": {"workers": 2}}), str(tmp_path / "ไทย"), dry_run=True)
     assert (plan.trials_at_once, plan.trials_now) == (6, 2)
     assert "2 until the cluster has grown" in plan.waiting
     assert plan.record_url == f"sqlite:///{tmp_path}/ไทย/optuna.db"
@@ -39,9 +40,42 @@ def test_a_plan_counts_the_trials_that_fit_now_and_once_the_cluster_has_grown(tm
     assert not (tmp_path / "ไทย").exists()
 
 
+def test_a_dry_run_plans_a_study_that_is_too_large_for_this_machine_and_a_run_refuses_it(tmp_path: Path) -> None:
+    config = study({"resources": {"gpus_per_worker": 1}})
+    plan = preflight.check(config, str(tmp_path), dry_run=True)
+    assert (plan.trials_at_once, plan.trials_now) == (0, 0)
+    assert "the cluster has no GPU" in plan.shortage
+    with pytest.raises(CapacityError) as refusal:
+        preflight.check(config, str(tmp_path), dry_run=False)
+    assert str(refusal.value) == plan.shortage
+
+
+@pytest.mark.parametrize(
+    ("storage", "sentence"),
+    [
+        ("postgresql+nothing://host/studies", r"storage: this is no URL of a 'postgresql\+nothing' database"),
+        ("postgresql://me:secret@host:port/studies", "storage: this is no URL of a 'postgresql' database"),
+        (
+            "mysql+aiomysql://host/studies",
+            "storage: a database of 'mysql\\+aiomysql' needs the package aiomysql, which",
+        ),
+    ],
+)
+def test_a_database_that_nothing_here_can_connect_to_is_refused(storage: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=sentence) as refusal:
+        preflight.check(study({}, storage=storage), str(tmp_path), dry_run=True)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null/x"])
+def test_a_place_that_can_hold_no_study_is_refused(place: str) -> None:
+    with pytest.raises(StudyError, match=f"{place} cannot be written"):
+        preflight.check(study({}), place, dry_run=True)
+
+
 def test_a_plan_never_runs_more_trials_at_once_than_it_has_or_was_asked_for(tmp_path: Path) -> None:
     for keys, at_once in (({"concurrent": 2}, 2), ({"concurrent": 50}, 11), ({}, 11)):
-        assert preflight.check(study({}, **keys), str(tmp_path), download=False).trials_at_once == at_once
+        assert preflight.check(study({}, **keys), str(tmp_path), dry_run=True).trials_at_once == at_once
 
 
 def test_the_trials_that_all_checks_look_at_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,7 +89,7 @@ def test_the_trials_that_all_checks_look_at_are_made_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(TrialConfig, "model_validate", counted)
     config = study({})
     in_parse = len(made)
-    preflight.check(config, str(tmp_path), download=False)
+    preflight.check(config, str(tmp_path), dry_run=True)
     assert in_parse == len(made) > 0
 
 
@@ -64,7 +98,7 @@ def test_a_folder_that_holds_no_model_is_no_backbone(name: str, tmp_path: Path) 
     (tmp_path / "มีไฟล์").mkdir()
     folder = name or str(tmp_path / "มีไฟล์")
     with pytest.raises(UserError, match=r"has no config\.json: name the folder of a"):
-        preflight.check(study({"backbone": folder}), str(tmp_path), download=False)
+        preflight.check(study({"backbone": folder}), str(tmp_path), dry_run=True)
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../ไม่มี", "no such/model"])
@@ -73,7 +107,7 @@ def test_a_name_that_can_be_no_model_of_the_hub_is_refused_without_asking_it(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(UserError, match=rf"^backbone '{name}' is neither a folder on this machine nor the id"):
-        preflight.check(study({"backbone": name}), str(tmp_path), download=False)
+        preflight.check(study({"backbone": name}), str(tmp_path), dry_run=True)
 
 
 def test_this_machine_counts_where_no_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +134,9 @@ def test_bf16_that_a_processor_emulates_is_said_before_a_trial_takes_hours(
     file.write_text(f"model name\t: AMD EPYC\n{cpu_info}\n")
     monkeypatch.setattr(provenance, "_CPU_INFO", file)
     monkeypatch.setattr(resources, "cluster_address", lambda: None)
-    plan = preflight.check(study({"precision": "bf16"}), str(tmp_path), download=False)
+    plan = preflight.check(study({"precision": "bf16"}), str(tmp_path), dry_run=True)
     assert any("no bfloat16 instructions" in note for note in plan.notes) == emulated
-    assert preflight.check(study({"precision": "fp32"}), str(tmp_path), download=False).notes == []
+    assert preflight.check(study({"precision": "fp32"}), str(tmp_path), dry_run=True).notes == []
     on_gpus = {"precision": "bf16", "resources": {"gpus_per_worker": 1}}
     monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(2, 1),)))
-    assert preflight.check(study(on_gpus), str(tmp_path), download=False).notes == []
+    assert preflight.check(study(on_gpus), str(tmp_path), dry_run=True).notes == []

@@ -56,11 +56,17 @@ def test_the_count_is_that_of_placing_workers_one_by_one(sizes: tuple[int, ...])
 
 @pytest.mark.parametrize(
     ("nodes", "wanted"),
-    [([Node(3, 0), Node(3, 0)], need(1, 4)), ([Node(3, 0), Node(3, 0)], need(3, 2)), ([Node(64, 0)], need(1, 1, 1))],
+    [([Node(3, 0), Node(3, 0)], need(1, 4)), ([Node(3, 0), Node(3, 0)], need(3, 2)), ([Node(64, 1)], need(1, 1, 2))],
 )
 def test_a_trial_that_can_never_fit_is_refused_in_a_sentence(nodes: list[Node], wanted: ResourcesConfig) -> None:
     with pytest.raises(CapacityError, match=r"is more than fits: the cluster has .*; lower resources\.workers"):
         trials_at_once([need(1), wanted], Supply("the cluster", tuple(nodes)))
+
+
+def test_a_machine_without_a_gpu_is_said_to_have_none() -> None:
+    sentence = r"gpus_per_worker 1 is more than fits: this machine has no GPU; run it where there are GPUs, or set"
+    with pytest.raises(CapacityError, match=sentence):
+        trials_at_once([need(1, 1, 1)], Supply("this machine", (Node(64, 0),)))
 
 
 def test_of_several_trials_the_largest_decides() -> None:
