@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +14,18 @@ from typing import Any
 import pydantic
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from study.config import TrialConfig
+from study.results import files
 from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
+from tasks.paths import user_path
 
 LOG_WIDTH = 160
 """Width of output that is not a terminal, such as a log file."""
+LONGEST_MESSAGE = 800
+"""Characters of an error; the middle of a longer one is left out."""
 DEFAULT_SPACE = "quickstart"
 DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
 """Folder of all studies."""
@@ -49,27 +51,24 @@ def say(console: Console, *sentences: str | Text) -> None:
         console.print(sentence if isinstance(sentence, Text) else Text(sentence), soft_wrap=not console.is_terminal)
 
 
-def say_list(console: Console, sentences: Sequence[str]) -> None:
-    """Print sentences as a list, wrapped between words on a terminal."""
-    if not console.is_terminal:
-        say(console, *(f"- {sentence}" for sentence in sentences))
-        return
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=1)
-    grid.add_column(overflow="fold")
-    for sentence in sentences:
-        grid.add_row("-", Text(sentence))
-    console.print(grid)
-
-
 @contextmanager
 def refusals() -> Iterator[None]:
     """Print user errors as one sentence and exit with status 2; let other exceptions propagate."""
     try:
         yield
     except UserError as error:
-        say(Console(stderr=True, highlight=False), Text.assemble(("error: ", "bold red"), str(error)))
+        say(Console(stderr=True, highlight=False), Text.assemble(("error: ", "bold red"), one_line(str(error))))
         sys.exit(2)
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that people can read: a value in it may be long, or hold control characters.
+
+    Invisible characters, and those that change the direction of the text, are shown as escapes.
+    """
+    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in message)
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} [...] {line[-half:]}"
 
 
 def program(command: Callable[..., None]) -> typer.Typer:
@@ -108,20 +107,38 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
         raise UserError(f"trial{explain(TrialConfig, error.errors())}") from None
 
 
-def check_output(file: Path, option: str) -> None:
-    """Check that a file can be written, before anything is computed for it.
+def output_file(file: Path | str, option: str) -> Path:
+    """Return a file's absolute path, before anything is computed for it.
 
     Raises:
         UserError: it is a folder, or nothing can be written to its folder.
     """
-    file = file.expanduser().resolve()
+    file = user_path(file).resolve()
+    if file.is_dir():
+        raise UserError(f"{option} {file} cannot be written (it is a folder): name a file")
+    output_folder(file.parent, option, file)
+    return file
+
+
+def output_folder(folder: Path | str, option: str, output: Path | None = None) -> Path:
+    """Return a folder's absolute path, before anything is computed for it.
+
+    Args:
+        folder: it need not exist.
+        option: its option, for messages.
+        output: what will be written into it, for messages; by default the folder itself.
+
+    Raises:
+        UserError: nothing can be written into it.
+    """
+    folder = user_path(folder).resolve()
     try:
-        if file.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=file.parent).close()
+        files.check_writable(folder)
     except OSError as error:
-        raise UserError(f"{option} {file} cannot be written ({error.strerror}): name another file") from None
+        raise UserError(
+            f"{option} {output or folder} cannot be written ({error.strerror}): name another place"
+        ) from None
+    return folder
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

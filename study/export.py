@@ -18,6 +18,7 @@ from study.pages.model_card import model_card
 from study.results import files, layout
 from study.results.layout import StudyError
 from study.results.trial_result import TrialResult
+from tasks.errors import UserError
 
 
 def main(
@@ -39,7 +40,9 @@ def main(
     with cli.refusals():
         source = read_study(study)
         result = _chosen(source, trial)
-        folder = (output or Path(f"{source.name}-{result.number:04d}")).expanduser().resolve()
+        folder = cli.output_folder(output or f"{source.name}-{result.number:04d}", "--output")
+        if folder.exists():
+            raise UserError(f"{folder} exists: choose another --output, or remove it")
         if push:
             hub_upload.create_repository(push)
         _export(source, result, folder, language_means=language_means)

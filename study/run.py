@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,11 +17,15 @@ from study.results import files, layout, provenance
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
 from study.runtime import lock, plan_summary, preflight
+from study.runtime.exit_status import UNFINISHED
 from study.runtime.preflight import Plan
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
+
+if TYPE_CHECKING:
+    from study.runtime.record import Record
 
 LONGEST_NAME = 200
 """Bytes; file systems allow 255, and other files add to it."""
@@ -47,7 +51,7 @@ def main(
     console = cli.console()
     with cli.refusals():
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
-        plan = preflight.check(config, folder, download=not dry_run)
+        plan = preflight.check(config, folder, dry_run=dry_run)
         if dry_run:
             plan_summary.show(plan, console)
         else:
@@ -55,7 +59,7 @@ def main(
 
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
-    config = study_config.load(space or cli.DEFAULT_SPACE)
+    config = study_config.load(cli.DEFAULT_SPACE if space is None else space)
     if name is not None:
         _check_name(name)
     folder = files.join(files.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -69,11 +73,11 @@ def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, 
 def _check_name(name: str) -> None:
     """Refuse a name that is not the name of one folder below the storage."""
     is_component = "/" not in name and name.isprintable() and 0 < len(name.encode()) <= LONGEST_NAME
-    if not is_component or name.startswith("."):
+    if not is_component or name.startswith(".") or name != name.strip():
         shown = name if len(name) <= 40 else f"{name[:40]}…"
         raise StudyNameError(
-            f"--name {shown!r} is refused: a study's name is that of its folder, without '/', control characters or "
-            f"a dot in front, and at most {LONGEST_NAME} bytes long"
+            f"--name {shown!r} is refused: a study's name is that of its folder, without '/', control characters, a "
+            f"dot in front or space at its ends, and at most {LONGEST_NAME} bytes long"
         )
 
 
@@ -96,31 +100,17 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 
 
 def _run(plan: Plan, console: Console) -> int:
-    """Run the trials of a study that have not ended; return the exit status that `study.runtime.summary` documents."""
-    # Imported once the input is checked: torch, Ray and the report's charts take seconds.
-    from study.runtime import cluster, driver, summary  # noqa: PLC0415
+    """Run the trials of a study that have not ended; return the exit status (`study.runtime.exit_status`)."""
+    from study.runtime.record import open_record, storage_failure  # noqa: PLC0415 - imports Optuna
 
     config, folder = plan.config, plan.folder
     interruption = Interruption()
     interruption.install()
     try:
         with lock.exclusive(folder):
+            record = open_record(config, plan.record_url, folder)
             _describe(config, folder)
-            with cluster.running(lambda died: _say_end(console, f"Ray died (its {died} is gone)", folder)):
-                _describe(config, folder, ray_dashboard=cluster.dashboard())
-                console.print(
-                    f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}"
-                )
-                cli.say(console, *plan.notes)
-                record = driver.open_record(config, plan.record_url, folder)
-                interruption.install()  # Ray has installed its own handlers
-                seconds = driver.run(config, record, folder, console, plan.trials_at_once)
-            code = summary.show(config, record.trials(), folder, console, seconds)
-            if code == summary.UNFINISHED:
-                console.print(_resume_hint(folder), soft_wrap=True)
-            elif layout.finished(folder):
-                console.print(Text(f"next: python -m study.compare {shlex.quote(folder)}"), soft_wrap=True)
-            return code
+            return _execute(plan, record, interruption, console)
     except KeyboardInterrupt:
         assert interruption.signal is not None
         _say_end(console, f"interrupted by {interruption.signal.name}", folder)
@@ -128,11 +118,31 @@ def _run(plan: Plan, console: Console) -> int:
     except UserError:
         raise
     except Exception as error:
-        failure = driver.storage_failure(error)
+        failure = storage_failure(error)
         if failure is None:
             raise
         _say_end(console, f"stopped: {failure}; recorded trials are safe", folder)
-        return summary.UNFINISHED
+        return UNFINISHED
+
+
+def _execute(plan: Plan, record: Record, interruption: Interruption, console: Console) -> int:
+    """Start Ray or connect to it, run the trials and print the results; return the exit status."""
+    # Imported once the input is checked and the record is open: torch, Ray and the report's charts take seconds.
+    from study.runtime import cluster, driver, summary  # noqa: PLC0415
+
+    config, folder = plan.config, plan.folder
+    with cluster.running(lambda died: _say_end(console, f"Ray died (its {died} is gone)", folder)):
+        _describe(config, folder, ray_dashboard=cluster.dashboard())
+        console.print(f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}")
+        cli.say(console, *plan.notes)
+        interruption.install()  # Ray has installed its own handlers
+        seconds = driver.run(config, record, folder, console, plan.trials_at_once)
+    code = summary.show(config, record.trials(), folder, console, seconds)
+    if code == UNFINISHED:
+        console.print(_resume_hint(folder), soft_wrap=True)
+    elif layout.finished(folder):
+        console.print(Text(f"next: python -m study.compare {shlex.quote(folder)}"), soft_wrap=True)
+    return code
 
 
 def _describe(config: StudyConfig, folder: str, ray_dashboard: str | None = None) -> None:

@@ -134,7 +134,7 @@ def leading_figures(by_benchmark: Mapping[str, Sequence[Comparison]], metric: st
         benchmark: {f"{figure.setting}/{figure.metric}": figure for one in comparisons for figure in one.overall}
         for benchmark, comparisons in by_benchmark.items()
     }
-    wanted = metric or LEADING
+    wanted = LEADING if metric is None else metric
     chosen = {benchmark: figures[wanted] for benchmark, figures in measured.items() if wanted in figures}
     if metric is None:
         return {benchmark: next(iter(figures.values())) for benchmark, figures in measured.items() if figures} | chosen

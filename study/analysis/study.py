@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,6 +20,8 @@ from study.results.study_record import StudyRecord
 from study.results.trial_result import TrialResult
 from study.space.selection import Objective
 from tasks.schema import Setting
+
+logger = logging.getLogger(__name__)
 
 HYBRID, PAIRWISE, ZERO_SHOT = "hybrid", "pair-level hybrid", "zero-shot"
 SAMPLINGS = ("X-X-mono", "X-Y", "X-X", "En-En", PAIRWISE, HYBRID, ZERO_SHOT)
@@ -52,13 +55,33 @@ class Study:
         return tuple(sorted({name for result in self.results for name in result.benchmarks}))
 
     def positions(self, number: int, benchmark: str) -> pa.Table:
-        """Return a trial's positions of the relevant passages (`tasks.scoring.POSITIONS`)."""
-        return files.read_table(layout.positions_file(layout.trial_folder(self.folder, number), benchmark))
+        """Return a trial's positions of the relevant passages (`tasks.scoring.POSITIONS`).
 
-    def attachment(self, number: int, name: str) -> Any:
-        """Return another JSON file of a trial; None if it has none."""
+        Raises:
+            StudyError: the file is missing or damaged.
+        """
+        file = layout.positions_file(layout.trial_folder(self.folder, number), benchmark)
+        try:
+            return files.read_table(file)
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).partition("\n")[0]
+            raise StudyError(
+                f"{file} cannot be read ({reason}): restore it, or move the folder of trial {number} elsewhere"
+            ) from error
+
+    def attachment(self, number: int, name: str) -> dict[str, Any]:
+        """Return the object in another JSON file of a trial; empty if it has none, or none that can be read."""
         path = files.join(layout.trial_folder(self.folder, number), name)
-        return files.read_json(path) if files.exists(path) else None
+        if not files.exists(path):
+            return {}
+        try:
+            content = files.read_json(path)
+        except (OSError, ValueError):
+            content = None
+        if not isinstance(content, dict):
+            logger.warning("warning: %s is left out: it is not whole JSON", path)
+            return {}
+        return content
 
 
 def read_study(folder: str) -> Study:

@@ -19,11 +19,10 @@ from markupsafe import Markup
 
 from study.analysis.formats import metric_name
 from study.analysis.study import read_study
-from study.analysis.tables import escape_markdown, markdown_list, paragraphs
+from study.analysis.tables import escape_markdown, paragraphs
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent
 from study.pages.content import Content, read_content
-from study.pages.glossary import GLOSSARY, glossary_markdown, terms_in
-from study.results import files
+from study.results import files, layout
 
 REPORT = "report"
 VEGA_LITE = "6.4"
@@ -44,6 +43,7 @@ def write_report(folder: str) -> tuple[str, str]:
         StudyError: no trial of it was measured.
     """
     study = read_study(folder)
+    layout.check_writable(study.folder)
     content = read_content(study)
     paths = files.join(study.folder, f"{REPORT}.html"), files.join(study.folder, f"{REPORT}.md")
     for path, text in zip(paths, (html(content), markdown(content)), strict=True):
@@ -53,9 +53,8 @@ def write_report(folder: str) -> tuple[str, str]:
 
 def html(content: Content) -> str:
     """Return the page."""
-    scripts = (_library(), beside("tables.js"), beside("trials.js"), beside("report.js"))
-    values = {"metric_name": metric_name, "most_trials": MOST_TRIALS, "glossary": GLOSSARY, "terms_in": terms_in}
-    return render("report.html", scripts, c=content, **values)
+    scripts = (_library(), beside("tables.js"), beside("report.js"))
+    return render("report.html", scripts, c=content, metric_name=metric_name, most_trials=MOST_TRIALS)
 
 
 def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
@@ -81,13 +80,12 @@ def beside(name: str) -> str:
 def markdown(content: Content) -> str:
     """Return the report's tables and sentences as Markdown."""
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
-    parts = [f"# {escape_markdown(content.name)}", markdown_list(content.headline), escape_markdown(facts)]
+    parts = [f"# {escape_markdown(content.name)}", escape_markdown(facts)]
     for benchmark in content.benchmarks:
         parts += _benchmark(benchmark)
     parts += ["## Configuration and origins", "What all trials share:", _code(content.shared)]
     parts += [content.settings.markdown(), "The search space:", _code(content.search_space)]
-    parts += [table.markdown() for table in content.origins]
-    return paragraphs([*parts, "## Glossary", glossary_markdown()])
+    return paragraphs([*parts, *(table.markdown() for table in content.origins)])
 
 
 def _code(text: str) -> str:
@@ -98,7 +96,7 @@ def _code(text: str) -> str:
 def _benchmark(content: BenchmarkContent) -> list[str]:
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
     parts = [f"## {escape_markdown(content.name)}", escape_markdown(facts)]
-    parts += [markdown_list([verdict.text for verdict in content.verdicts])]
+    parts += ["\n".join(f"- {escape_markdown(verdict.text)}" for verdict in content.verdicts)]
     if content.unseen:
         parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
     tables = [content.leaderboard, *content.differences, *content.by_language, *content.language_bias]

@@ -5,9 +5,11 @@ A file is written under another name, forced to disk and then renamed: after a c
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from tasks.errors import UserError
+from tasks.paths import user_path
 
 SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """File systems that pyarrow can use."""
@@ -25,21 +28,32 @@ def absolute(folder: str) -> str:
     """Return a URI unchanged and a local path as an absolute one, since workers have another working directory.
 
     Raises:
-        UserError: a URI of an unknown scheme.
+        UserError: a URI of an unknown scheme, or what can be no path on this machine.
     """
     folder = folder.removeprefix("file://")
-    scheme = folder.partition("://")[0]
-    if not is_local(folder) and scheme not in SCHEMES:
+    scheme, _, place = folder.partition("://")
+    if not is_local(folder) and (scheme not in SCHEMES or not place):
         raise UserError(
             f"'{folder}' is refused: write a folder, or a URI that begins with "
             f"{', '.join(f'{known}://' for known in SCHEMES)}"
         )
-    return str(Path(folder).expanduser().resolve()) if is_local(folder) else folder.rstrip("/")
+    return str(user_path(folder).resolve()) if is_local(folder) else folder.rstrip("/")
 
 
 def is_local(folder: str) -> bool:
     """Return whether a folder is a path on this machine (NFS mounts included), not a URI."""
     return "://" not in folder
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written into a local folder, or that it can be made; make nothing.
+
+    Raises:
+        OSError: neither is so; with the reason.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 def join(folder: str, *parts: str) -> str:
@@ -59,18 +73,11 @@ def modified(path: str) -> float:
     return float(filesystem.get_file_info(inner).mtime_ns) / 1e9
 
 
-def written(paths: Sequence[str]) -> list[int | None]:
-    """Return when each of some files of one storage was last written, in nanoseconds; None where there is no file."""
-    if not paths:
-        return []
-    filesystem, _ = fs.FileSystem.from_uri(paths[0])
-    found = filesystem.get_file_info([fs.FileSystem.from_uri(path)[1] for path in paths])
-    return [info.mtime_ns if info.type == fs.FileType.File else None for info in found]
-
-
 def folders(path: str) -> list[str]:
-    """Return the names of the folders in `path`, sorted; none if it does not exist."""
+    """Return the names of the folders in `path`, sorted; none if there is no such folder."""
     filesystem, inner = fs.FileSystem.from_uri(path)
+    if filesystem.get_file_info(inner).type == fs.FileType.File:
+        return []
     entries = filesystem.get_file_info(fs.FileSelector(inner, allow_not_found=True))
     return sorted(info.base_name for info in entries if info.type == fs.FileType.Directory)
 
@@ -86,8 +93,12 @@ def remove(path: str) -> None:
 
 
 def read_bytes(path: str) -> bytes:
-    """Return what a file holds."""
-    filesystem, inner = fs.FileSystem.from_uri(path)
+    """Return what a file holds.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+    """
+    filesystem, inner = _file(path)
     with filesystem.open_input_stream(inner) as stream:
         return bytes(stream.read())
 
@@ -108,14 +119,25 @@ def write_text(path: str, text: str) -> None:
 
 
 def read_table(path: str) -> pa.Table:
-    """Return a Parquet file's table."""
-    filesystem, inner = fs.FileSystem.from_uri(path)
+    """Return a Parquet file's table.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+    """
+    filesystem, inner = _file(path)
     return pq.read_table(inner, filesystem=filesystem)
 
 
 def write_table(path: str, table: pa.Table) -> None:
     """Write a Parquet file, replacing any there."""
     _write(path, lambda filesystem, inner: pq.write_table(table, inner, filesystem=filesystem, compression="zstd"))
+
+
+def _file(path: str) -> tuple[fs.FileSystem, str]:
+    filesystem, inner = fs.FileSystem.from_uri(path)
+    if filesystem.get_file_info(inner).type == fs.FileType.Directory:
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    return filesystem, inner
 
 
 def _write(path: str, write: Callable[[fs.FileSystem, str], None]) -> None:

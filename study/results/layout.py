@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 import pydantic
 
@@ -36,8 +37,6 @@ PROGRESS = "progress.json"
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 _STEP = "step-"
-ResultTimes = dict[int, int]
-"""Trial number -> nanoseconds since 1970."""
 
 
 class RecordError(UserError):
@@ -69,6 +68,21 @@ def record_url(study_folder: str, chosen: str | None) -> str:
             "to a file on this machine (sqlite:////home/me/studies.db)"
         )
     return os.environ[RECORD_ELSEWHERE]
+
+
+def check_writable(study_folder: str) -> None:
+    """Check that a study's folder can be written, if it is on this machine.
+
+    Raises:
+        StudyError: it cannot.
+    """
+    if files.is_local(study_folder):
+        try:
+            files.check_writable(Path(study_folder))
+        except OSError as error:
+            raise StudyError(
+                f"{study_folder} cannot be written ({error.strerror}): make it writable, or choose another folder"
+            ) from None
 
 
 def trial_folder(study_folder: str, number: int) -> str:
@@ -118,7 +132,7 @@ def read_result(folder: str) -> TrialResult | FailedTrial | None:
         return None
     try:
         return parse_result(files.read_bytes(path))
-    except pydantic.ValidationError as error:
+    except (pydantic.ValidationError, IsADirectoryError) as error:
         logger.warning("warning: %s is left out: %s", path, damage(error))
         return None
 
@@ -128,18 +142,17 @@ def write_result(folder: str, result: TrialResult | FailedTrial) -> None:
     files.write_json(files.join(folder, RESULT), result.model_dump(mode="json"))
 
 
-def result_times(study_folder: str) -> ResultTimes:
-    """Return when the result of each trial that ended was written: equal to an earlier answer if none ended since."""
-    trials = [name for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()]
-    times = files.written([files.join(study_folder, TRIALS, name, RESULT) for name in trials])
-    return {int(name): time for name, time in zip(trials, times, strict=True) if time is not None}
-
-
 def finished(study_folder: str) -> list[TrialResult]:
     """Return the results of all trials that were measured, by number."""
-    numbers = sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit())
-    results = (read_result(trial_folder(study_folder, number)) for number in numbers)
-    return [result for result in results if isinstance(result, TrialResult)]
+    results = []
+    for number in sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()):
+        folder = trial_folder(study_folder, number)
+        result = read_result(folder)
+        if result and result.number != number:
+            logger.warning("warning: %s is left out: it is the result of trial %d", folder, result.number)
+        elif isinstance(result, TrialResult):
+            results.append(result)
+    return results
 
 
 def write_study(study_folder: str, record: StudyRecord) -> None:
@@ -160,15 +173,17 @@ def read_study(study_folder: str) -> StudyRecord:
         )
     try:
         return parse_study(files.read_bytes(path))
-    except pydantic.ValidationError as error:
+    except (pydantic.ValidationError, OSError) as error:
         raise StudyError(
             f"{path} cannot be read ({damage(error)}): restore it, or resume the study with its search space, which "
             "writes it again: python -m study.run SPACE --resume --name NAME"
         ) from None
 
 
-def damage(error: pydantic.ValidationError) -> str:
+def damage(error: pydantic.ValidationError | OSError) -> str:
     """Return what is wrong with a stored record, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     problem = error.errors(include_url=False)[0]
     if problem["type"] == "json_invalid":
         return "it is not whole JSON"

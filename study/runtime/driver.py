@@ -7,10 +7,8 @@ import time
 from functools import partial
 from typing import Any
 
-import optuna
 from ray import tune
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from study.results import files, layout
 from study.runtime import loggers, ray_internals
@@ -46,14 +44,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # we print one line; the trace is in the trial's folder
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends the study at once: the record is complete
     ray_internals.survive_memory_monitor()
-    progress = Progress(
-        console,
-        config.objectives[0].metric,
-        searcher.remaining,
-        at_once,
-        searcher.assignment,
-        partial(layout.trial_folder, folder),
-    )
+    progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once, searcher.assignment)
     tuner = tune.Tuner(
         tune.with_resources(partial(run_trial, study_folder=folder), tune.PlacementGroupFactory([DRIVER])),
         tune_config=tune.TuneConfig(
@@ -109,25 +100,6 @@ class ReleaseEnded(tune.Callback):
         if self._ended and time.monotonic() - self._looked > self._EVERY_S:
             ray_internals.release(*self._ended)
             self._looked = time.monotonic()
-
-
-def open_record(config: StudyConfig, url: str, folder: str) -> Record:
-    """Open the record of the study in `folder`, which is stored under the name that the folder had at first."""
-    name = folder.rpartition("/")[2]
-    if files.is_local(folder) and url == layout.record_url(folder, None):  # a file that belongs to this study alone
-        stored = optuna.get_all_study_names(url)
-        name = stored[0] if stored else name  # the folder may have been renamed or copied
-    return Record(config, url, name)
-
-
-def storage_failure(error: BaseException) -> str | None:
-    """Return the first line of the storage error behind `error`, or None if storage did not cause it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, (OSError, SQLAlchemyError)):
-            return str(cause).partition("\n")[0]
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def _dirname(trial: Any) -> str:

@@ -13,11 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from study.config import TrialConfig
+from study.results import files, layout
+from study.results.layout import RecordError
 from study.runtime.sampling import Drawn
 from study.space.fields import flatten
 from study.space.selection import Asha, Hyperband, Median, Stopping
@@ -142,6 +146,37 @@ class Record:
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def open_record(config: StudyConfig, url: str, folder: str) -> Record:
+    """Open the record of the study in `folder`, which is stored under the name that the folder had at first.
+
+    Raises:
+        RecordError: it cannot be opened.
+        SpaceError: the study was started with another search space.
+    """
+    name = folder.rpartition("/")[2]
+    try:
+        if files.is_local(folder) and url == layout.record_url(folder, None):  # a file that belongs to this study alone
+            stored = optuna.get_all_study_names(url)
+            name = stored[0] if stored else name  # the folder may have been renamed or copied
+        return Record(config, url, name)
+    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:  # the last if Optuna's tables are older
+        reason = str(error).partition("\n")[0]
+        raise RecordError(
+            f"the record of the trials in {folder} cannot be opened ({reason}): restore it, or start a study with "
+            "another --name"
+        ) from error
+
+
+def storage_failure(error: BaseException) -> str | None:
+    """Return the first line of the storage error behind `error`, or None if storage did not cause it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (OSError, SQLAlchemyError)):
+            return str(cause).partition("\n")[0]
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _pruner(stopping: Stopping) -> BasePruner:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from study.results import layout
-from study.runtime.summary import UNFINISHED
+from study.runtime.exit_status import UNFINISHED
 from tests.study.faults import ENDS_THE_STUDY, Kind, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
 

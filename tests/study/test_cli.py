@@ -18,7 +18,22 @@ from study.run import LONGEST_NAME
 from tasks.errors import UserError
 
 RUNNER = CliRunner()
-NAMES = ["", ".", "..", "../x", "a/b", "/abs", "new\nline", "tab\t", "bell\x07", ".hidden", "ย" * LONGEST_NAME]
+NAMES = [
+    "",
+    " ",
+    "a ",
+    "\u202eelif",
+    ".",
+    "..",
+    "../x",
+    "a/b",
+    "/abs",
+    "new\nline",
+    "tab\t",
+    "bell\x07",
+    ".hidden",
+    "ย" * LONGEST_NAME,
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
@@ -45,7 +60,7 @@ def test_the_record_lies_in_the_study_s_folder_whatever_that_is_called(name: str
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("storage", ["foo://bucket/x", "ftp://host/x", "htp://x"])
+@pytest.mark.parametrize("storage", ["foo://bucket/x", "ftp://host/x", "htp://x", "s3://"])
 def test_a_uri_that_no_file_system_serves_is_refused(storage: str) -> None:
     with pytest.raises(UserError, match=r"is refused: write a folder, or a URI that begins with s3://"):
         files.absolute(storage)
@@ -65,6 +80,9 @@ def test_a_uri_that_no_file_system_serves_is_refused(storage: str) -> None:
         (["--option", "languages=[]"], "option 'languages': the list is empty"),
         (["--output", "/proc/nothing/result.json"], "--output /proc/nothing/result.json cannot be written"),
         (["--output", "/etc"], "--output /etc cannot be written (it is a folder)"),
+        (["--runs", "/proc/nothing/runs"], "--runs /proc/nothing/runs cannot be written"),
+        (["--output", "ย" * 100], "can be no path on this machine (File name too long)"),
+        (["--setting", "seed=" + "9" * 5000], "is not YAML: Exceeds the limit (4300 digits)"),
     ],
 )
 def test_an_evaluation_refuses_what_it_would_ignore_or_lose(arguments: list[str], sentence: str) -> None:
@@ -72,6 +90,12 @@ def test_an_evaluation_refuses_what_it_would_ignore_or_lose(arguments: list[str]
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_value_that_is_long_or_invisible_does_not_fill_the_terminal_or_change_its_direction() -> None:
+    shown = cli.one_line(f"'{'x' * 10**6}\n\x1b[31m\u202e' is refused: write กรุงเทพ")
+    assert len(shown) < 1000
+    assert shown.endswith(r"\n\x1b[31m\u202e' is refused: write กรุงเทพ")
 
 
 def test_output_that_its_encoding_lacks_is_escaped_and_ends_no_command() -> None:

@@ -130,6 +130,8 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: P
         ([str(tmp_path)], "there is no study in"),
         ([study, "--trial", "7"], "trial 7 of .* has no result: trials with one are 0"),
         ([study, "--output", "there"], "there exists: choose another --output"),
+        ([study, "--output", "there", "--push", "team/retriever"], "there exists: choose another --output"),
+        ([study, "--output", "/proc/nothing/x"], "--output /proc/nothing/x cannot be written"),
     ):
         outcome = export(*arguments)
         assert outcome.exit_code == 2

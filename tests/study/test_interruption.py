@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from study.results import layout
-from study.runtime import summary
+from study.runtime.exit_status import UNFINISHED
 from tests.listeners import Address, listeners
 from tests.study.faults import Kind, below, left_over, of_kind, strike
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
@@ -131,7 +131,7 @@ def test_a_study_whose_ray_dies_says_so_and_how_to_go_on_and_leaves_no_process(
 ) -> None:
     command = f"python -m study.run --resume --name 'ended often' --storage {place[1]}"
     for kind, ended in ended_by_ray.items():
-        assert ended.code == summary.UNFINISHED, ended.output
+        assert ended.code == UNFINISHED, ended.output
         assert f"Ray died (its {kind} is gone); resume with: {command}" in ended.output
         assert "Traceback" not in ended.output
         assert ended.left_over == []

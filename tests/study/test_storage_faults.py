@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from study.results import layout
-from study.runtime import summary
+from study.runtime.exit_status import UNFINISHED
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
 OUTAGE_S = 8
@@ -56,7 +56,7 @@ def test_storage_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_num
         wait_for(checkpoint_of(folder, 1), study)
         filler = fill(disk)
         output = study.communicate()[0]
-    assert study.returncode == summary.UNFINISHED, output
+    assert study.returncode == UNFINISHED, output
     assert "Traceback" not in output
     assert os.strerror(errno.ENOSPC) in output or "disk is full" in output
     assert f"resume with: python -m study.run --resume --name 'cut off' --storage {disk}" in output

@@ -13,10 +13,13 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
-from study.analysis.study import Study
+from study.analysis.study import Study, read_study
 from study.results import layout
-from tests.study.live_study import copy_of
+from study.results.layout import StudyError
+from tests.study.live_study import copy_of, record
+from tests.study.synthetic_study import SPACE
 
 EARLIER = Path(__file__).resolve().parents[2] / "experiments/2026-11-24-xquad-r-split/xquad-r-split"
 """A study written before its files had types; its data and its backbone are not on this machine."""
@@ -116,6 +119,58 @@ def test_a_damaged_result_is_named_and_left_out(synthetic_study: Study, tmp_path
         assert "trials begun" in page("/")
         assert "Hybrid batches against the other ways to sample batches" in page("/report")
         assert errors.read_text("utf-8").count(str(damaged)) == 1
+
+
+def test_a_result_in_the_folder_of_another_trial_is_named_and_left_out(
+    synthetic_study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(copy_of(synthetic_study, tmp_path))
+    shutil.copy(folder / "trials/0003/result.json", folder / "trials/0007/result.json")
+    assert [result.number for result in layout.finished(str(folder))] == [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11]
+    assert caplog.messages[-1:] == [f"warning: {folder}/trials/0007 is left out: it is the result of trial 3"]
+
+
+def test_damaged_examples_are_left_out_and_damaged_positions_are_named(
+    synthetic_study: Study, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(copy_of(synthetic_study, tmp_path))
+    examples, positions = folder / "trials/0000/examples.json", folder / "trials/0000/positions/xquad_r.parquet"
+    for file in (examples, positions):
+        cut_short(file)
+    study = read_study(str(folder))
+    assert study.attachment(0, layout.EXAMPLES) == {}
+    assert caplog.messages[-1:] == [f"warning: {examples} is left out: it is not whole JSON"]
+    with pytest.raises(StudyError, match=f"{positions} cannot be read .*: restore it, or move the folder of trial 0"):
+        study.positions(0, "xquad_r")
+
+
+def test_a_study_is_not_resumed_with_another_search_space_and_keeps_its_own(
+    synthetic_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    folder = Path(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
+    record(str(folder), synthetic_study).set_user_attr("search_space", SPACE)
+    before = (folder / layout.STUDY).read_bytes()
+    other = SPACE | {"objective": "validation/monolingual/map"}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other), "utf-8")
+    refused = command("run", str(tmp_path / "other.yaml"), "--resume", "--name", "study", "--storage", str(tmp_path))
+    assert refused.returncode == 2
+    assert "'objective' is 'validation/monolingual/map' but the study 'study' was started with" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert (folder / layout.STUDY).read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"not a database\n" * 400, bytes(8192)], ids=["text", "zeros"])
+def test_a_damaged_record_of_trials_is_refused_before_ray_starts(
+    synthetic_study: Study, tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    folder = Path(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
+    (folder / layout.RECORD).write_bytes(content)
+    refused = command("run", "--resume", "--name", "study", "--storage", str(tmp_path))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: the record of the trials in {folder} cannot be opened (")
+    assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["report", "compare", "export", "dashboard"])

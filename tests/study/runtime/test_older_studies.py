@@ -14,9 +14,8 @@ from optuna.trial import TrialState
 
 from study.config_values import Schedule
 from study.results import layout
-from study.runtime import driver
 from study.runtime.messages import Assignment
-from study.runtime.record import Record
+from study.runtime.record import Record, open_record
 from study.runtime.searcher import StudySearcher
 from study.space import study_config
 from study.space.strict_yaml import SpaceError
@@ -68,7 +67,7 @@ def test_a_folder_that_was_renamed_or_copied_keeps_its_trials(record_url: str, f
     renamed = tmp_path / "เปลี่ยนชื่อ?"
     shutil.copytree(folder, renamed)
     config = study_config.parse(WRITTEN["study"]["search_space"], WRITTEN["study"]["name"])
-    record = driver.open_record(config, layout.record_url(str(renamed), None), str(renamed))
+    record = open_record(config, layout.record_url(str(renamed), None), str(renamed))
     assert [trial.state.name for trial in record.trials()] == ["COMPLETE", "RUNNING"]
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from study.analysis import leaderboard
 from study.results import files
-from study.runtime import summary
+from study.runtime import exit_status, summary
 from study.space.study_config import parse
 from tests.study.trial_results import trial_result
 
@@ -37,9 +37,9 @@ def trials(*states: TrialState) -> list[Any]:
     ("states", "code"),
     [
         ((ENDED, ENDED, PRUNED), 0),
-        ((ENDED, FAILED, PRUNED), summary.FAILED),
-        ((ENDED, FAILED, RUNNING), summary.UNFINISHED),
-        ((ENDED, ENDED), summary.UNFINISHED),
+        ((ENDED, FAILED, PRUNED), exit_status.FAILED),
+        ((ENDED, FAILED, RUNNING), exit_status.UNFINISHED),
+        ((ENDED, ENDED), exit_status.UNFINISHED),
     ],
 )
 def test_the_exit_code_tells_scripts_whether_trials_failed_or_are_left(
@@ -72,11 +72,8 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
     ]
     monkeypatch.setattr("study.results.layout.finished", lambda _: held)
     monkeypatch.setattr("study.pages.page.write_report", lambda folder: (f"{folder}/report.html", ""))
-    monkeypatch.setattr(summary, "read_study", lambda folder: folder)
-    monkeypatch.setattr(summary, "headline_of", lambda study: [f"The answer of {study}."])
     text = shown(tmp_path, (ENDED, ENDED, ENDED), objective=objective)
     front_table = text[text.index("Pareto front") :]
     assert [line.split()[:2] for line in front_table.splitlines()[3:6]] == [["1", "●"], ["0", "●"], ["2", "0.400"]]
-    assert f"- The answer of {tmp_path}.\n" in text
     front = files.read_json(str(tmp_path / leaderboard.FRONT))["front"]
     assert [trial["number"] for trial in front] == [0, 1]
