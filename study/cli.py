@@ -14,6 +14,7 @@ from typing import Any
 import pydantic
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from study.config import TrialConfig
@@ -49,6 +50,19 @@ def say(console: Console, *sentences: str | Text) -> None:
     """Print sentences, wrapped between words on a terminal; elsewhere each is one line, which tools can search."""
     for sentence in sentences:
         console.print(sentence if isinstance(sentence, Text) else Text(sentence), soft_wrap=not console.is_terminal)
+
+
+def say_list(console: Console, sentences: Sequence[str]) -> None:
+    """Print sentences as a list, wrapped between words on a terminal."""
+    if not console.is_terminal:
+        say(console, *(f"- {sentence}" for sentence in sentences))
+        return
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    for sentence in sentences:
+        grid.add_row("-", Text(sentence))
+    console.print(grid)
 
 
 @contextmanager

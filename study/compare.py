@@ -19,9 +19,10 @@ from study.analysis.best_text import (
 )
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.curves import Curve, read_curves, read_fronts
+from study.analysis.headline import headline
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import read_study
-from study.analysis.tables import Table, escape_markdown, paragraphs
+from study.analysis.tables import Table, escape_markdown, markdown_list, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence
 from study.results import files, layout
 
@@ -52,20 +53,25 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     pairs = choose_pairs(study, baselines)
     by_benchmark = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
     figures = leading_figures(by_benchmark, metric)
+    answer = headline(study, by_benchmark, figures)
+    cli.say(console, Text(study.name, style="bold"))
+    cli.say_list(console, answer)
+    cli.say(console, "In brackets: 95 % intervals. docs/statistics.md says what is tested.")
     curves = {benchmark: read_curves(study, benchmark) for benchmark in figures}
     fronts = {benchmark: read_fronts(study, benchmark) for benchmark in figures}
-    parts = [f"# {escape_markdown(study.name)}: differences between trials"]
+    parts = [f"# {escape_markdown(study.name)}: differences between trials", markdown_list(answer)]
     for benchmark, figure in figures.items():
         sentences = [
             sentence(comparison, figure) for comparison in by_benchmark[benchmark] if figure in comparison.overall
         ]
         sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
         sentences += [front_sentence(front) for front in fronts[benchmark]]
-        cli.say(console, Text(benchmark, style="bold"), "", *sentences, "")
-        parts += [f"## {escape_markdown(benchmark)}", "\n".join(f"- {escape_markdown(line)}" for line in sentences)]
+        cli.say(console, "", Text(benchmark, style="bold"))
+        cli.say_list(console, sentences)
+        parts += [f"## {escape_markdown(benchmark)}", markdown_list(sentences)]
     for benchmark, figure in figures.items():
         tables = list(_tables(by_benchmark[benchmark], curves[benchmark], figure))
-        console.print(*(part for table in tables for part in ("", table)), "", sep="\n")
+        console.print(*(part for table in tables for part in ("", table)), sep="\n")
         parts += [f"## Tables: {escape_markdown(benchmark)}", *(table.markdown() for table in tables)]
     written = {
         "comparisons": [as_data(comparison) for comparisons in by_benchmark.values() for comparison in comparisons],
@@ -74,7 +80,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     }
     files.write_json(files.join(study.folder, f"{COMPARISON}.json"), written)
     files.write_text(files.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
-    console.print(f"written: {files.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
+    console.print(f"\nwritten: {files.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
 
 
 def _tables(comparisons: Sequence[Comparison], curves: Sequence[Curve], figure: Figure) -> Iterator[Table]:

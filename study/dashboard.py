@@ -1,17 +1,11 @@
 """Show a study in the browser, during and after its run: `python -m study.dashboard STUDY`.
 
-One server has the dashboard's own page, the report and optuna-dashboard; TensorBoard runs as a process beside it.
-Everything is read-only: a SQLite record is opened read-only, and only GET and HEAD requests are answered.
+One server has the dashboard's own page, the report, optuna-dashboard and TensorBoard, so one forwarded port shows all.
+Everything is read-only: a SQLite record is opened read-only, and requests that change anything are refused.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from typing import Annotated
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -21,12 +15,12 @@ from rich.console import Console
 
 from study import cli
 from study.cli import Interruption
-from study.pages.dashboard import Site, open_study
-from study.results import files, layout
+from study.pages.dashboard import Site
+from study.pages.live import open_study
+from study.results import files
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-_TENSORBOARD_STOPS_S = 10
 
 
 class PortError(UserError):
@@ -48,9 +42,9 @@ def main(
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
     study, record = open_study(folder)
-    Interruption().install()  # so that SIGTERM too ends TensorBoard
-    with _server(host, port) as server, _tensorboard(folder, host) as tensorboard:
-        server.set_app(Site(folder, study, record, tensorboard, open_to_all=host != LOOPBACK))
+    Interruption().install()
+    with _server(host, port) as server:
+        server.set_app(Site(folder, study, record, open_to_all=host != LOOPBACK))
         if host != LOOPBACK:
             console.print(
                 "[bold yellow]warning:[/] there is no password: everyone who can reach this address can read the study"
@@ -79,36 +73,6 @@ def _server(host: str, port: int) -> WSGIServer:
         raise PortError(
             f"cannot listen on --host {host} --port {port} ({error.strerror}): choose another --port"
         ) from None
-
-
-@contextmanager
-def _tensorboard(folder: str, host: str) -> Iterator[int | None]:
-    """Run TensorBoard on the study's folder; yield its port, or None if the folder is not on this machine."""
-    if not files.is_local(folder):
-        yield None
-        return
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port = int(probe.getsockname()[1])
-    logs = files.join(folder, layout.TENSORBOARD)
-    arguments = ("--logdir", logs, "--host", host, "--port", str(port), "--reload_interval", "5")
-    process = subprocess.Popen(  # noqa: S603 - this interpreter, and no argument is read by a shell
-        [sys.executable, "-m", "tensorboard.main", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        start_new_session=True,  # Ctrl-C reaches this process only, which then ends TensorBoard
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        try:
-            process.wait(_TENSORBOARD_STOPS_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

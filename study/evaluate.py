@@ -5,11 +5,12 @@ One process works without Ray; several are the workers of a trial without traini
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -33,12 +34,13 @@ from study.model.pooling_and_prompts import lines
 from study.results import files
 from study.results.trial_result import Measurement
 from study.runtime import preflight, resources
+from study.runtime.activity import Activity, Heartbeat, duration
 from study.space.strict_yaml import absolute_paths
 from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
 
-WHOLE = {"max_query_tokens": 512, "max_passage_tokens": 512}
-"""Text limits of an evaluation: what encoders commonly read. A trial's shorter limits are for training."""
+LIMITS: dict[str, dict[str, int]] = {"whole": {"max_query_tokens": 512, "max_passage_tokens": 512}, "trial": {}}
+"""Text limits by the value of --limits: what encoders commonly read, or those of a trial, which are shorter."""
 DECIDED = {
     "backbone": "MODEL names it",
     "benchmarks": "use --benchmarks and --option",
@@ -62,6 +64,10 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             help="KEY=VALUE of a trial, as in YAML: precision=bf16. Prefixes are literal: 'query_prefix=query: '."
         ),
     ] = None,
+    limits: Annotated[
+        Literal["whole", "trial"],
+        typer.Option(help="Cut texts at 512 tokens, or where a trial cuts them unless told: at 64 and 256."),
+    ] = "whole",
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     under: Annotated[
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
@@ -79,7 +85,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         runs_folder = cli.output_folder(runs, "--runs") if runs else None
         options = cli.key_values(option or [])
         config = cli.trial_config(
-            WHOLE
+            LIMITS[limits]
             | _settings(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),
@@ -89,8 +95,8 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             }
         )
         if not resources.this_machine().nodes[0].gpus and (note := resources.emulated_bf16(config)):
-            console.print(Text(note), soft_wrap=True)
-        with _bars(console) as advance:
+            cli.say(console, note)
+        with _shown(console) as advance:
             alone = workers == 1
             written = RunFiles(runs_folder, depth) if runs_folder else None
             result = (
@@ -159,15 +165,43 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
+def _shown(console: Console) -> Iterator[Advance]:
+    """Show how far each benchmark is: a bar on a terminal, elsewhere a line every 30 seconds."""
+    with _bars(console) if console.is_terminal else _lines(console) as advance:
+        yield advance
+
+
+@contextmanager
+def _lines(console: Console) -> Iterator[Advance]:
+    began: dict[str, tuple[float, int]] = {}
+    last = Activity("loading model and data")
+
+    def advance(name: str, done: int, total: int) -> None:
+        nonlocal last
+        began.setdefault(name, (time.monotonic(), done))
+        last = Activity(name, done, total)
+
+    def lines() -> list[str]:
+        activity = last
+        at, first = began.get(activity.name, (0.0, 0))
+        rate = (activity.done - first) / (time.monotonic() - at)
+        if not activity.counts or not rate:
+            return [str(activity)]
+        return [f"{activity}, {rate:,.0f} texts/s, {duration((activity.total - activity.done) / rate)} left"]
+
+    with Heartbeat(console, lines):
+        yield advance
+
+
+@contextmanager
 def _bars(console: Console) -> Iterator[Advance]:
-    """Show a bar for each benchmark while it is measured."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def advance(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
+                tasks[name] = bars.add_task(name, total=total or None)
             bars.update(tasks[name], completed=done)
 
         yield advance

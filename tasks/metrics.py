@@ -61,11 +61,41 @@ def accuracy(lists: Lists) -> Values:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("map", "mAP", average_precision, cutoff="optional"),
-        Metric("ndcg", "nDCG", ndcg, cutoff="optional"),
-        Metric("mrr", "MRR", reciprocal_rank, cutoff="optional"),
-        Metric("recall", "Recall", recall, cutoff="required"),
-        Metric("accuracy", "Accuracy", accuracy, names_setting=False),
+        Metric(
+            "map",
+            "mAP",
+            average_precision,
+            cutoff="optional",
+            description="mean of the precision at the position of each answer; higher is better",
+        ),
+        Metric(
+            "ndcg",
+            "nDCG",
+            ndcg,
+            cutoff="optional",
+            description="gain of the answers, discounted by position, over that of the best ranking; higher is better",
+        ),
+        Metric(
+            "mrr",
+            "MRR",
+            reciprocal_rank,
+            cutoff="optional",
+            description="one over the position of the first answer; higher is better",
+        ),
+        Metric(
+            "recall",
+            "Recall",
+            recall,
+            cutoff="required",
+            description="share of the answers that are among the first k; higher is better",
+        ),
+        Metric(
+            "accuracy",
+            "Accuracy",
+            accuracy,
+            names_setting=False,
+            description="share of questions whose first passage is an answer; higher is better",
+        ),
         *LANGUAGE_BIAS,
     )
 }

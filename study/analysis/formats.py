@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 
+from study.config import SEPARATOR
 from study.config_values import Schedule
 from tasks.metrics import known_metric
 from tasks.schema import Setting
@@ -24,6 +25,12 @@ def metric_name(metric: str) -> str:
 def setting_name(setting: str) -> str:
     """Return a setting as prose has it: `cross-lingual` for the key `crosslingual`."""
     return "cross-lingual" if setting == Setting.CROSSLINGUAL else str(setting)
+
+
+def key_name(key: str) -> str:
+    """Return a metric key as prose has it: `validation cross-lingual mAP` for `validation/crosslingual/map`."""
+    *between, metric = key.split(SEPARATOR)
+    return " ".join((*map(setting_name, between), metric_name(metric)))
 
 
 def short_names(backbones: Iterable[str]) -> dict[str, str]:

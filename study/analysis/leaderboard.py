@@ -11,6 +11,7 @@ import numpy.typing as npt
 from study.analysis import formats
 from study.analysis.study import SAMPLINGS, ranked, sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
+from study.config import TrialConfig
 from study.results.trial_result import TrialResult
 from study.space.selection import Objective
 from tasks.metrics import HEADLINE
@@ -38,12 +39,12 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
         cells = (
             setting_cell(result.number),
             *text_cells(names[result.config.backbone], sampling_of(result.config)),
-            *map(setting_cell, (result.config.alpha, result.config.temperature, result.config.seed)),
+            *_settings(result.config, "alpha", "temperature", "seed"),
             number_cell(result.metrics[objective.metric], formats.decimals(objective.metric)),
             *_scores(result, benchmark, columns),
         )
         rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
-    title = f"Trials, best first by {objective.metric}; scores on {benchmark}"
+    title = f"Trials, best first by {objective.metric} (mean over a setting's seeds); scores on {benchmark}"
     return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS)
 
 
@@ -58,13 +59,18 @@ def samplings_table(results: Sequence[TrialResult], objective: Objective, benchm
             for best in ranked(alike, objective)[:1]:
                 cells = (
                     *text_cells(name, sampling, str(len(alike)), str(best.number)),
-                    *map(setting_cell, (best.config.alpha, best.config.temperature)),
+                    *_settings(best.config, "alpha", "temperature"),
                     *_scores(best, benchmark, columns),
                 )
                 rows.append(cells)
     title = f"Ways to sample batches on {benchmark}: the best trial of each by {objective.metric}"
     headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_headings(columns))
     return Table(title, headings, tuple(rows), _TEXTS, keys=2, settings=_SETTINGS)
+
+
+def _settings(config: TrialConfig, *names: str) -> tuple[Cell, ...]:
+    """Return settings of training; dashes for a model that was not trained."""
+    return tuple(setting_cell(getattr(config, name)) if config.steps else number_cell(None) for name in names)
 
 
 def _columns(benchmark: str, results: Sequence[TrialResult]) -> list[tuple[Setting, str]]:
@@ -117,7 +123,7 @@ def front_table(results: Sequence[TrialResult], objectives: Sequence[Objective])
         cells = (
             *text_cells(str(result.number), MARK if marked else ""),
             *text_cells(names[result.config.backbone], sampling_of(result.config)),
-            *map(setting_cell, (result.config.alpha, result.config.temperature)),
+            *_settings(result.config, "alpha", "temperature"),
             *(number_cell(result.metrics[o.metric], formats.decimals(o.metric)) for o in objectives),
         )
         rows.append(tuple(cell._replace(strong=marked) for cell in cells))

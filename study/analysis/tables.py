@@ -105,6 +105,11 @@ def escape_markdown(text: str) -> str:
     return " ".join(text.split())
 
 
+def markdown_list(sentences: Sequence[str]) -> str:
+    """Return sentences as a list in Markdown."""
+    return "\n".join(f"- {escape_markdown(sentence)}" for sentence in sentences)
+
+
 def paragraphs(parts: Sequence[str]) -> str:
     """Return Markdown parts separated by empty lines."""
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

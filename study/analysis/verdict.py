@@ -22,7 +22,7 @@ def sentence(comparison: Comparison, figure: Figure) -> str:
     difference, (group, baseline) = comparison.overall[figure], comparison.pair
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone_name}, {baseline.label}"
     return (
-        f"{_trained(comparison)}: {group.label} {_judged(difference, other, figure)}, {_p_text(difference.p)}. "
+        f"{trained(comparison)}: {group.label} {_judged(difference, other, figure)}, {_p_text(difference.p)}. "
         f"{_test(difference)}.{_left_out(comparison)}{_unequal(comparison)}"
     )
 
@@ -53,7 +53,7 @@ def title(comparison: Comparison) -> str:
     """Return the names of the two groups."""
     group, baseline = comparison.pair
     own = "" if baseline.backbone == group.backbone else f"{baseline.backbone_name}, "
-    return f"{_trained(comparison)}: {group.label} against {own}{baseline.label}"
+    return f"{trained(comparison)}: {group.label} against {own}{baseline.label}"
 
 
 def differences_table(comparison: Comparison) -> Table:
@@ -118,7 +118,7 @@ def _group_data(group: Group) -> dict[str, Any]:
     }
 
 
-def _trained(comparison: Comparison) -> str:
+def trained(comparison: Comparison) -> str:
     """Return the backbone, and the settings at which it was trained if the study has others."""
     return f"{comparison.pair.group.backbone_name}{f' at {comparison.at}' if comparison.at else ''}"
 
@@ -127,7 +127,7 @@ def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
     questions, freedom = f"{difference.questions} questions", f"{difference.freedom:.3g} degrees of freedom"
     if difference.method is Method.QUESTIONS:
-        return f"Tested over {questions}; with one seed each, noise between seeds is unknown"
+        return f"Tested over {questions}; with one seed, noise between seeds is unknown"
     if difference.seeds == (0, 0):
         return f"Tested over {questions}; neither was trained"
     a, b = difference.seeds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from study.analysis.best_text import best_tables, curve_sentence, front_sentence
@@ -97,7 +97,7 @@ def read_benchmark(
     return BenchmarkContent(
         name=name,
         facts=_benchmark_facts(best[0].benchmarks[name]),
-        leaderboard=trials_table(results, study.objective, name),
+        leaderboard=_figures_first(trials_table(results, study.objective, name)),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
         by_language=tuple(languages_table(each, figure) for each in led if figure),
@@ -114,6 +114,24 @@ def read_benchmark(
         unseen=tuple(sorted(unseen)),
         languages=languages,
         examples=list(_examples(study, groups, name)),
+    )
+
+
+def _figures_first(table: Table) -> Table:
+    """Return a table of trials with the settings after the figures, as a phone shows the first few columns.
+
+    Settings that all trials share are in its title instead.
+    """
+    texts = {heading: {row[place].text for row in table.rows} for place, heading in enumerate(table.headings)}
+    shared = {name for name in table.settings if len(table.rows) > 1 and len(texts[name]) == 1}
+    shown = [place for place, heading in enumerate(table.headings) if heading not in shared]
+    order = sorted(shown, key=lambda place: table.headings[place] in table.settings)
+    common = [f"{heading} {next(iter(texts[heading]))}" for heading in table.headings if heading in shared]
+    return replace(
+        table,
+        title="; all have ".join((table.title, *([", ".join(common)] if common else []))),
+        headings=tuple(table.headings[place] for place in order),
+        rows=tuple(tuple(row[place] for place in order) for row in table.rows),
     )
 
 

@@ -5,7 +5,7 @@ Legends are on the page, not in the charts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
@@ -49,7 +49,13 @@ _CONFIG = {
         "titlePadding": 8,
     },
     "axisQuantitative": {"tickCount": 6},
-    "title": {"color": "var(--ink)", "fontSize": 13, "fontWeight": 600, "anchor": "start", "offset": 10},
+    "title": {
+        "color": "var(--ink)",
+        "fontSize": 13,
+        "fontWeight": 600,
+        "anchor": "start",
+        "offset": 10,
+    },
 }
 
 
@@ -68,8 +74,14 @@ def rounded(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def spec(chart: alt.Chart | alt.LayerChart, title: str, height: int = 240) -> Spec:
-    """Return a chart as wide as its place on the page."""
-    sized = chart.properties(title=title, width="container", height=height)
+def extent(values: Iterable[float], *, include: float) -> alt.Scale:
+    """Return a scale over all values and one more: charts that share a title share it, so that they can be compared."""
+    shown = (*values, include)
+    return alt.Scale(domain=[min(shown), max(shown)], nice=True)
+
+
+def spec(chart: alt.Chart | alt.LayerChart, *title: str, height: int = 240) -> Spec:
+    """Return a chart as wide as its place on the page, below the lines of its title."""
+    sized = chart.properties(title=list(title), width="container", height=height)
     drawn: Spec = sized.to_dict(context={"pre_transform": False})
     return drawn | {"config": _CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -10,16 +10,19 @@ from study.analysis import formats
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
-from study.analysis.statistics import LEVEL
+from study.analysis.pairs import Pair
+from study.analysis.statistics import LEVEL, Difference
 from study.analysis.study import Group, differing, sampling_of
 from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
 from study.results.trial_result import TrialResult
 from tasks.metric import Metric
-from tasks.metrics import metric
+from tasks.metrics import higher_is_better, metric
 from tasks.schema import Setting
 
+LOWER = " ↓"
+"""Marks a score of which less is better."""
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
@@ -29,7 +32,8 @@ def alpha_charts(
     """Return, per backbone and setting, a metric against alpha, one point per trial.
 
     Lines connect means over seeds of trials that differ only in alpha and seed; trials whose alpha has a schedule are
-    left out. Curves that are given have a band around their line (`analysis.best_setting.curve_band`).
+    left out. Curves that are given have a band around their line (`analysis.best_setting.curve_band`), drawn within
+    the bounds of the metric.
     """
     charts = []
     for backbone, trials in _by_backbone(results).items():
@@ -49,13 +53,15 @@ def alpha_charts(
                 detail="settings:N",
             )
             line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
-                y=alt.Y("mean(value):Q", title=Figure(setting, metric).name, scale=alt.Scale(zero=False)),
+                y=alt.Y("mean(value):Q", title=None, scale=alt.Scale(zero=False)),
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
-            points = base.mark_point(filled=True, size=44, opacity=0.8).encode(y="value:Q", tooltip=shown)
+            points = base.mark_point(filled=True, size=44, opacity=0.8).encode(
+                y=alt.Y("value:Q", title=None), tooltip=shown
+            )
             layers = [_band(curve) for curve in curves if _is_of(curve, backbone, setting, metric)]
             chart = alt.LayerChart(layer=[*layers, line, points])
-            charts += [style.spec(chart, backbone, height=200)] if rows else []
+            charts += [style.spec(chart, backbone, Figure(setting, metric).name, height=200)] if rows else []
     return charts
 
 
@@ -66,73 +72,93 @@ def _is_of(curve: Curve, backbone: str, setting: Setting, metric: str) -> bool:
 
 
 def _band(curve: Curve) -> alt.Chart:
+    lowest, highest = metric(curve.figure.metric).bounds
     rows = [
-        {"alpha": group.alpha, "low": style.rounded(float(value - half)), "high": style.rounded(float(value + half))}
+        {
+            "alpha": group.alpha,
+            "low": style.rounded(max(float(value - half), lowest)),
+            "high": style.rounded(min(float(value + half), highest)),
+        }
         for group, value, half in zip(curve.groups, curve.values, curve.band, strict=True)
         if not isinstance(group.alpha, Schedule)
     ]
     area = alt.Chart(style.data(rows)).mark_area(opacity=0.15, color=style.SETTING_COLOR[curve.figure.setting])
-    band: alt.Chart = area.encode(x="alpha:Q", y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q")
+    band: alt.Chart = area.encode(x="alpha:Q", y=alt.Y("low:Q", title=None, scale=alt.Scale(zero=False)), y2="high:Q")
     return band
 
 
 def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
-    """Return, per pair, the differences in all metrics between 0 and 1, with their 95 % intervals."""
-    charts = []
-    for comparison in comparisons:
-        rows = [
-            {
-                "score": figure.name,
-                "difference": style.rounded(difference.value),
-                "low": style.rounded(difference.low),
-                "high": style.rounded(difference.high),
-                "p": style.rounded(difference.p),
-                "difference is": f"{'beyond' if difference.p < LEVEL else 'within'} noise",
-            }
-            for figure, difference in comparison.overall.items()
-            if metric(figure.metric).bounds == (0, 1)
-        ]
-        scale = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
-        base = alt.Chart(style.data(rows)).encode(
-            y=alt.Y("score:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
-            color=alt.Color("difference is:N", scale=scale, legend=None),
-            tooltip=style.tooltip("score", "difference", "low", "high", "p"),
-        )
-        x = alt.X("low:Q", title=f"{comparison.pair.group.label} minus {comparison.pair.baseline.label}")
-        interval = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
-        point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
-        zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
-        charts.append(style.spec(zero + interval + point, comparison.pair.group.backbone, height=24 * len(rows)))
-    return charts
+    """Return, per pair, the differences in all metrics between 0 and 1, with their 95 % intervals, on one scale."""
+    shown = [
+        {figure: difference for figure, difference in comparison.overall.items() if _is_share(figure)}
+        for comparison in comparisons
+    ]
+    ends = (end for differences in shown for one in differences.values() for end in (one.low, one.high))
+    scale = style.extent(ends, include=0)
+    return [
+        _forest(comparison.pair, differences, scale) for comparison, differences in zip(comparisons, shown, strict=True)
+    ]
+
+
+def _is_share(figure: Figure) -> bool:
+    return metric(figure.metric).bounds == (0, 1)
+
+
+def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Scale) -> Spec:
+    rows = [
+        {
+            "score": figure.name + LOWER * (not higher_is_better(figure.metric)),
+            "difference": style.rounded(difference.value),
+            "low": style.rounded(difference.low),
+            "high": style.rounded(difference.high),
+            "p": style.rounded(difference.p),
+            "difference is": f"{'beyond' if difference.p < LEVEL else 'within'} noise",
+        }
+        for figure, difference in differences.items()
+    ]
+    color = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
+    base = alt.Chart(style.data(rows)).encode(
+        y=alt.Y("score:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
+        color=alt.Color("difference is:N", scale=color, legend=None),
+        tooltip=style.tooltip("score", "difference", "low", "high", "p"),
+    )
+    interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="difference", scale=scale), x2="high:Q")
+    point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
+    zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
+    backbones = dict.fromkeys((pair.group.backbone, pair.baseline.backbone))
+    title = (" minus ".join(backbones), f"{pair.group.label} minus {pair.baseline.label}")
+    return style.spec(zero + interval + point, *title, height=24 * len(rows))
 
 
 def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
     """Return, per backbone, a metric by query language, one point per group; `names` maps codes to names."""
+    rows: list[Row] = [
+        {
+            "language": names[language],
+            bias.title: style.rounded(value),
+            "batches": group.sampling,
+            "trials": group.label,
+            "backbone": group.backbone,
+        }
+        for group in groups
+        for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, bias.name).items()
+    ]
+    scale = style.extent((row[bias.title] for row in rows), include=0)
     charts = []
-    for backbone in dict.fromkeys(group.backbone for group in groups):
-        rows = [
-            {
-                "language": names[language],
-                bias.title: style.rounded(value),
-                "batches": group.sampling,
-                "trials": group.label,
-            }
-            for group in groups
-            if group.backbone == backbone
-            for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, bias.name).items()
-        ]
+    for backbone in dict.fromkeys(row["backbone"] for row in rows):
+        shown = [row for row in rows if row["backbone"] == backbone]
         chart = (
-            alt.Chart(style.data(rows))
+            alt.Chart(style.data(shown))
             .mark_point(filled=True, size=70, opacity=0.9)
             .encode(
-                x=alt.X(f"{bias.title}:Q", title=bias.title, scale=alt.Scale(zero=True)),
+                x=alt.X(f"{bias.title}:Q", title=None, scale=scale),
                 y=alt.Y("language:N", axis=alt.Axis(title=None, grid=True, ticks=False, domain=False)),
                 color=alt.Color("batches:N", scale=style.SAMPLING_COLOR, legend=None),
                 shape=alt.Shape("batches:N", scale=style.SAMPLING_SHAPE, legend=None),
                 tooltip=style.tooltip("language", "trials", bias.title),
             )
         )
-        charts += [style.spec(chart, backbone, height=22 * len({row["language"] for row in rows}))] if rows else []
+        charts.append(style.spec(chart, backbone, bias.title, height=22 * len({row["language"] for row in shown})))
     return charts
 
 
@@ -172,7 +198,7 @@ def tradeoff_chart(results: Sequence[TrialResult], benchmark: str, metric: str) 
     label = best.mark_text(dx=8, dy=-8, align="left", fontSize=11, color="var(--muted)").encode(
         x=x, y=y, text="label:N"
     )
-    return style.spec(line + points + label, "", height=340)
+    return style.spec(line + points + label, height=340)
 
 
 def pareto(rows: Sequence[Row]) -> list[Row]:
@@ -203,13 +229,13 @@ def learning_charts(
                 .mark_line(strokeWidth=1.5, opacity=0.8, point=alt.OverlayMarkDef(size=14))
                 .encode(
                     x=alt.X("step:Q", title="step"),
-                    y=alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False)),
+                    y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
                     color=alt.Color("batches:N", scale=style.SAMPLING_COLOR, legend=None),
                     detail="trial:N",
                     tooltip=style.tooltip("trial", "alpha", "seed", "step", "value"),
                 )
             )
-            charts += [style.spec(chart, backbone)] if rows else []
+            charts += [style.spec(chart, backbone, formats.key_name(measure))] if rows else []
     return charts
 
 

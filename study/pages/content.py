@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from study.analysis.comparison import compare
+from study.analysis.comparison import Comparison, compare, leading_figures
 from study.analysis.formats import NOTHING
+from study.analysis.headline import headline
 from study.analysis.languages import trial_label
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
@@ -20,6 +21,7 @@ from study.config import TrialConfig
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.pages.chart_style import Spec
+from study.pages.trial_detail import TrialDetail, read_detail
 from study.results.layout import StudyError
 from study.results.trial_result import BackboneRecord, TrialResult
 
@@ -34,6 +36,8 @@ class Content:
     name: str
     facts: dict[str, str]
     objective: str
+    headline: tuple[str, ...]
+    """The answer, in a few sentences."""
     benchmarks: tuple[BenchmarkContent, ...]
     learning: list[Spec]
     samplings: tuple[str, ...]
@@ -48,7 +52,14 @@ class Content:
     """Versions and hardware."""
     trials: dict[int, str]
     """Number -> label, best first."""
+    details: tuple[TrialDetail, ...]
+    """The best trials, best first."""
     source: str
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The text of a trial's number -> the address of its details on the page."""
+        return {str(detail.number): f"#{detail.anchor}" for detail in self.details}
 
 
 def read_content(study: Study) -> Content:
@@ -56,22 +67,27 @@ def read_content(study: Study) -> Content:
     results = study.results
     histories = {result.number: result.training.history for result in results}
     best = ranked(results, study.objective)
+    compared = _compared(study)
+    ordered = [*best, *(result for result in results if result not in best)]
+    differing = _differing(results)
     return Content(
         name=study.name,
         facts=_facts(study),
         objective=study.objective.metric,
-        benchmarks=tuple(_benchmarks(study)),
+        headline=tuple(headline(study, compared, leading_figures(compared))),
+        benchmarks=tuple(_benchmarks(study, compared)),
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
         samplings=tuple(sorted({sampling_of(result.config) for result in results})),
         shared=_yaml(_shared(results)),
-        settings=_settings(results),
+        settings=_settings(results, differing),
         search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),
         origins=(
             _origins("Backbones", {result.number: _backbone(result.backbone) for result in results}),
             _origins("Versions", {result.number: result.versions for result in results}),
             _origins("Hardware", {result.number: result.hardware for result in results}),
         ),
-        trials={result.number: trial_label(result) for result in (*best, *(r for r in results if r not in best))},
+        trials={result.number: trial_label(result) for result in ordered},
+        details=tuple(read_detail(result, study.objective, differing) for result in ordered[:MOST_TRIALS]),
         source=source(),
     )
 
@@ -88,12 +104,16 @@ def _facts(study: Study) -> dict[str, str]:
     }
 
 
-def _benchmarks(study: Study) -> Iterator[BenchmarkContent]:
+def _compared(study: Study) -> dict[str, list[Comparison]]:
+    """Return the comparisons on every benchmark."""
     try:
         pairs = choose_pairs(study)
     except StudyError:
         pairs = []  # zero-shot trials alone, for example; the rest of the report is still useful
-    compared = {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
+    return {benchmark: compare(study, pairs, benchmark) if pairs else [] for benchmark in study.benchmarks}
+
+
+def _benchmarks(study: Study, compared: Mapping[str, Sequence[Comparison]]) -> Iterator[BenchmarkContent]:
     best = representatives(groups_of(study.results), study.objective)
     ordered = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], SAMPLINGS.index(item[0][1])))]
     for benchmark, comparisons in compared.items():
@@ -112,10 +132,14 @@ def _same(config: TrialConfig, other: TrialConfig, name: str) -> bool:
     return bool(getattr(config, name) == getattr(other, name))
 
 
-def _settings(results: Sequence[TrialResult]) -> Table:
-    """Return the settings in which trials differ, one row per trial."""
+def _differing(results: Sequence[TrialResult]) -> list[str]:
+    """Return the names of the settings in which trials differ."""
     shared = _shared(results)
-    names = [name for name in TrialConfig.model_fields if name not in shared]
+    return [name for name in TrialConfig.model_fields if name not in shared]
+
+
+def _settings(results: Sequence[TrialResult], names: Sequence[str]) -> Table:
+    """Return the settings in which trials differ, one row per trial."""
     rows = []
     for result in results:
         settings = result.config.model_dump(mode="json")

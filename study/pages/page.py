@@ -19,9 +19,10 @@ from markupsafe import Markup
 
 from study.analysis.formats import metric_name
 from study.analysis.study import read_study
-from study.analysis.tables import escape_markdown, paragraphs
+from study.analysis.tables import escape_markdown, markdown_list, paragraphs
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent
 from study.pages.content import Content, read_content
+from study.pages.glossary import GLOSSARY, glossary_markdown, terms_in
 from study.results import files, layout
 
 REPORT = "report"
@@ -53,8 +54,9 @@ def write_report(folder: str) -> tuple[str, str]:
 
 def html(content: Content) -> str:
     """Return the page."""
-    scripts = (_library(), beside("tables.js"), beside("report.js"))
-    return render("report.html", scripts, c=content, metric_name=metric_name, most_trials=MOST_TRIALS)
+    scripts = (_library(), beside("tables.js"), beside("trials.js"), beside("report.js"))
+    values = {"metric_name": metric_name, "most_trials": MOST_TRIALS, "glossary": GLOSSARY, "terms_in": terms_in}
+    return render("report.html", scripts, c=content, **values)
 
 
 def render(template: str, scripts: Sequence[str] = (), **values: Any) -> str:
@@ -80,12 +82,13 @@ def beside(name: str) -> str:
 def markdown(content: Content) -> str:
     """Return the report's tables and sentences as Markdown."""
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
-    parts = [f"# {escape_markdown(content.name)}", escape_markdown(facts)]
+    parts = [f"# {escape_markdown(content.name)}", markdown_list(content.headline), escape_markdown(facts)]
     for benchmark in content.benchmarks:
         parts += _benchmark(benchmark)
     parts += ["## Configuration and origins", "What all trials share:", _code(content.shared)]
     parts += [content.settings.markdown(), "The search space:", _code(content.search_space)]
-    return paragraphs([*parts, *(table.markdown() for table in content.origins)])
+    parts += [table.markdown() for table in content.origins]
+    return paragraphs([*parts, "## Glossary", glossary_markdown()])
 
 
 def _code(text: str) -> str:
@@ -96,7 +99,7 @@ def _code(text: str) -> str:
 def _benchmark(content: BenchmarkContent) -> list[str]:
     facts = ", ".join(f"{name} {value}" for name, value in content.facts.items())
     parts = [f"## {escape_markdown(content.name)}", escape_markdown(facts)]
-    parts += ["\n".join(f"- {escape_markdown(verdict.text)}" for verdict in content.verdicts)]
+    parts += [markdown_list([verdict.text for verdict in content.verdicts])]
     if content.unseen:
         parts += [f"Languages in no training corpus (†): {', '.join(content.unseen)}."]
     tables = [content.leaderboard, *content.differences, *content.by_language, *content.language_bias]

@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,15 @@ def modified(path: str) -> float:
     """Return when a file was last written, in seconds since 1970."""
     filesystem, inner = fs.FileSystem.from_uri(path)
     return float(filesystem.get_file_info(inner).mtime_ns) / 1e9
+
+
+def written(paths: Sequence[str]) -> list[int | None]:
+    """Return when each of some files of one storage was last written, in nanoseconds; None where there is no file."""
+    if not paths:
+        return []
+    filesystem, _ = fs.FileSystem.from_uri(paths[0])
+    found = filesystem.get_file_info([fs.FileSystem.from_uri(path)[1] for path in paths])
+    return [info.mtime_ns if info.type == fs.FileType.File else None for info in found]
 
 
 def folders(path: str) -> list[str]:

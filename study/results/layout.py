@@ -37,6 +37,8 @@ PROGRESS = "progress.json"
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 _STEP = "step-"
+ResultTimes = dict[int, int]
+"""Trial number -> nanoseconds since 1970."""
 
 
 class RecordError(UserError):
@@ -140,6 +142,13 @@ def read_result(folder: str) -> TrialResult | FailedTrial | None:
 def write_result(folder: str, result: TrialResult | FailedTrial) -> None:
     """Write a trial's result."""
     files.write_json(files.join(folder, RESULT), result.model_dump(mode="json"))
+
+
+def result_times(study_folder: str) -> ResultTimes:
+    """Return when the result of each trial that ended was written: equal to an earlier answer if none ended since."""
+    trials = [name for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()]
+    times = files.written([files.join(study_folder, TRIALS, name, RESULT) for name in trials])
+    return {int(name): time for name, time in zip(trials, times, strict=True) if time is not None}
 
 
 def finished(study_folder: str) -> list[TrialResult]:

@@ -61,6 +61,10 @@ class Encoding:
     """Scores a passage by its best window (localized relevance matching, arXiv 2112.11031); None scores its start."""
 
 
+Embedded = Callable[[int], None]
+"""Called with the number of texts, or windows, of each batch that was embedded."""
+
+
 class Group(NamedTuple):
     """Passages of equally many windows."""
 
@@ -69,7 +73,13 @@ class Group(NamedTuple):
     passage_NVD: Tensor
 
 
-def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int | None) -> Tensor:
+def encode(
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    kind: Kind,
+    token_budget: int | None,
+    embedded: Embedded | None = None,
+) -> Tensor:
     """Return the float32 unit-norm embeddings (N, D) of this process's texts, in their order, without gradient.
 
     Args:
@@ -77,13 +87,20 @@ def encode(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget:
         texts: any number of texts, even none; repeated ones are encoded once and so get equal embeddings.
         kind: which prefix the encoder adds.
         token_budget: see `Encoding`.
+        embedded: called after every batch.
     """
-    return _embeddings(encoder, encoder.tokenize(texts, kind), token_budget)
+    return _embeddings(encoder, encoder.tokenize(texts, kind), token_budget, embedded)
 
 
-def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, token_budget: int | None) -> Tensor:
+def encode_together(
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    kind: Kind,
+    token_budget: int | None,
+    embedded: Embedded | None = None,
+) -> Tensor:
     """Return the embeddings (N, D) of `texts`, the same in every process, on every process; each encodes its share."""
-    mine = encode(encoder, [texts[i] for i in share(texts)], kind, token_budget)
+    mine = encode(encoder, [texts[i] for i in share(texts)], kind, token_budget, embedded)
     dealt = np.concatenate([share(texts, r) for r in range(world_size())])
     embedding_ND = torch.empty((len(texts), encoder.width), device=encoder.device)
     embedding_ND[torch.from_numpy(dealt)] = gather_rows(mine)
@@ -91,18 +108,23 @@ def encode_together(encoder: TextEncoder, texts: Sequence[str], kind: Kind, toke
 
 
 def encode_passages(
-    encoder: TextEncoder, texts: Sequence[str], encoding: Encoding, kind: Kind = "passage"
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    encoding: Encoding,
+    kind: Kind = "passage",
+    embedded: Embedded | None = None,
 ) -> Iterator[Group]:
     """Yield the embeddings of these passages, grouped by their number of windows.
 
     Each has one window unless `encoding.windows` is set and they are encoded as passages.
     """
     if encoding.windows is None or kind == "query":
-        passage_ND = encode(encoder, texts, kind, encoding.token_budget)
+        passage_ND = encode(encoder, texts, kind, encoding.token_budget, embedded)
         yield Group(np.arange(len(texts)), passage_ND[:, None])
         return
     windows = encoding.windows(texts)
-    window_MD = _embeddings(encoder, [ids for of_text in windows for ids in of_text], encoding.token_budget)
+    token_ids = [ids for of_text in windows for ids in of_text]
+    window_MD = _embeddings(encoder, token_ids, encoding.token_budget, embedded)
     count_N = np.array([len(of_text) for of_text in windows], dtype=np.int64)
     first_N = np.cumsum(count_N) - count_N
     for count in np.unique(count_N):
@@ -116,7 +138,9 @@ def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
     return order[rank() if of_rank is None else of_rank :: world_size()]
 
 
-def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int | None) -> Tensor:
+def _embeddings(
+    encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int | None, embedded: Embedded | None
+) -> Tensor:
     encoder.eval()
     budget = token_budget or best_budget(encoder.device)
     place: dict[tuple[int, ...], int] = {}
@@ -126,4 +150,6 @@ def _embeddings(encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budge
     with torch.no_grad():
         for batch in batches_by_length([len(ids) for ids in distinct], budget):
             embedding_UD[torch.from_numpy(batch)] = encoder.embed([distinct[i] for i in batch])
+            if embedded:
+                embedded(len(batch))
     return embedding_UD[torch.tensor(index_N, dtype=torch.int64, device=encoder.device)]

@@ -29,7 +29,7 @@ from tasks.schema import Benchmark
 EXPORTED_TEXTS = 1000
 """Passages of each language and corpus that the means of an exported model are estimated on."""
 Progress = Callable[[str, int, int], None]
-"""Called with a benchmark's name, the texts encoded so far, and all its texts."""
+"""Called with a benchmark's name, the texts encoded so far, and all its texts; or with another task and 0 of 0."""
 
 
 def load(benchmark: BenchmarkConfig) -> Benchmark:
@@ -55,12 +55,14 @@ def measure(
     measured: list[Evaluation] = []
     digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
     outputs = Outputs(runs, cache_folder() / "evaluations" / digest)
+    if config.centring and progress:
+        progress("means of languages", 0, 0)
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
     extras = Extras(centrings, config.top_lists)
     for benchmark in benchmarks:
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
-            if progress and distributed.rank() == 0:
+            if progress:
                 progress(name, done, total)
 
         measured += evaluate_views(

@@ -18,7 +18,9 @@ from tasks.relevance import Relevance
 from tasks.schema import Benchmark, Rows, Setting
 
 Progress = Callable[[int, int], None]
-"""Called in every process after every block: texts encoded so far by all processes, and texts in total."""
+"""Called in every process: texts encoded so far by all processes, and texts in total.
+
+Exact after every block; within one, after each batch, as if all processes were as far as this one."""
 
 
 class Block(NamedTuple):
@@ -58,7 +60,7 @@ class Stream:
             encoding: how.
             benchmark: whose texts.
             relevance: the relevant passages.
-            progress: called after every block.
+            progress: called after every batch and block.
             sample: pool -> rows that are encoded early, with the relevant passages.
         """
         self._encoder = encoder
@@ -72,7 +74,7 @@ class Stream:
         early = [np.stack([relevance.pool_T, relevance.row_T])]
         early += [np.stack([np.full_like(rows, pool), rows]) for pool, rows in (sample or {}).items()]
         self._early_pool_U, self._early_row_U = np.unique(np.concatenate(early, axis=1), axis=1)
-        self._done = 0
+        self._done = self._in_block = self._block = 0
         self._total = len(relevance.query_row_Q) + sum(len(benchmark.pools[pool].passages) for pool in self.pools)
 
     def queries(self) -> Tensor:
@@ -83,7 +85,9 @@ class Stream:
             texts += self._benchmark.queries[language].texts(rows)
         parts = []
         for span in self._slices(len(texts)):
-            parts.append(encode_together(self._encoder, texts[span], "query", self._encoding.token_budget))
+            self._begin(len(texts[span]))
+            budget = self._encoding.token_budget
+            parts.append(encode_together(self._encoder, texts[span], "query", budget, self._embedded))
             self.advance(len(parts[-1]))
         return torch.cat(parts)
 
@@ -113,15 +117,26 @@ class Stream:
         if self._progress:
             self._progress(self._done, self._total)
 
+    def _begin(self, texts: int) -> None:
+        """Prepare to count the texts of a block."""
+        self._block, self._in_block = texts, 0
+
+    def _embedded(self, texts: int) -> None:
+        """Report the progress within a block; one whose passages have several windows is complete before its end."""
+        self._in_block = min(self._in_block + texts * world_size(), self._block)
+        if self._progress:
+            self._progress(self._done + self._in_block, self._total)
+
     def _others(self, pool: int, rows: Rows) -> Iterator[Block]:
         passages = self._benchmark.pools[pool].passages
         yield from self._encoded(passages.texts(rows), np.full(len(rows), pool), rows)
 
     def _encoded(self, texts: Sequence[str], pool_N: Rows, row_N: Rows) -> Iterator[Block]:
         """Yield this process's share of texts that lie in these pools and rows."""
+        self._begin(len(texts))
         mine = share(texts)
         own, form = [texts[i] for i in mine], self._benchmark.candidate_form
-        for index_N, passage_NVD in encode_passages(self._encoder, own, self._encoding, form):
+        for index_N, passage_NVD in encode_passages(self._encoder, own, self._encoding, form, self._embedded):
             mine_N = mine[index_N]
             for pool in np.unique(pool_N[mine_N]):
                 of_pool = np.flatnonzero(pool_N[mine_N] == pool)

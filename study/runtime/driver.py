@@ -44,7 +44,14 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # we print one line; the trace is in the trial's folder
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends the study at once: the record is complete
     ray_internals.survive_memory_monitor()
-    progress = Progress(console, config.objectives[0].metric, searcher.remaining, at_once, searcher.assignment)
+    progress = Progress(
+        console,
+        config.objectives[0].metric,
+        searcher.remaining,
+        at_once,
+        searcher.assignment,
+        partial(layout.trial_folder, folder),
+    )
     tuner = tune.Tuner(
         tune.with_resources(partial(run_trial, study_folder=folder), tune.PlacementGroupFactory([DRIVER])),
         tune_config=tune.TuneConfig(

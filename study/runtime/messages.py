@@ -2,6 +2,7 @@
 
     searcher -- Assignment --> trial -- Assignment --> workers
     searcher <-- TrainingReport, FinalReport or Failure -- trial <-- TrainingReport -- workers
+    progress <-- Activity (activity.py), by the cluster's internal values -- workers
 
 Ray Tune, and the reports of Ray Train, carry plain dicts: `to_dict` writes them and `from_dict` or `read_report` reads
 them, once on each side. Ray Train pickles a trial's assignment for its workers, which therefore do not parse it again.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from study.config import TrialConfig
 from study.config_sections import VALIDATION
@@ -140,12 +141,3 @@ def unrecorded(
         for row in history
         if row[_STEP] > recorded_step and any(key.startswith(VALIDATION) for key in row)
     ]
-
-
-class EncodingProgress(NamedTuple):
-    """How far the workers of `study.evaluate` are."""
-
-    benchmark: str
-    done: int
-    """Texts encoded so far."""
-    total: int

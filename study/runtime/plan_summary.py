@@ -28,14 +28,15 @@ def show(plan: Plan, console: Console) -> None:
     cli.say(console, *_size(plan))
     console.print()
     cli.say(console, *_data(plan))
-    console.print(Text("\nthe first trial in full", style="bold"))
+    console.print(Text("\na trial in full", style="bold"))
     first = config.examples[0].model_dump(mode="json")
     console.print(Text(yaml.safe_dump(first, sort_keys=False, allow_unicode=True).rstrip()), soft_wrap=True)
 
 
 def _trials(config: StudyConfig) -> str:
     search, goals = config.search, " and ".join(objective.metric for objective in config.objectives)
-    each = f", {search.seeds} seeds for each point" if search.seeds > 1 else ""
+    each = f", {len(search.zero_shot)} of them zero-shot" if search.zero_shot else ""
+    each += f", {search.seeds} seeds for each point" if search.seeds > 1 else ""
     stopping = "" if isinstance(config.scheduler, NoStopping) else f", stopped early by {config.scheduler.name}"
     return f"{search.trials} trials{each}, sampler {search.sampler}{stopping}; the best by {goals}"
 
@@ -66,8 +67,9 @@ def _size(plan: Plan) -> Iterator[str]:
     yield f"a trial takes {takes}; {plan.supply}: {fit}"
     if plan.shortage:
         yield f"the search space is good, but a run would be refused here: {plan.shortage}"
-    steps = [trial.steps for trial in trials]
-    yield f"steps: {_range(steps)} in a trial, at most {max(steps) * search.trials:,} in all"
+    steps = [trial.steps for trial in trials if trial.steps] or [0]
+    most = max(steps) * (search.trials - len(search.zero_shot))
+    yield f"steps: {_range(steps)} in a trial, at most {most:,} in all"
     share = first.batch_size // need.workers
     yield (
         f"negatives per query: {first.negatives_per_query} before masking ({first.batch_size} pairs per step, {share} "

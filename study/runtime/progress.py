@@ -1,32 +1,32 @@
-"""Progress of a running study: one live table on a terminal, one line per event elsewhere."""
+"""Progress of a running study: one live table on a terminal; elsewhere a line per event, and one every 30 seconds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Self
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
+from study import cli
+from study.analysis.formats import decimals, fixed, setting, short_names
+from study.analysis.study import sampling_of
+from study.analysis.tables import Cell, Table, number_cell, setting_cell
 from study.config import TrialConfig
+from study.runtime import ray_internals
+from study.runtime.activity import TRAINING, Activity, Heartbeat, duration
 from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport, read_report
 
 PATIENCE_S = 120
-"""A trial that has not reported for this long is shown as waiting."""
-STYLES = {
-    "waiting": "yellow",
-    "running": "cyan",
-    "evaluating": "cyan",
-    "done": "green",
-    "pruned": "yellow",
-    "failed": "red",
-}
+"""A trial whose workers have told nothing for this long is shown as waiting."""
+ASK_EVERY_S = 1.0
+MOST_LINES = 4
+"""Trials that are shown in a log when several run side by side."""
 
 
 @dataclass
@@ -35,9 +35,12 @@ class Row:
 
     number: int
     config: TrialConfig
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    """By the monotonic clock."""
     seconds: float | None = None
     state: str = "starting"
+    activity: Activity | None = None
+    """What its workers told last."""
     step: int = 0
     loss: float | None = None
     score: float | None = None
@@ -46,6 +49,11 @@ class Row:
     def elapsed(self) -> float:
         """Seconds since the trial started, or that it took."""
         return self.seconds if self.seconds is not None else time.monotonic() - self.started
+
+    @property
+    def doing(self) -> str:
+        """What its workers are doing, or how it ended."""
+        return str(self.activity) if self.activity and self.seconds is None else self.state
 
 
 class Progress(Callback):
@@ -57,29 +65,38 @@ class Progress(Callback):
         trials: how many trials will run.
         at_once: how many run side by side, to estimate the time left.
         assignment_of: returns the assignment behind one of Tune's trial ids.
+        folder_of: returns the folder of a trial by its number.
     """
 
     def __init__(
-        self, console: Console, metric: str, trials: int, at_once: int, assignment_of: Callable[[str], Assignment]
+        self,
+        console: Console,
+        metric: str,
+        trials: int,
+        at_once: int,
+        assignment_of: Callable[[str], Assignment],
+        folder_of: Callable[[int], str],
     ) -> None:
         super().__init__()
         self._console, self._metric, self._trials, self._at_once = console, metric, trials, at_once
-        self._assignment_of = assignment_of
+        self._assignment_of, self._folder_of = assignment_of, folder_of
         self._rows: dict[str, Row] = {}
-        self._started = time.monotonic()
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=2, transient=True)
+        self._started = self._asked = time.monotonic()
+        self._shown = ExitStack()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return no state: Tune pickles callbacks, but a resumed study creates new ones."""
         return {}
 
     def __enter__(self) -> Self:
+        self._shown.enter_context(Heartbeat(self._console, lambda: list(self._lines())))
         if self._console.is_terminal:
-            self._live.start()
+            live = Live(console=self._console, get_renderable=self._table, refresh_per_second=2, transient=True)
+            self._shown.enter_context(live)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._shown.close()
 
     @property
     def seconds(self) -> float:
@@ -89,7 +106,9 @@ class Progress(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as starting."""
         assignment = self._assignment_of(trial.trial_id)
-        self._rows.setdefault(trial.trial_id, Row(assignment.number, assignment.trial))
+        row = self._rows.setdefault(trial.trial_id, Row(assignment.number, assignment.trial, time.monotonic()))
+        row.activity = None
+        ray_internals.forget(self._folder_of(row.number))  # what an earlier attempt told
 
     def on_trial_result(
         self,
@@ -103,7 +122,7 @@ class Progress(Callback):
         row, report = self._rows[trial.trial_id], read_report(result)
         match report:
             case Failure():
-                row.state = "failed"
+                row.state = "unfinished" if report.resumable else "failed"
                 return
             case FinalReport():
                 row.state = "done"
@@ -114,64 +133,80 @@ class Progress(Callback):
         row.score = report.metrics.get(self._metric, row.score)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show trials as waiting that have not started to train for a long time."""
-        for row in self._rows.values():
-            if row.state == "starting" and row.elapsed > PATIENCE_S:
-                row.state = "waiting"
-                if not self._console.is_terminal:
-                    self._console.print(
-                        f"trial {row.number:>3} waits for its workers: processors are taken, or a node has yet to join",
-                        highlight=False,
-                    )
+        """Ask what the workers are doing, and show trials as waiting whose workers have told nothing for long."""
+        now = time.monotonic()
+        if now - self._asked < ASK_EVERY_S:
+            return
+        self._asked = now
+        for row in self._running():
+            row.activity = ray_internals.told(self._folder_of(row.number)) or row.activity
+            if row.activity and row.activity.name == TRAINING:
+                row.step = row.activity.done
+            if row.doing == "starting" and row.elapsed > PATIENCE_S:
+                row.state = "waiting for processors or for a node to join"
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as done, or as pruned if it stopped before its final evaluation."""
         row = self._rows[trial.trial_id]
-        self._end(row, row.state if row.state in {"done", "failed"} else "pruned")
+        self._end(row, row.state if row.state in {"done", "failed", "unfinished"} else "pruned")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Show the trial as failed."""
-        self._end(self._rows[trial.trial_id], "failed")
+        """Show a trial whose driver was lost too often as unfinished: --resume tries it again."""
+        self._end(self._rows[trial.trial_id], "unfinished")
 
     def _end(self, row: Row, state: str) -> None:
         row.state, row.seconds = state, time.monotonic() - row.started
+        ray_internals.forget(self._folder_of(row.number))
         if not self._console.is_terminal:
-            score = "" if row.score is None else f"{self._metric} {row.score:.3f}, "
-            self._console.print(
-                f"trial {row.number:>3} {state}: {_label(row.config)}, {score}{row.elapsed:.0f} s"
-                f" ({self._ended()} of {self._trials})",
-                highlight=False,
-            )
+            config = row.config
+            names = ("alpha", "temperature", "seed") if config.steps else ()
+            settings = "".join(f", {name} {setting(getattr(config, name))}" for name in names)
+            trial = f"{self._name(row)}, {sampling_of(config)}{settings}{self._score(row)}, {row.elapsed:.0f} s"
+            cli.say(self._console, f"trial {row.number:>3} {state}: {trial}; {self._summary()}")
 
-    def _ended(self) -> int:
-        return sum(row.seconds is not None for row in self._rows.values())
+    def _running(self) -> list[Row]:
+        return [row for row in list(self._rows.values()) if row.seconds is None]
 
-    def _table(self) -> Group:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("trial", "backbone", "alpha", "temperature", "step", "loss", self._metric, "state", "seconds"):
-            table.add_column(name, justify="left" if name in {"backbone", "state"} else "right")
-        for row in sorted(self._rows.values(), key=lambda row: row.number):
-            table.add_row(
-                str(row.number),
-                row.config.backbone,
-                f"{row.config.alpha:.3g}",
-                f"{row.config.temperature:.3g}",
-                f"{row.step}/{row.config.steps}",
-                "" if row.loss is None else f"{row.loss:.3f}",
-                "" if row.score is None else f"{row.score:.3f}",
-                Text(row.state, STYLES.get(row.state, "")),
-                f"{row.elapsed:.0f}",
+    def _lines(self) -> Iterator[str]:
+        """Yield what a log shows while trials run."""
+        running = self._running()
+        shown = [f"trial {row.number:>3} {row.doing}{self._score(row)}" for row in running[:MOST_LINES]]
+        yield from shown[:-1]
+        more = len(running) - len(shown)
+        yield "; ".join([*shown[-1:], *([f"{more} more trials run"] if more else []), self._summary()])
+
+    def _table(self) -> Table:
+        headings = ("trial", "backbone", "batches", "alpha", "temperature", "step", "loss", "score", "seconds", "state")
+        rows = tuple(
+            (
+                Cell(str(row.number)),
+                Cell(self._name(row)),
+                Cell(sampling_of(row.config)),
+                *map(setting_cell, (row.config.alpha, row.config.temperature)),
+                Cell(f"{row.step}/{row.config.steps}"),
+                number_cell(row.loss),
+                number_cell(row.score),
+                Cell(f"{row.elapsed:.0f}"),
+                Cell(row.doing, strong=row.seconds is None),
             )
-        return Group(table, Text(self._summary(), "dim"))
+            for row in sorted(self._rows.values(), key=lambda row: (row.seconds is not None, row.number))
+        )
+        title = f"{self._summary()}; the score is {self._metric}"
+        return Table(title, headings, rows, frozenset({"backbone", "batches", "state"}))
+
+    def _name(self, row: Row) -> str:
+        backbone = row.config.backbone
+        return short_names({backbone, *(other.config.backbone for other in list(self._rows.values()))})[backbone]
+
+    def _score(self, row: Row) -> str:
+        return "" if row.score is None else f", {self._metric} {fixed(row.score, decimals(self._metric))}"
 
     def _summary(self) -> str:
-        ended = [row.elapsed for row in self._rows.values() if row.seconds is not None]
-        left = self._trials - len(ended)
-        if not ended:
-            return f"{left} trials to go"
-        seconds = sum(ended) / len(ended) * left / self._at_once
-        return f"{len(ended)} of {self._trials} trials ended; about {seconds / 60:.1f} minutes left"
-
-
-def _label(config: TrialConfig) -> str:
-    return f"{config.backbone} alpha {config.alpha:.3g} temperature {config.temperature:.3g}"
+        rows = list(self._rows.values())
+        ended = [row.elapsed for row in rows if row.seconds is not None]
+        text, left = f"{len(ended)} of {self._trials} trials ended", self._trials - len(ended)
+        if not ended or not left:
+            return text
+        mean = sum(ended) / len(ended)
+        spent = sum(min(row.elapsed, mean) for row in rows if row.seconds is None)
+        return f"{text}, {duration((mean * left - spent) / min(self._at_once, left))} left"

@@ -40,6 +40,7 @@ from ray.util import placement_group_table
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from study.config_sections import ResourcesConfig
+from study.runtime.activity import Activity
 from study.runtime.resources import LOOPBACK
 
 __all__ = [
@@ -49,12 +50,15 @@ __all__ = [
     "Servers",
     "TrialTrainer",
     "TuneController",
+    "forget",
     "listen_on_loopback_only",
     "prepare_to_connect",
     "receive_hub_token",
     "release",
     "shared_hub_token",
     "survive_memory_monitor",
+    "tell",
+    "told",
     "torch_config",
 ]
 
@@ -150,6 +154,26 @@ def receive_hub_token() -> None:
     shared = _internal_kv_get(_hub_token_key())
     if shared and get_token() is None:
         os.environ["HF_TOKEN"] = shared.decode()
+
+
+def tell(trial: str, activity: Activity) -> None:
+    """Let the driver know what this trial's workers are doing."""
+    _internal_kv_put(_activity_key(trial), activity.to_json(), overwrite=True)
+
+
+def told(trial: str) -> Activity | None:
+    """Return what a trial's workers told last; None if they have told nothing since `forget`."""
+    text = _internal_kv_get(_activity_key(trial))
+    return Activity.from_json(text) if text else None
+
+
+def forget(trial: str) -> None:
+    """Remove what a trial's workers told."""
+    _internal_kv_del(_activity_key(trial))
+
+
+def _activity_key(trial: str) -> str:
+    return f"activity of {trial}"
 
 
 def _hub_token_key() -> str:

@@ -34,8 +34,12 @@ def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial])
 
     The trial is drawn from a copy of the study in memory, so that the storage never contains half a trial.
     The trials of a point follow each other: the first draws its values, the others repeat them with the next seeds.
+    Zero-shot trials come first. They have no parameters, and others are drawn as if they were not there.
     """
     search = config.search
+    if number < len(search.zero_shot):
+        return Drawn(dict(search.zero_shot[number]), {}, {})
+    number, earlier = number - len(search.zero_shot), earlier[len(search.zero_shot) :]
     point, repetition = divmod(number, search.seeds)
     copy = optuna.create_study(
         directions=[objective.direction for objective in config.objectives], sampler=_sampler(search, number)

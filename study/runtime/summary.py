@@ -10,7 +10,9 @@ from rich.text import Text
 
 from study import cli
 from study.analysis import leaderboard
+from study.analysis.headline import headline_of
 from study.analysis.leaderboard import samplings_table, trials_table
+from study.analysis.study import read_study
 from study.pages import page
 from study.results import files, layout
 from study.runtime.exit_status import FAILED, UNFINISHED
@@ -34,6 +36,8 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
         if trial.state in {TrialState.FAIL, TrialState.RUNNING}:
             ended = "failed" if trial.state == TrialState.FAIL else "is unfinished"
             cli.say(console, f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}")
+    if results:
+        cli.say_list(console, headline_of(read_study(folder)))
     if report:
         console.print(Text(f"report: {report}"), soft_wrap=True)
     console.print(Text(f"all files: {folder}"), soft_wrap=True)

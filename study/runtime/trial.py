@@ -16,7 +16,8 @@ from study.config_sections import ResourcesConfig, RunFiles
 from study.results import files, layout
 from study.results.trial_result import FailedTrial, Measurement, TrialResult
 from study.runtime import messages, ray_internals
-from study.runtime.messages import Assignment, EncodingProgress, Failure, FinalReport
+from study.runtime.activity import Activity
+from study.runtime.messages import Assignment, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
 
 TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
@@ -116,10 +117,10 @@ def measure_on_workers(
 
 
 def _forward(queue: Queue, progress: Callable[[str, int, int], None]) -> None:
-    """Call `progress` with every message in the queue until None arrives."""
-    message: EncodingProgress | None
-    while (message := queue.get()) is not None:
-        progress(*message)
+    """Call `progress` with every activity in the queue until None arrives."""
+    activity: Activity | None
+    while (activity := queue.get()) is not None:
+        progress(*activity)
 
 
 def _measure(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:

@@ -7,7 +7,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import ray.train
@@ -24,11 +25,12 @@ from study.model.encoder import Encoder
 from study.results import files, layout
 from study.results.trial_result import Clock, CorpusRecord, FailedTrial, Measurement, TrainingProgress, TrialResult
 from study.retrieval.evaluation import Evaluation, evaluate
-from study.retrieval.measurement import encoding, load, measure, measure_backbone, measurement
+from study.retrieval.measurement import Progress, encoding, load, measure, measure_backbone, measurement
 from study.retrieval.question_loss import QuestionLoss
-from study.runtime import checkpoints
+from study.runtime import checkpoints, ray_internals
+from study.runtime.activity import TRAINING, Activity, Teller
 from study.runtime.data_checks import check_metrics, validation_metrics
-from study.runtime.messages import Assignment, EncodingProgress, Failure, TrainingReport
+from study.runtime.messages import Assignment, Failure, TrainingReport
 from study.space.selection import better
 from study.training import checkpoint, memory
 from study.training.corpora import load_for_training
@@ -54,7 +56,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()
     try:
-        result, evaluations = _run(assignment, folder, device)
+        result, evaluations = _run(assignment, folder, device, _teller(partial(ray_internals.tell, folder)))
     except DivergedError as error:  # on all ranks
         if distributed.rank() == 0:
             _fail(assignment, folder, Failure(str(error)))
@@ -88,8 +90,11 @@ def _permanent(error: Exception, config: TrialConfig) -> Failure | None:
     return None
 
 
-def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[TrialResult, list[Evaluation]]:
+def _run(
+    assignment: Assignment, folder: str, device: torch.device, tell: Progress
+) -> tuple[TrialResult, list[Evaluation]]:
     config = assignment.trial
+    tell("loading model and data", 0, 0)
     encoder = load_encoder(config, device)
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
@@ -101,12 +106,12 @@ def _run(assignment: Assignment, folder: str, device: torch.device) -> tuple[Tri
         checkpoints.restore(training, folder)
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()
-        _train(training, Validation(encoder, development, config), folder)
+        _train(training, Validation(encoder, development, config, tell), folder, tell)
         progress = training.progress
         checkpoints.restore_best(training, folder)
     else:
-        progress = TrainingProgress(best_step=0, best_metrics=Validation(encoder, development, config)())
-    evaluations = measure(encoder, config, reported)
+        progress = TrainingProgress(best_step=0, best_metrics=Validation(encoder, development, config, tell)())
+    evaluations = measure(encoder, config, reported, progress=tell)
     clock["measured"] = time.time()
     measured = measurement(config, device, evaluations)
     result = TrialResult(
@@ -126,14 +131,15 @@ def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> 
     Args:
         config: the trial.
         runs: where TREC run files go; None writes none.
-        queue: receives `EncodingProgress` messages.
+        queue: receives what the workers are doing.
     """
-
-    def report(benchmark: str, done: int, total: int) -> None:
-        queue.put(EncodingProgress(benchmark, done, total))
-
     use_cpus(config.resources.cpus_per_worker)
-    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=report)
+    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=_teller(queue.put))
+
+
+def _teller(send: Callable[[Activity], None]) -> Progress:
+    """Return what tells the driver what this group of workers is doing: rank 0 speaks for all."""
+    return Teller(send if distributed.rank() == 0 else lambda _: None)
 
 
 def use_cpus(count: int) -> None:
@@ -149,23 +155,25 @@ def use_cpus(count: int) -> None:
 class Validation:
     """Measures the encoder on the validation benchmark, as often as asked; collective."""
 
-    def __init__(self, encoder: Encoder, benchmark: Benchmark, config: TrialConfig) -> None:
+    def __init__(self, encoder: Encoder, benchmark: Benchmark, config: TrialConfig, tell: Progress) -> None:
         self._encoder, self._benchmark, self._config = encoder, benchmark, config
+        self._progress = partial(tell, VALIDATION)
         self._encoding, self._loss = encoding(encoder, config), QuestionLoss(benchmark)
 
     def __call__(self) -> dict[str, float]:
         """Return the benchmark's metrics and loss, under `validation/...` instead of the benchmark's name."""
-        evaluation, prefix = evaluate(self._encoder, self._benchmark, self._encoding), f"{self._benchmark.name}/"
+        prefix = f"{self._benchmark.name}/"
+        evaluation = evaluate(self._encoder, self._benchmark, self._encoding, progress=self._progress)
         metrics = {f"{VALIDATION}/{key.removeprefix(prefix)}": value for key, value in evaluation.metrics.items()}
         temperature, token_budget = value_at(self._config.temperature, 1.0), self._config.micro_batch_tokens
         loss = self._loss(self._encoder, temperature=temperature, token_budget=token_budget)
         return metrics if math.isnan(loss) else metrics | {f"{VALIDATION}/loss": loss}
 
 
-def _train(training: Training, validation: Validation, folder: str) -> None:
+def _train(training: Training, validation: Validation, folder: str, tell: Progress) -> None:
     config = training.config
     key = f"{VALIDATION}/{config.validation.metric}"
-    for report in training.run():
+    for report in training.run(lambda step: tell(TRAINING, step, config.steps)):
         if not report.due_validation:
             ray.train.report(TrainingReport(training.progress.step, report.metrics).to_dict())
             continue

@@ -122,6 +122,21 @@ def read_points(raw: Any, space: Space, fixed: Values, where: str) -> tuple[Valu
     return tuple(_point(point, space, fixed, f"{where}.{number}") for number, point in enumerate(points, 1))
 
 
+def untrained(space: Space, fixed: Values, where: str) -> tuple[Values, ...]:
+    """Return the values of one trial for each backbone that is fixed or searched, without a step of training.
+
+    Raises:
+        SpaceError: no trial of the study is trained.
+    """
+    if fixed.get("steps") == 0:
+        raise SpaceError(f"{where}: every trial is zero-shot, as 'steps' is 0 under 'trial': remove one of the two")
+    searched = [branch for branches in space for branch in branches if branch.key == "backbone"]
+    if not searched:
+        return ({"steps": 0},)
+    backbones = dict.fromkeys(name for branch in searched for name in branch.distribution.values())
+    return tuple({"steps": 0, "backbone": name} for name in backbones)
+
+
 def _point(raw: Any, space: Space, fixed: Values, where: str) -> Values:
     if not isinstance(raw, Mapping):
         raise SpaceError(f"{where}: {raw!r} is refused: write fields and their values")

@@ -20,7 +20,7 @@ from study.space import fields, selection
 from study.space.distributions import MOST_TRIALS
 from study.space.fields import Values
 from study.space.selection import DEFAULT_OBJECTIVE, NoStopping, Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, read_points, read_space
+from study.space.spaces import Branch, Space, draw, grid, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -36,7 +36,7 @@ class Search(Frozen):
 
     sampler: Sampler
     trials: int
-    """Trials of the study, those stopped early or failed included: `seeds` for each point that is tried."""
+    """Trials of the study, those stopped early or failed included: zero-shot ones, and `seeds` for each point."""
     seeds: int
     """Trials of every point, which differ in their seed alone: 1 leaves the trial's seed as it is."""
     seed: int
@@ -45,6 +45,8 @@ class Search(Frozen):
     """Finished points before TPE stops drawing at random; first points count."""
     points: tuple[Values, ...]
     """Values of the first points, in order; a grid gives all of them."""
+    zero_shot: tuple[Values, ...]
+    """Values of the trials that come before all points: each backbone as it is, without a step of training."""
     space: Space
 
 
@@ -81,7 +83,7 @@ class StudyConfig(Frozen):
 
     @cached_property
     def examples(self) -> tuple[TrialConfig, ...]:
-        """Trials of all first and grid points, and others that take all fields' bounds and choices in turn.
+        """Trials of all first and grid points, others that take all fields' bounds and choices in turn, and zero-shot.
 
         The others are left out where every trial of the study has a point of its own: they would never be run.
 
@@ -92,9 +94,10 @@ class StudyConfig(Frozen):
         turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
         fixed = self.fixed
         starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
-        if self.search.trials > len(starts) * self.search.seeds:
+        if self.search.trials - len(self.search.zero_shot) > len(starts) * self.search.seeds:
             starts += [({}, turn) for turn in range(turns)]
-        return tuple(self._example(draw(space, fixed, partial(_probe, point, turn))) for point, turn in starts)
+        trained = [draw(space, fixed, partial(_probe, point, turn)) for point, turn in starts]
+        return tuple(self._example(drawn) for drawn in (*trained, *self.search.zero_shot))
 
     def _example(self, drawn: Values) -> TrialConfig:
         try:
@@ -115,6 +118,7 @@ class _SearchKeys(Settings):
     seeds: int = Field(default=1, ge=1, le=MOST_TRIALS)
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     startup: int = Field(default=10, ge=0)
+    zero_shot: bool = False
     first: Any = ()
     space: Mapping[str, Any] = Field(default_factory=dict)
 
@@ -250,12 +254,14 @@ def _search(keys: _Keys) -> Search:
         raise SpaceError(
             f"search.seeds: {search.seeds:,} seeds of {trials:,} points are more than {MOST_TRIALS:,} trials: lower one"
         )
+    zero_shot = untrained(space, fixed, "search.zero_shot") if search.zero_shot else ()
     return Search(
         sampler=search.sampler,
-        trials=trials * search.seeds,
+        trials=len(zero_shot) + trials * search.seeds,
         seeds=search.seeds,
         seed=search.seed,
         startup=search.startup,
         points=points,
+        zero_shot=zero_shot,
         space=space,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -49,10 +49,13 @@ class Training:
         self._batches = BatchMaker(corpora, HybridSampler(corpora, config), encoder, config)
         self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 
-    def run(self) -> Iterator[Report]:
+    def run(self, stepped: Callable[[int], None] | None = None) -> Iterator[Report]:
         """Train from the step in `progress` on, yielding ten reports over the trial and one at each validation.
 
         When a validation is due, the caller validates and calls `validated` before it continues the iteration.
+
+        Args:
+            stepped: called after each step with the number of steps taken.
 
         Raises:
             DivergedError: the gradient is not finite, on every rank alike.
@@ -65,6 +68,8 @@ class Training:
         for step, batch in enumerate(remaining, start=first):
             losses.append(self._stepper.step(batch, step).loss)
             done = step + 1
+            if stepped:
+                stepped(done)
             due_validation = done % config.validation.every == 0 or done == config.steps
             if due_validation or done % max(1, config.steps // REPORTS) == 0:
                 seconds, learned = before + time.monotonic() - began, self.temperature.learned

@@ -41,8 +41,12 @@ def test_it_prints_a_sentence_for_each_backbone_and_end_and_writes_them(folder: 
 def test_it_opens_with_its_answer_and_says_which_alphas_cannot_be_told_from_the_best(folder: Path) -> None:
     done = RUNNER.invoke(cli.program(compare.main), [str(folder)])
     lines = [line for line in done.output.splitlines() if line]
-    assert lines[0] == "xquad_r"
-    answer, tables = lines[1:9], lines[9:]
+    assert lines[0] == "study"
+    assert all(line.startswith("- ") and "multilingual mAP of xquad_r: hybrid" in line for line in lines[1:3])
+    assert lines[3].startswith("- The best trial is ")
+    assert lines[4].startswith("In brackets: 95 % intervals.")
+    assert lines[5] == "xquad_r"
+    answer, tables = lines[6:14], lines[14:]
     assert sum("hybrid" in line and "on multilingual mAP" in line for line in answer) == 4
     assert sum("of 3 settings, alpha" in line and "has the best multilingual mAP" in line for line in answer) == 2
     assert sum("may be on the Pareto front of monolingual mAP, multilingual mAP and" in line for line in answer) == 2

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import psutil
@@ -20,9 +24,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
 from selenium.webdriver.support.ui import WebDriverWait
 from sqlalchemy.exc import OperationalError
+from tensorboardX import SummaryWriter
 
 from study.analysis.study import Study
-from study.pages.dashboard import Site, open_study, read_live
+from study.analysis.study import read_study as analysis_read_study
+from study.pages import dashboard
+from study.pages.dashboard import Site
+from study.pages.live import open_study, read_live
 from study.results import files, layout
 from study.results.layout import StudyError
 from tests.study.live_study import copy_of, record, trial
@@ -36,11 +44,16 @@ def kept(synthetic_study: Study, tmp_path: Path) -> str:
 
 
 def asked(folder: str, path: str, *, open_to_all: bool = False, **environ: str) -> tuple[str, str]:
-    """Return status and body of one request."""
+    """Return status and body of one request to a dashboard of its own."""
     study, held = open_study(folder)
+    return answer(Site(folder, study, held, open_to_all=open_to_all), path, **environ)
+
+
+def answer(site: Site, path: str, **environ: str) -> tuple[str, str]:
+    """Return status and body of one request."""
     status: list[str] = []
-    request = {"REQUEST_METHOD": "GET", "HTTP_HOST": "127.0.0.1:8080", "PATH_INFO": path, "SCRIPT_NAME": ""} | environ
-    site = Site(folder, study, held, 6006, open_to_all=open_to_all)
+    request: dict[str, Any] = {"HTTP_HOST": "127.0.0.1:8080", "PATH_INFO": path, **environ}
+    setup_testing_defaults(request)
     body = site(request, lambda code, *_: status.append(code))  # type: ignore[arg-type]  # no writer
     return status[0], b"".join(body).decode()
 
@@ -48,10 +61,11 @@ def asked(folder: str, path: str, *, open_to_all: bool = False, **environ: str) 
 def test_a_running_study_is_shown_as_its_record_stands(kept: str) -> None:
     study, _ = open_study(kept)
     live = read_live(study)
+    assert live.running
     assert live.facts["trials begun"] == "13"
     assert (live.facts["done"], live.facts["running"]) == ("12", "1")
     running = live.trials.rows[12]
-    assert [running[place].text for place in (0, 1, 7, 8)] == ["12", "running", "200/400", "0.125"]
+    assert [running[place].text for place in range(4)] == ["12", "running", "200/400", "0.125"]
 
 
 def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiting(
@@ -62,6 +76,7 @@ def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiti
     reader, _ = open_study(folder)
     assert len(reader.get_trials()) == 13
     writer.tell(12, 0.75)
+    assert not read_live(reader).running
     writer.add_trial(trial(TrialState.FAIL, synthetic_study.results[0].config.model_dump(mode="json"), 0.1, "diverged"))
     live = read_live(reader)
     assert [row[1].text for row in live.trials.rows[12:]] == ["done", "failed"]
@@ -78,10 +93,49 @@ def test_the_record_is_opened_so_that_it_cannot_be_written(kept: str) -> None:
     assert Path(kept, layout.RECORD).read_bytes() == before
 
 
+@pytest.mark.parametrize("path", ["/api/studies/1", "/tensorboard/", "/tensorboard/data/runs"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_only_reading_requests_are_let_through(kept: str, method: str) -> None:
-    status, _ = asked(kept, "/api/studies/1", REQUEST_METHOD=method)
+def test_only_reading_requests_are_let_through(kept: str, method: str, path: str) -> None:
+    status, _ = asked(kept, path, REQUEST_METHOD=method)
     assert status.startswith("405")
+
+
+def test_a_study_in_which_no_trial_runs_is_not_called_running(kept: str) -> None:
+    assert "no trial is running" not in asked(kept, "/")[1]
+    optuna.load_study(storage=f"sqlite:///{kept}/{layout.RECORD}", study_name="study").tell(12, 0.75)
+    _, page = asked(kept, "/")
+    assert "no trial is running" in page
+    assert not re.search(
+        r"\blive\b", re.sub(r"<(script|style)>.*?</\1>|<[^>]*>", "", page, flags=re.DOTALL), re.IGNORECASE
+    )
+
+
+def test_the_report_is_built_once_for_requests_at_the_same_time_and_again_after_a_trial_ended(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds: list[int] = []
+    together = threading.Barrier(4)
+
+    def read_study(folder: str) -> Study:
+        builds.append(len(builds))
+        return analysis_read_study(folder)
+
+    def visit(_: int) -> str:
+        together.wait()
+        return answer(site, "/report")[1]
+
+    monkeypatch.setattr(dashboard, "read_study", read_study)
+    study, held = open_study(kept)
+    site = Site(kept, study, held, open_to_all=False)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(visit, range(4)))) == 1
+    assert len(builds) == 1
+    another = layout.read_result(layout.trial_folder(kept, 11))
+    assert another is not None
+    shutil.copytree(layout.trial_folder(kept, 11), layout.trial_folder(kept, 12))
+    layout.write_result(layout.trial_folder(kept, 12), another.model_copy(update={"number": 12}))
+    assert ">12<" in answer(site, "/report")[1]
+    assert len(builds) == 2
 
 
 def test_another_name_for_this_machine_is_answered_only_where_all_were_let_in(kept: str) -> None:
@@ -92,7 +146,7 @@ def test_another_name_for_this_machine_is_answered_only_where_all_were_let_in(ke
 
 def test_the_page_leads_to_every_other_view(kept: str) -> None:
     _, page = asked(kept, "/")
-    for address in ("/report", "/dashboard/studies/1", "http://127.0.0.1:6006/#hparams"):
+    for address in ("/report", "/dashboard/studies/1", "/tensorboard/", "/tensorboard/#hparams"):
         assert f'href="{address}"' in page
     assert "not running now" in page  # Ray's: the study is over
 
@@ -147,6 +201,8 @@ def test_a_password_in_a_storage_s_address_is_not_shown(kept: str) -> None:
 def served(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
     """The dashboard as a process of its own: its address, and the process."""
     folder = copy_of(synthetic_study, tmp_path_factory.mktemp("served"))
+    with SummaryWriter(files.join(folder, layout.TENSORBOARD, "0000")) as writer:
+        writer.add_scalar("tag-of-the-loss", 0.5, 1)
     command = [sys.executable, "-u", "-m", "study.dashboard", folder, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -175,24 +231,58 @@ def test_every_trial_is_listed_sorted_and_stays_sorted_while_the_page_renews_its
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
-def test_optuna_dashboard_and_the_report_open_from_it_without_an_error(
+def test_every_view_opens_from_it_without_an_error(
     browser: webdriver.Chrome, served: tuple[str, psutil.Process]
 ) -> None:
     browser.get_log("browser")  # type: ignore[no-untyped-call]
     body = (By.TAG_NAME, "body")
-    for view, sign in (("History", "Hyperparameter Importance"), ("Report", "Configuration and origins")):
+    signs = {
+        "History": "Hyperparameter Importance",
+        "Report": "Configuration and origins",
+        "TensorBoard": "tag-of-the-loss",
+    }
+    for view, sign in signs.items():
         browser.get(served[0])
         browser.find_element(By.LINK_TEXT, view).click()
         WebDriverWait(browser, 120).until(text_to_be_present_in_element(body, sign))
-    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+        assert browser.current_url.startswith(served[0])  # one port: a tunnel to it shows all
+    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+    assert errors == []
 
 
-def test_ctrl_c_ends_it_and_what_it_started(served: tuple[str, psutil.Process]) -> None:
+def test_optuna_dashboard_shows_no_button_that_would_be_refused(
+    browser: webdriver.Chrome, served: tuple[str, psutil.Process]
+) -> None:
+    icons = {"AddBox", "DriveFileRenameOutline", "Delete", "StopCircle", "Edit"}  # create, rename, delete, fail, note
+    hidden = set()
+    for path, sign in (("dashboard", "study"), ("dashboard/studies/1/trials?numbers=12", "Trial 12 (trial_id=13)")):
+        browser.get(served[0] + path)
+        WebDriverWait(browser, 120).until(text_to_be_present_in_element((By.TAG_NAME, "body"), sign))
+        for icon in icons:
+            buttons = browser.find_elements(By.CSS_SELECTOR, f'button:has([data-testid="{icon}Icon"])')
+            assert not any(button.is_displayed() for button in buttons), icon
+            hidden |= {icon} if buttons else set()
+    assert hidden == icons
+
+
+def test_optuna_dashboard_is_light_where_the_page_is_light_and_dark_where_it_is_dark(
+    browser: webdriver.Chrome, served: tuple[str, psutil.Process]
+) -> None:
+    ground = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    for path in ("", "dashboard"):
+        browser.get(served[0] + path)
+        for scheme in ("light", "dark"):
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            WebDriverWait(browser, 60).until(lambda one: (min(one.execute_script(ground)) > 128) == (scheme == "light"))  # noqa: B023
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_ctrl_c_ends_it_and_leaves_no_process_behind(served: tuple[str, psutil.Process]) -> None:
     address, process = served
-    with urlopen(address) as answer:  # noqa: S310 - an address of ours
+    with urlopen(f"{address}tensorboard/") as answer:  # noqa: S310 - an address of ours
         assert answer.status == 200
     started = process.children(recursive=True)
-    assert any("tensorboard" in " ".join(child.cmdline()) for child in started)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert psutil.wait_procs(started, timeout=60)[1] == []

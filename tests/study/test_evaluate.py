@@ -119,6 +119,25 @@ def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str,
 
 
 @pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        (["--limits", "trial"], (64, 256)),
+        (["--limits", "trial", "--setting", "max_query_tokens=48"], (48, 256)),
+        (["--setting", "max_query_tokens=48"], (48, 512)),
+    ],
+)
+def test_texts_are_cut_where_a_trial_cuts_them_if_that_is_asked(
+    tmp_path: Path, arguments: list[str], limits: tuple[int, int]
+) -> None:
+    output = tmp_path / "result.json"
+    command = ["builtin/xlmr-tiny", "--option", "languages=[th]", "--output", str(output), *arguments]
+    ended = CliRunner().invoke(program(main), command)
+    assert ended.exit_code == 0, ended.output
+    config = json.loads(output.read_text("utf-8"))["config"]
+    assert (config["max_query_tokens"], config["max_passage_tokens"]) == limits
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["--benchmarks", "local", "--data", "own"],

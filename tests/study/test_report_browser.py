@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,15 +123,85 @@ def test_arabic_runs_from_right_to_left(opened: webdriver.Chrome) -> None:
     assert opened.execute_script("return getComputedStyle(arguments[0]).direction", text) == "rtl"
 
 
-def test_a_phone_needs_no_scrolling_sideways(browser: webdriver.Chrome, address: str) -> None:
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+@pytest.fixture
+def phone(browser: webdriver.Chrome, address: str) -> Iterator[webdriver.Chrome]:
+    """The report on a screen of 390 pixels."""
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        browser.get(address)
-        see(browser, browser.find_element(By.CSS_SELECTOR, ".chart"))
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(address)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def ends(browser: webdriver.Chrome, elements: list[WebElement]) -> list[float]:
+    """Return the right ends of elements on the screen, in pixels."""
+    places: list[float] = browser.execute_script(
+        "return arguments[0].map((one) => one.getBoundingClientRect().right)", elements
+    )
+    return places
+
+
+def test_a_phone_needs_no_scrolling_sideways_and_shows_every_entry_of_the_navigation(phone: webdriver.Chrome) -> None:
+    see(phone, phone.find_element(By.CSS_SELECTOR, ".chart"))
+    assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
+    entries = phone.find_elements(By.CSS_SELECTOR, "nav a")
+    assert len(entries) == 9
+    assert all(entry.is_displayed() for entry in entries)
+    assert max(ends(phone, entries)) <= 390
+
+
+def test_a_phone_shows_the_figures_of_a_trial_and_says_that_there_is_more(phone: webdriver.Chrome) -> None:
+    table = leaderboard(phone)
+    first, *cells = table.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")
+    assert max(ends(phone, cells[:4])) <= 390  # the objective, and mAP in three settings
+    assert [cell.text for cell in cells[:4]] == [f"{float(cell.text):.3f}" for cell in cells[:4]]
+    box = table.find_element(By.XPATH, "..")
+    assert "more" in str(box.get_attribute("class"))
+    hint = "return getComputedStyle(arguments[0].querySelector('figcaption'), '::after').content"
+    assert "more columns" in phone.execute_script(hint, box.find_element(By.XPATH, ".."))
+    before = ends(phone, [first])
+    phone.execute_script("arguments[0].scrollLeft = arguments[0].scrollWidth", box)
+    WebDriverWait(phone, 30).until(lambda _: "more" not in str(box.get_attribute("class")).split())
+    assert ends(phone, [first]) == before
+    assert ends(phone, cells[-1:])[0] <= 390
+
+
+def shown(table: WebElement) -> list[int]:
+    """Return the numbers of the trials whose rows are shown."""
+    rows = table.find_elements(By.CSS_SELECTOR, "tbody td:first-child")
+    return sorted(int(cell.text) for cell in rows if cell.is_displayed())
+
+
+def test_words_and_settings_choose_the_rows_that_are_shown(opened: webdriver.Chrome) -> None:
+    field = opened.find_element(By.CSS_SELECTOR, "[data-filter='xquad_r-trials']")
+    field.send_keys("HYBRID seed=1")
+    assert shown(leaderboard(opened)) == [3, 9]
+    assert opened.find_element(By.CSS_SELECTOR, "#xquad_r-trials output").text == "2 of 12"
+    field.clear()
+    field.send_keys("alpha=0.5 nothing")
+    assert shown(leaderboard(opened)) == []
+
+
+def test_chosen_trials_stand_side_by_side_with_their_differences(
+    opened: webdriver.Chrome, synthetic_study: Study
+) -> None:
+    table = opened.find_element(By.CSS_SELECTOR, ".side-by-side")
+    for number in (3, 8):
+        opened.find_element(By.CSS_SELECTOR, f"[aria-label='compare trial {number}']").send_keys(Keys.SPACE)
+        assert table.is_displayed() == (number == 8)
+    rows = {row.find_element(By.TAG_NAME, "th").text: row for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")}
+    first, second = (synthetic_study.results[number].metrics["xquad_r/multilingual/map"] for number in (3, 8))
+    cells = [cell.text.split() for cell in rows["multilingual mAP"].find_elements(By.TAG_NAME, "td")]
+    assert cells == [[f"{first:.3f}"], [f"{second:.3f}", f"{second - first:+.3f}".replace("-", "−")]]
+    assert "alpha" not in rows  # both have 0.5
+    assert "seed" in rows
+
+
+def test_the_number_of_a_trial_opens_its_details(opened: webdriver.Chrome) -> None:
+    leaderboard(opened).find_element(By.LINK_TEXT, "3").send_keys(Keys.ENTER)
+    detail = opened.find_element(By.ID, "trial-3")
+    assert detail.get_property("open")
+    assert detail.find_element(By.TAG_NAME, "table").is_displayed()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

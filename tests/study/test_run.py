@@ -114,7 +114,11 @@ def test_a_dry_run_shows_the_trial_the_processors_and_the_negatives_and_starts_n
     assert lines[0] == "search space small: 2 trials, sampler tpe; the best by validation/multilingual/map"
     searched, takes, in_full = (
         next(number for number, line in enumerate(lines) if text in line)
-        for text in ("alpha    0 to 1", "a trial takes 2 x (1 CPU, 0 GPU); this machine has", "the first trial in full")
+        for text in (
+            "alpha    0 to 1",
+            "a trial takes 2 x (1 CPU, 0 GPU); this machine has",
+            "a trial in full",
+        )
     )
     assert searched < takes < in_full
     assert "steps: 4 in a trial, at most 8 in all" in lines

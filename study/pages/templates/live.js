@@ -10,7 +10,11 @@ const refresh = async () => {
     const sorted = live.querySelector("th[aria-sort]");
     const [column, ascending] = [sorted?.cellIndex, sorted?.getAttribute("aria-sort") === "ascending"];
     const focused = live.contains(document.activeElement) ? document.activeElement.closest("th")?.cellIndex : undefined;
+    const scrolled = live.querySelector(".scroll").scrollLeft;
     live.innerHTML = await answer.text();
+    watchTables(live);
+    filterTable(document.querySelector("[data-filter]"));
+    live.querySelector(".scroll").scrollLeft = scrolled;
     const headers = live.querySelectorAll("thead th");
     if (column !== undefined) sortTable(headers[column], ascending);
     if (focused !== undefined) headers[focused].querySelector("button").focus();

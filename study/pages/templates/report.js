@@ -53,7 +53,7 @@
     const low = signed ? -high : Math.min(...known);
     const table = element("table", "");
     const head = table.createTHead().insertRow();
-    head.append(element("th", "query ↓ passages →", { scope: "col", class: "start" }));
+    head.append(element("th", "query", { scope: "col", class: "start" }));
     const short = (code) => code + ((names[code] ?? "").endsWith("†") ? "†" : "");
     columns.forEach((code) => head.append(element("th", short(code), { scope: "col", title: names[code] ?? code })));
     const body = table.createTBody();
@@ -68,6 +68,7 @@
       });
     });
     root.querySelector(".scroll").replaceChildren(table);
+    watchTables(root);
     const scale = root.querySelector(".scale");
     const ends = [low, high].map((value) => format(value, signed));
     const bar = element("i", "", { "aria-hidden": "true" });

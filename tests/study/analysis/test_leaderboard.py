@@ -56,6 +56,10 @@ def test_every_ranked_trial_is_a_row_the_best_in_bold() -> None:
     assert [cell.text for cell in table.rows[0][-2:]] == ["0.800", "12.3"]
 
 
+def test_a_model_that_was_not_trained_has_no_settings_of_training() -> None:
+    assert [cell.text for cell in trials_table(TRIALS, OBJECTIVE, "factbook").rows[-1]][2:6] == ["zero-shot", *"–––"]
+
+
 def test_each_way_to_make_batches_shows_its_best_trial() -> None:
     rows = samplings_table(TRIALS, OBJECTIVE, "factbook").rows
     assert [[cell.text for cell in row[1:4]] for row in rows] == [

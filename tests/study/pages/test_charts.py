@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -62,6 +64,37 @@ def test_forest_charts_hold_every_difference_of_a_share(synthetic_study: Study) 
     assert all(row["low"] <= row["difference"] <= row["high"] for row in held)
 
 
+def test_no_two_charts_of_a_section_have_one_title_and_charts_to_compare_have_one_scale(synthetic_study: Study) -> None:
+    results, names = (
+        synthetic_study.results,
+        {la: la for la in synthetic_study.results[0].benchmarks["xquad_r"].queries},
+    )
+    groups = groups_of(results)
+    forest = charts.forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
+    bias = [charts.language_bias_charts(metric, groups, "xquad_r", names) for metric in language_bias()]
+    histories = {result.number: result.training.history for result in results}
+    learning = charts.learning_charts(results, histories, OBJECTIVE)
+    for section in (forest, *bias, charts.alpha_charts(results, "xquad_r", "map"), learning):
+        titles = [tuple(chart["title"]) for chart in section]
+        assert len(set(titles)) == len(titles)
+    for section in (forest, *bias):
+        domains = {json.dumps(domain) for chart in section for domain in x_domains(chart)}
+        assert len(domains) == bool(section)
+
+
+def x_domains(spec: dict[str, Any]) -> Iterator[list[float]]:
+    for layer in spec.get("layer", [spec]):
+        scale = layer["encoding"]["x"].get("scale")
+        if scale:
+            yield scale["domain"]
+
+
+def test_a_score_of_which_less_is_better_is_marked(synthetic_study: Study) -> None:
+    drawn = charts.forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
+    scores = {row["score"] for row in rows_of(drawn[0]) if "score" in row}
+    assert {score for score in scores if "↓" in score} == {"multilingual language preference ↓"}
+
+
 def test_language_bias_charts_hold_every_language_of_every_group(synthetic_study: Study) -> None:
     groups = groups_of(synthetic_study.results)
     names = {language: language.upper() for language in synthetic_study.results[0].benchmarks["xquad_r"].queries}
@@ -111,4 +144,6 @@ def test_a_curve_has_a_band_around_the_mean_of_its_seeds(synthetic_study: Study)
     first = next(curve for curve in curves if curve.figure == Figure(Setting.MONOLINGUAL, "map"))
     band = sorted((row for row in rows_of(drawn[0]) if "low" in row), key=lambda row: row["alpha"])
     assert [row["alpha"] for row in band] == [0, 0.5, 1]
-    assert [(row["low"] + row["high"]) / 2 for row in band] == pytest.approx(first.values.tolist(), abs=1e-3)
+    ends = [(value - half, value + half) for value, half in zip(first.values, first.band, strict=True)]
+    assert [row["low"] for row in band] == pytest.approx([max(low, 0) for low, _ in ends], abs=1e-3)
+    assert [row["high"] for row in band] == pytest.approx([min(high, 1) for _, high in ends], abs=1e-3)

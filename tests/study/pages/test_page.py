@@ -79,8 +79,8 @@ def test_the_page_needs_nothing_but_itself_and_stays_below_5_megabytes(html: str
 def test_no_scripts_run_but_those_that_the_policy_names(html: str) -> None:
     running = [kind for kind in outline(html).scripts if kind != "application/json"]
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
-    assert len(running) == 3
-    assert policy.count("'sha256-") == 3
+    assert len(running) == 4
+    assert policy.count("'sha256-") == 4
     assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy
 
@@ -89,8 +89,39 @@ def test_every_trial_is_in_the_page_and_in_the_markdown(html: str, content: Cont
     markdown = page.markdown(content)
     for label in content.trials.values():
         assert html.count(f">{label}<") >= 2  # to choose for the heat map, and to take away from another
-    rows = re.findall(r"^\| \**(\d+)\** \| \**sentence|^\| \**(\d+)\** \| \**FacebookAI", markdown, re.MULTILINE)
-    assert {int(a or b) for a, b in rows} == set(range(12))
+    (trials,) = re.findall(r"\*\*Trials, best first.*?\n\n(?=\*\*)", markdown, re.DOTALL)
+    assert {int(number) for number in re.findall(r"^\| \**(\d+)\** \|", trials, re.MULTILINE)} == set(range(12))
+
+
+def test_the_figures_of_a_trial_come_before_its_settings_and_what_all_share_is_in_the_title(content: Content) -> None:
+    first, *headings = content.benchmarks[0].leaderboard.headings
+    assert first == "trial"
+    assert headings[:4] == ["validation multi mAP", "mono mAP", "cross mAP", "multi mAP"]
+    assert headings[-4:] == ["backbone", "batches", "alpha", "seed"]
+    assert content.benchmarks[0].leaderboard.title.endswith("; all have temperature 0.05")
+
+
+def test_every_link_leads_to_a_place_on_the_page(html: str, content: Content) -> None:
+    addresses = {address.removeprefix("#") for address in outline(html).addresses}
+    assert addresses <= set(re.findall(r' id="([^"]+)"', html))
+    assert {detail.anchor for detail in content.details} <= addresses
+    assert {"term-x-x-mono", "term-alpha", "term-monolingual"} <= addresses
+
+
+def test_the_details_of_a_trial_hold_its_settings_its_training_and_all_its_scores(
+    content: Content, synthetic_study: Study
+) -> None:
+    detail = next(detail for detail in content.details if detail.number == 3)
+    assert {name: detail.facts[name] for name in ("alpha", "seed", "steps")} == {
+        "alpha": "0.5",
+        "seed": "1",
+        "steps": "400",
+    }
+    scores = {score.text: value.value for score, value in detail.scores["xquad_r"].rows}
+    measured = synthetic_study.results[3].benchmarks["xquad_r"].metrics
+    assert len(scores) == len(measured)
+    assert scores["multilingual mAP"] == measured["xquad_r/multilingual/map"]
+    assert scores["multilingual rank distance ↓"] == measured["xquad_r/multilingual/rank_distance"]
 
 
 def test_sentences_figures_and_published_numbers_are_in_both(html: str, content: Content) -> None:

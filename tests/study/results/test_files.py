@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from study.pages.dashboard import open_study
+from study.pages.live import open_study
 from study.results import files, layout
 from study.runtime.record import Record
 from tests.study.toy_study import study_of

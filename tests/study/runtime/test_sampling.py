@@ -76,6 +76,23 @@ def test_a_point_is_given_to_the_trial_of_its_number_and_leaves_the_rest_to_the_
     assert draw_trial(config(), 2, ()).values == drawn[2]
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_zero_shot_trials_come_first_and_the_others_are_drawn_as_without_them(sampler: str, seeds: int) -> None:
+    space = {name: SPACE[name] for name in ("backbone", "alpha", "temperature")}
+    with_them, without = (config(sampler, space, seeds=seeds, zero_shot=zero_shot) for zero_shot in (True, False))
+    trials = history(without, 12)
+    first = [draw_trial(with_them, number, ()) for number in range(2)]
+    assert [drawn.values for drawn in first] == [
+        {"steps": 0, "backbone": name} for name in ("builtin/xlmr-tiny", "builtin/labse-tiny")
+    ]
+    before = [ended(drawn, 0.99) for drawn in first]  # better than any other: no sampler is drawn to its alpha
+    assert all(
+        draw_trial(with_them, number + 2, [*before, *trials[:number]]) == draw_trial(without, number, trials[:number])
+        for number in range(13)
+    )
+
+
 def test_a_trial_cut_short_counts_as_running_not_as_new() -> None:
     study = config("tpe")
     trials = history(study, 10)

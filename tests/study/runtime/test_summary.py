@@ -72,8 +72,11 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
     ]
     monkeypatch.setattr("study.results.layout.finished", lambda _: held)
     monkeypatch.setattr("study.pages.page.write_report", lambda folder: (f"{folder}/report.html", ""))
+    monkeypatch.setattr(summary, "read_study", lambda folder: folder)
+    monkeypatch.setattr(summary, "headline_of", lambda study: [f"The answer of {study}."])
     text = shown(tmp_path, (ENDED, ENDED, ENDED), objective=objective)
     front_table = text[text.index("Pareto front") :]
     assert [line.split()[:2] for line in front_table.splitlines()[3:6]] == [["1", "●"], ["0", "●"], ["2", "0.400"]]
+    assert f"- The answer of {tmp_path}.\n" in text
     front = files.read_json(str(tmp_path / leaderboard.FRONT))["front"]
     assert [trial["number"] for trial in front] == [0, 1]

@@ -46,6 +46,10 @@ REFUSED_FILES = [
     ("a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)), BOMB),
     ("a: &a {itself: *a}", BOMB),
     ("[" * 3000, "space.yaml is nested too deeply"),
+    (
+        "trial: {steps: 0}\nsearch: {sampler: grid, zero_shot: true}",
+        "space.yaml: search.zero_shot: every trial is zero-shot, as 'steps' is 0 under 'trial': remove one of the two",
+    ),
     (f"trial: {{steps: {'9' * 5000}}}", "space.yaml is not YAML: Exceeds the limit (4300 digits) for integer string"),
     ("trial: {steps: !!int four}", "space.yaml is not YAML: invalid literal for int() with base 10: 'four'"),
     ("trial: {steps: !!bool perhaps}", "space.yaml is not YAML: 'perhaps'"),

@@ -151,6 +151,21 @@ def test_examples_meet_every_choice_and_both_ends_of_every_range(tmp_path: Path)
     assert (trials[0].backbone, trials[0].alpha) == (BACKBONES[0], 0.0)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_zero_shot_adds_each_backbone_as_it_is_before_all_other_trials(seeds: int, tmp_path: Path) -> None:
+    config = read(GOOD.replace("  trials: 9", f"  trials: 9\n  zero_shot: true\n  seeds: {seeds}"), tmp_path)
+    assert config.search.trials == 2 + 9 * seeds
+    added = [config.trial_config(values) for values in config.search.zero_shot]
+    assert [(trial.backbone, trial.steps, trial.query_prefix) for trial in added] == [
+        (backbone, 0, "คำถาม: ") for backbone in BACKBONES
+    ]
+    assert config.examples[-2:] == tuple(added)
+    assert config.examples[0].steps == 400
+    alone = searching("alpha: {type: float, low: 0, high: 1, step: 0.5}", sampler="grid\n  zero_shot: true")
+    only = read(alone, tmp_path)
+    assert (only.search.trials, only.search.zero_shot) == (4, ({"steps": 0},))
+
+
 def test_a_bare_name_is_a_shipped_search_space_unless_a_file_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

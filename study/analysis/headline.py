@@ -1,0 +1,165 @@
+"""The answer of a study in a few sentences: how hybrid batches compare, and where the best trial stands.
+
+The terminal and the report show the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from study.analysis import formats
+from study.analysis.comparison import Comparison, Figure, compare, leading_figures
+from study.analysis.formats import decimals
+from study.analysis.pairs import Pair, choose_pairs
+from study.analysis.statistics import Method
+from study.analysis.study import HYBRID, Group, Study, groups_of, ranked, settings_text, varied_settings
+from study.analysis.verdict import badge, trained
+from study.results.layout import StudyError
+
+_BACKBONES = 3
+"""Most backbones that the answer speaks of; the best trial's is the first."""
+_CHARACTERS = 200
+"""A sentence is ended before it gets longer."""
+_NAMED = frozenset({"backbone", "alpha", "mixing", "steps", "corpora"})
+"""Settings that a trial's description has in other words, if at all."""
+
+
+def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures: Mapping[str, Figure]) -> list[str]:
+    """Return the answer on one benchmark, the first of the search space that has comparisons.
+
+    Args:
+        study: the study.
+        compared: comparisons by benchmark.
+        figures: the figure to speak of by benchmark (`comparison.leading_figures`).
+    """
+    named = [benchmark.key for result in study.results for benchmark in result.config.benchmarks]
+    benchmark = next((name for name in [*named, *figures] if name in figures), next(iter(named)))
+    comparisons = [one for one in compared.get(benchmark, ()) if figures.get(benchmark) in one.overall]
+    best = next(iter(ranked(study.results, study.objective)), None)
+    group = next((each for each in groups_of(study.results) if best and best.number in each.numbers), None)
+    sentences = list(_verdicts(comparisons, figures[benchmark], benchmark, group)) if comparisons else []
+    if not sentences:
+        sentences = ["No verdict: no backbone has both hybrid trials and a baseline that were measured alike."]
+    if best and group:
+        where = _place(best.number, group, study, comparisons, benchmark)
+        sentences.append(f"{_described(best.number, group, study)}. {where}.")
+    return sentences
+
+
+def headline_of(study: Study) -> list[str]:
+    """Return the answer of a study that nothing was compared in yet."""
+    try:
+        pairs = choose_pairs(study)
+    except StudyError:  # no hybrid trials, for example
+        return headline(study, {}, {})
+    named = [benchmark.key for result in study.results for benchmark in result.config.benchmarks]
+    for benchmark in dict.fromkeys([*named, *study.benchmarks]):
+        compared = {benchmark: compare(study, pairs, benchmark)}
+        if figures := leading_figures(compared):
+            return headline(study, compared, figures)
+    return headline(study, {}, {})
+
+
+def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str, best: Group | None) -> Iterator[str]:
+    """Yield how each group compares with its baselines, the best trial's backbone first."""
+    by_group: dict[tuple[int, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        if figure in comparison.overall:
+            by_group.setdefault(comparison.pair.group.numbers, []).append(comparison)
+    groups = sorted(by_group.values(), key=lambda group: group[0].pair.group.backbone != (best and best.backbone))
+    backbones = list(dict.fromkeys(group[0].pair.group.backbone for group in groups))
+    for group in groups:
+        if group[0].pair.group.backbone in backbones[:_BACKBONES]:
+            start = f"{trained(group[0])}, {figure.name} of {benchmark}: {group[0].pair.group.label} is "
+            yield from _sentences(start, "It is ", [_clause(comparison, figure) for comparison in group])
+    if len(backbones) > _BACKBONES:
+        yield "Other backbones are compared below."
+
+
+def _sentences(start: str, again: str, clauses: Sequence[str]) -> Iterator[str]:
+    """Yield clauses as sentences that are not too long."""
+    sentence = start + clauses[0]
+    for clause in clauses[1:]:
+        if len(f"{sentence}, {clause}.") > _CHARACTERS:
+            yield f"{sentence}."
+            sentence = again + clause
+        else:
+            sentence += f", {clause}"
+    yield f"{sentence}."
+
+
+def _clause(comparison: Comparison, figure: Figure) -> str:
+    difference, baseline = comparison.overall[figure], comparison.pair.baseline
+    own = baseline.backbone == comparison.pair.group.backbone
+    other = baseline.label if own else f"{baseline.backbone_name}, {baseline.label}"
+    places = decimals(figure.metric)
+    gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
+    if difference.method is Method.QUESTIONS:
+        return f"not judged against {other}, as there is one seed only ({gap})"
+    judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
+    return f"{judged[badge(difference, figure.metric)]} {other} ({gap})"
+
+
+def _described(number: int, group: Group, study: Study) -> str:
+    """Return which trial is the best, and by what."""
+    objective = study.objective.metric
+    mean, seeds = group.mean(objective), len(group.results)
+    names = [name for name in varied_settings(groups_of(study.results)) if name not in _NAMED]
+    settings = [group.backbone_name, group.label, *(settings_text(group, [name]) for name in names)]
+    over = f"on average over {seeds} seeds" if seeds > 1 else "with one seed"
+    return (
+        f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
+        f"{formats.fixed(mean, decimals(objective))} {over}"
+    )
+
+
+def _place(number: int, group: Group, study: Study, comparisons: Sequence[Comparison], benchmark: str) -> str:
+    """Return what a trial is compared with, or why it is in no verdict."""
+    alike = [one for one in comparisons if one.pair.group.backbone == group.backbone]
+    own = [one for one in alike if group.numbers in (one.pair.group.numbers, one.pair.baseline.numbers)]
+    others = [one.pair.baseline for one in alike if one not in own]
+    if own and all(number in one.left_out for one in own):
+        return "It is left out of the verdict: only one of the two that are compared has its seed"
+    if any(group.numbers == one.pair.baseline.numbers for one in own):
+        return "It is a baseline above"
+    reason = _reason(group, others if own else [], study, alike, benchmark)
+    if not own:
+        return f"It is in no verdict: {reason}"
+    compared = " and ".join(dict.fromkeys(one.pair.baseline.label for one in own))
+    if not others:
+        return f"It is compared with {compared}"
+    return f"It is compared with {compared}, not with {' or '.join(other.label for other in others)}: {reason}"
+
+
+def _reason(
+    group: Group, others: Sequence[Group], study: Study, comparisons: Sequence[Comparison], benchmark: str
+) -> str:
+    """Return why a group is not compared with others (`pairs` has the rules).
+
+    Args:
+        group: the group.
+        others: baselines that only others of its backbone are compared with; empty if it is in no comparison.
+        study: the study.
+        comparisons: those of its backbone.
+        benchmark: what they are about.
+    """
+    if any(benchmark not in result.benchmarks for result in group.results):
+        return f"it was not measured on {benchmark}"
+    is_hybrid, samplings = group.sampling == HYBRID, {other.sampling for other in others}
+    wanted = "baseline" if is_hybrid else "hybrid trial"
+    rivals = [
+        each
+        for each in groups_of(study.results)
+        if each.backbone == group.backbone
+        and (each.sampling == HYBRID) != is_hybrid
+        and (not samplings or each.sampling in samplings)
+    ]
+    if not rivals:
+        return f"its backbone has no {wanted}"
+    unequal = min((Pair(group, rival).unequal for rival in rivals), key=len)
+    if unequal:
+        return f"{'none of these' if samplings else f'no {wanted}'} was run at its {settings_text(group, unequal)}"
+    seeds = max((min(len(one.pair.group.results), len(one.pair.baseline.results)) for one in comparisons), default=0)
+    if len(group.results) < seeds:
+        return f"those that are compared have {seeds} seeds, and it has {len(group.results)}"
+    return "verdicts compare at the settings where the baseline does best by the objective"

@@ -1,0 +1,160 @@
+"""The answer of a study: who is ahead by its interval, and where the best trial stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from study.analysis.blocks import block_of
+from study.analysis.comparison import Comparison, Figure, measured_groups
+from study.analysis.headline import headline
+from study.analysis.pairs import choose_pairs
+from study.analysis.statistics import Difference, Method
+from study.analysis.study import Study
+from study.results.study_record import StudyRecord
+from study.results.trial_result import BenchmarkResult, TrialResult
+from study.space.selection import DEFAULT_OBJECTIVE
+from tasks.schema import Setting
+from tests.study.trial_results import objective, trial_result
+
+MAP = Figure(Setting.MULTILINGUAL, "map")
+EMPTY = BenchmarkResult(
+    benchmark="factbook", revision="1", details={}, metrics={}, by_language={}, by_pair={}, queries={}, passages={}
+)
+MEASURED = {"factbook": EMPTY}
+
+
+def trials(score: float, seeds: int = 2, first: int = 0, **config: Any) -> list[TrialResult]:
+    return [
+        trial_result(
+            first + seed,
+            {DEFAULT_OBJECTIVE: score},
+            measured=MEASURED,
+            **{"backbone": "/models/me5", "seed": seed} | config,
+        )
+        for seed in range(seeds)
+    ]
+
+
+def numbered(groups: Iterable[list[TrialResult]]) -> tuple[TrialResult, ...]:
+    everything = [result for group in groups for result in group]
+    return tuple(result.model_copy(update={"number": number}) for number, result in enumerate(everything))
+
+
+def answer(
+    *groups: list[TrialResult], found: Mapping[str, Difference] | None = None, benchmark: str = "factbook"
+) -> list[str]:
+    """Return the headline of a study of these trials; differences are by the baseline's sampling."""
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    study = Study("/studies/toy", record, numbered(groups))
+    measured = measured_groups(study, "factbook")
+    comparisons = [
+        Comparison(
+            pair,
+            benchmark,
+            {MAP: (found or {}).get(pair.baseline.sampling, difference(0.02, 0.001))},
+            block=block_of(pair, measured),
+        )
+        for pair in choose_pairs(study)
+    ]
+    return headline(study, {benchmark: comparisons}, {benchmark: MAP})
+
+
+def difference(value: float, p: float, method: Method = Method.CROSSED) -> Difference:
+    return Difference(value, value - 0.01, value + 0.01, p, (2, 2), 390, 12, method, 7)
+
+
+def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place() -> None:
+    told = answer(
+        *(trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.6, alpha=0)),
+        found={"X-X-mono": difference(0.024, 0.001), "X-Y": difference(-0.001, 0.7)},
+    )
+    verdict, best = told
+    assert verdict == (
+        "me5, multilingual mAP of factbook: hybrid (alpha 0.25) is ahead of X-X-mono (+0.024 [+0.014, +0.034]), "
+        "within noise of X-Y (−0.001 [−0.011, +0.009])."
+    )
+    by = f"by {DEFAULT_OBJECTIVE}: 0.600 on average over 2 seeds"
+    assert best == f"The best trial is 4 (me5, X-Y), {by}. It is a baseline above."
+
+
+def test_one_seed_each_is_no_judgement() -> None:
+    told = answer(
+        trials(0.5, 1, alpha=0.25),
+        trials(0.4, 1, alpha=1),
+        found={"X-X-mono": difference(0.024, 0.001, Method.QUESTIONS)},
+    )
+    assert "is not judged against X-X-mono, as there is one seed only (+0.024 [" in told[0]
+    assert "0.500 with one seed. It is compared with X-X-mono." in told[1]
+
+
+@pytest.mark.parametrize(
+    ("groups", "placed"),
+    [
+        (
+            [trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.9, alpha=0.5, temperature=0.02)],
+            "It is in no verdict: no baseline was run at its temperature 0.02.",
+        ),
+        (
+            [
+                *(trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.3, 1, steps=0)),
+                trials(0.9, alpha=0.5, temperature=0.02),
+            ],
+            "It is compared with zero-shot, not with X-X-mono: none of these was run at its temperature 0.02.",
+        ),
+        (
+            [trials(0.5, 3, alpha=0.25), trials(0.4, 3, alpha=1), trials(0.9, 1, alpha=0.5)],
+            "It is in no verdict: those that are compared have 3 seeds, and it has 1.",
+        ),
+        (
+            [
+                *(trials(0.5, alpha=0.25), trials(0.45, alpha=1)),
+                *(trials(0.9, alpha=0.5, temperature=0.02), trials(0.4, alpha=1, temperature=0.02)),
+            ],
+            "It is in no verdict: verdicts compare at the settings where the baseline does best by the objective.",
+        ),
+        (
+            [trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.9, backbone="LaBSE", alpha=0.5)],
+            "It is in no verdict: its backbone has no baseline.",
+        ),
+        (
+            [trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.9, backbone="LaBSE", alpha=1)],
+            "It is in no verdict: its backbone has no hybrid trial.",
+        ),
+    ],
+)
+def test_the_best_trial_has_its_place_or_the_reason_why_it_is_in_no_verdict(
+    groups: list[list[TrialResult]], placed: str
+) -> None:
+    *_, last = answer(*groups)
+    assert last.endswith(placed), last
+
+
+def test_a_seed_that_only_one_of_the_two_has_leaves_the_best_trial_out() -> None:
+    lucky = trials(0.5, 3, alpha=0.25)
+    lucky[2] = lucky[2].model_copy(update={"metrics": {DEFAULT_OBJECTIVE: 0.9}})
+    *_, last = answer(lucky, trials(0.4, alpha=1), trials(0.4, alpha=0))
+    assert last.startswith("The best trial is 2 (me5, hybrid (alpha 0.25)), by ")
+    assert last.endswith("It is left out of the verdict: only one of the two that are compared has its seed.")
+
+
+def test_every_backbone_is_a_sentence_and_no_sentence_is_long() -> None:
+    groups = [
+        trials(0.5 + place / 10, backbone=f"/models/a-backbone-with-a-long-name-{place}", alpha=alpha, mixing=mixing)
+        for place in range(4)
+        for alpha, mixing in ((0.25, "batch"), (0, "batch"), (1, "batch"), (1, "pair"), (0.5, "pair"))
+    ]
+    told = answer(*groups)
+    assert told[0].startswith("a-backbone-with-a-long-name-3, multilingual mAP of factbook: hybrid (alpha 0.25) is ")
+    assert "Other backbones are compared below." in told
+    assert all(len(part) <= 200 for sentence in told for part in sentence.split(". "))
+
+
+def test_a_study_without_pairs_still_places_its_best_trial() -> None:
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    study = Study("/studies/toy", record, numbered([trials(0.5, alpha=0.25), trials(0.6, alpha=0.5)]))
+    none, last = headline(study, {}, {})
+    assert none == "No verdict: no backbone has both hybrid trials and a baseline that were measured alike."
+    assert last.endswith("It is in no verdict: its backbone has no baseline.")
