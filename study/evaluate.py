@@ -201,6 +201,8 @@ def _bars(console: Console) -> Iterator[Advance]:
 
         def advance(name: str, done: int, total: int) -> None:
             if name not in tasks:
+                for earlier in bars.tasks:
+                    bars.update(earlier.id, visible=earlier.total is not None)
                 tasks[name] = bars.add_task(name, total=total or None)
             bars.update(tasks[name], completed=done)
 

@@ -57,7 +57,7 @@ def _check(name: str, options: dict[str, Any]) -> None:
     elif name in corpus_names():
         check_corpus(name, options)
     else:
-        known = [*benchmark_names(), *corpus_names()]
+        known = sorted({*benchmark_names(), *corpus_names()})
         raise TaskError(f"there is no benchmark or corpus '{name}': {nearest(name, known)}")
 
 

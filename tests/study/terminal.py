@@ -19,7 +19,9 @@ def on_terminal(columns: int, module: str, *arguments: str) -> str:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}}
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=slave, stdin=slave, env=environment | {"TERM": "xterm"}) as process:
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment | {"TERM": "xterm"}
+    ) as process:
         os.close(slave)
         printed = b"".join(iter(lambda: _read(master), b""))
         process.wait()
