@@ -32,20 +32,21 @@ _SETTINGS = frozenset({"backbone", "batches", "alpha", "temperature", "seed"})
 def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
     """Return all trials, best first by the objective, with their scores on one benchmark."""
     columns = _columns(benchmark, results)
-    names = formats.short_names(result.config.backbone for result in results)
-    headings = ("trial", "backbone", "batches", "alpha", "temperature", "seed", _heading(objective))
+    names, others = formats.short_names(result.config.backbone for result in results), _other_settings(results)
+    settings = ("alpha", "temperature", *others, "seed")
+    headings = ("trial", "backbone", "batches", *settings, _heading(objective))
     rows = []
     for place, result in enumerate(ranked(results, objective)):
         cells = (
             setting_cell(result.number),
             *text_cells(names[result.config.backbone], sampling_of(result.config)),
-            *_settings(result.config, "alpha", "temperature", "seed"),
+            *_settings(result.config, *settings),
             number_cell(result.metrics[objective.metric], formats.decimals(objective.metric)),
             *_scores(result, benchmark, columns),
         )
         rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
     title = f"Trials, best first by {objective.metric} (mean over a setting's seeds); scores on {benchmark}"
-    return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS)
+    return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS.union(others))
 
 
 def samplings_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
@@ -66,6 +67,18 @@ def samplings_table(results: Sequence[TrialResult], objective: Objective, benchm
     title = f"Ways to sample batches on {benchmark}: the best trial of each by {objective.metric}"
     headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_headings(columns))
     return Table(title, headings, tuple(rows), _TEXTS, keys=2, settings=_SETTINGS)
+
+
+def _other_settings(results: Sequence[TrialResult]) -> tuple[str, ...]:
+    """Return the other settings in which trained trials differ, apart from those that are no number or word."""
+    configs = [result.config for result in results if result.config.steps]
+    names = (name for name in TrialConfig.model_fields if name not in {*_SETTINGS, "mixing"})
+    values = {name: {repr(getattr(config, name)): getattr(config, name) for config in configs} for name in names}
+    return tuple(
+        name
+        for name, different in values.items()
+        if len(different) > 1 and all(isinstance(value, int | float | str | None) for value in different.values())
+    )
 
 
 def _settings(config: TrialConfig, *names: str) -> tuple[Cell, ...]:

@@ -56,6 +56,13 @@ def test_every_ranked_trial_is_a_row_the_best_in_bold() -> None:
     assert [cell.text for cell in table.rows[0][-2:]] == ["0.800", "12.3"]
 
 
+def test_a_setting_that_was_searched_is_a_column() -> None:
+    trials = [trial(0, 0.5, learning_rate=1e-4), trial(1, 0.6, learning_rate=3e-5), trial(2, 0.1, steps=0)]
+    table = trials_table(trials, OBJECTIVE, "factbook")
+    assert table.headings[3:7] == ("alpha", "temperature", "learning_rate", "seed")
+    assert [row[5].text for row in table.rows] == ["3e-05", "0.0001", "–"]
+
+
 def test_a_model_that_was_not_trained_has_no_settings_of_training() -> None:
     assert [cell.text for cell in trials_table(TRIALS, OBJECTIVE, "factbook").rows[-1]][2:6] == ["zero-shot", *"–––"]
 
