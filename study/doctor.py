@@ -13,7 +13,7 @@ from rich.text import Text
 
 from study import cli
 from study.health.findings import Finding
-from study.results import files
+from study.results import files, layout
 from study.runtime import preflight
 from study.space import study_config
 from study.space.study_config import StudyConfig
@@ -31,7 +31,9 @@ def main(
     console = cli.console()
     with cli.refusals():
         config = study_config.load(space)
-        passed = examine(config, files.absolute(under), console)
+        root = files.absolute(under)
+        layout.check_reachable(root)
+        passed = examine(config, root, console)
     if not all(passed):
         sys.exit(1)
 

@@ -31,7 +31,7 @@ from study.analysis.tables import languages_table, settings_table
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, RunFiles
 from study.model.pooling_and_prompts import lines
-from study.results import files
+from study.results import files, layout
 from study.results.trial_result import Measurement
 from study.runtime import preflight, resources
 from study.runtime.activity import Activity, Heartbeat, duration
@@ -146,6 +146,8 @@ def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, r
     from study.runtime import cluster  # noqa: PLC0415 - imports Ray
     from study.runtime.trial import measure_on_workers  # noqa: PLC0415
 
+    layout.check_reachable(root)
+    layout.check_writable(root)
     resources.trials_at_once([config.resources], preflight.supply())  # Ray would wait for ever
     check_backbone(config)
     scratch = files.join(root, f".evaluate-{uuid.uuid4().hex[:8]}")

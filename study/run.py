@@ -62,7 +62,9 @@ def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, 
     config = study_config.load(cli.DEFAULT_SPACE if space is None else space)
     if name is not None:
         _check_name(name)
-    folder = files.join(files.absolute(under), name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    root = files.absolute(under)
+    layout.check_reachable(root)
+    folder = files.join(root, name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if files.exists(files.join(folder, layout.STUDY)):
         raise StudyNameError(
             f"a study named '{name}' exists in {under}: add --resume to resume it, or choose another --name"
@@ -83,6 +85,7 @@ def _check_name(name: str) -> None:
 
 def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
     root = files.absolute(under)
+    layout.check_reachable(root)
     started = {
         folder: files.modified(files.join(root, folder, layout.STUDY))
         for folder in files.folders(root)

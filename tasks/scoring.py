@@ -26,7 +26,6 @@ from statistics import fmean
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.metric import NOT_RETRIEVED, Lists, distinct_positions
 from tasks.metrics import measured_in, metric
@@ -186,6 +185,8 @@ def query_scores(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
     Raises:
         TaskError: an unknown metric.
     """
+    import pyarrow.compute as pc  # noqa: PLC0415 - see `tasks.schema`
+
     if setting is Setting.MULTILINGUAL:
         rows, position, names = positions, "position_in_union", ["query_language", "query_id"]
     else:

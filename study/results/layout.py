@@ -72,6 +72,21 @@ def record_url(study_folder: str, chosen: str | None) -> str:
     return os.environ[RECORD_ELSEWHERE]
 
 
+def check_reachable(folder: str) -> None:
+    """Check that a folder can be asked for: a bucket may not exist, or not be open to this user.
+
+    Raises:
+        StudyError: it cannot.
+    """
+    try:
+        files.exists(folder)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StudyError(
+            f"{folder} cannot be reached ({reason}): check its name, the network and your credentials"
+        ) from None
+
+
 def check_writable(study_folder: str) -> None:
     """Check that a study's folder can be written, if it is on this machine.
 
@@ -175,6 +190,7 @@ def read_study(study_folder: str) -> StudyRecord:
     Raises:
         StudyError: the folder has none, or one that cannot be read.
     """
+    check_reachable(study_folder)
     path = files.join(study_folder, STUDY)
     if not files.exists(path):
         raise StudyError(

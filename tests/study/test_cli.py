@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from typer.testing import CliRunner
 
-from study import cli, evaluate, run
+from study import cli, compare, dashboard, evaluate, report, run
 from study.results import files, layout
 from study.run import LONGEST_NAME
 from tasks.errors import UserError
@@ -66,6 +67,25 @@ def test_a_uri_that_no_file_system_serves_is_refused(storage: str) -> None:
         files.absolute(storage)
     done = RUNNER.invoke(cli.program(run.main), ["--dry-run", "--storage", storage])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(run, ["--dry-run", "--storage"]), (run, ["--resume", "--storage"]), (report, []), (compare, []), (dashboard, [])],
+)
+def test_a_bucket_that_does_not_answer_is_one_sentence(
+    command: Any, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> bool:
+        raise OSError("AWS Error NETWORK_CONNECTION\nin HeadBucket")
+
+    monkeypatch.setattr(files, "exists", refuse)
+    done = RUNNER.invoke(cli.program(command.main), [*arguments, "s3://bucket/studies"])
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "error: s3://bucket/studies cannot be reached (AWS Error NETWORK_CONNECTION): check its name, the network and "
+        "your credentials\n"
+    )
 
 
 @pytest.mark.parametrize(
