@@ -15,7 +15,7 @@ from study.analysis.languages import (
     heat_table,
     language_bias_tables,
     language_name,
-    trial_label,
+    trial_labels,
     unseen_languages,
 )
 from study.analysis.leaderboard import trials_table
@@ -25,6 +25,7 @@ from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence
 from study.pages import charts
 from study.pages.chart_style import Spec
+from study.pages.forest_charts import forest_charts
 from study.results.layout import EXAMPLES
 from study.results.trial_result import BenchmarkResult, TrialResult
 from tasks.metrics import language_bias
@@ -109,7 +110,7 @@ def read_benchmark(
         charts={
             **_alpha_charts(results, curves, name),
             **_charts(results, groups, name, languages),
-            "forest": charts.forest_charts(comparisons),
+            "forest": forest_charts(comparisons),
         },
         unseen=tuple(sorted(unseen)),
         languages=languages,
@@ -173,12 +174,13 @@ def _charts(
 
 def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:
     """Yield what the first trial of each group retrieved, with passages cut short."""
+    labels = trial_labels(study.results)
     firsts = ranked((group.results[0] for group in groups), study.objective)
     for first in firsts:
         queries = study.attachment(first.number, EXAMPLES).get(benchmark, [])
         if queries:
             cut = [query | {"retrieved": [_cut(passage) for passage in query["retrieved"]]} for query in queries]
-            yield {"number": first.number, "label": trial_label(first), "queries": cut}
+            yield {"number": first.number, "label": labels[first.number], "queries": cut}
 
 
 def _cut(passage: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ _CONFIG = {
         "titleFontSize": 11,
         "titlePadding": 8,
     },
-    "axisQuantitative": {"tickCount": 6},
+    "axisQuantitative": {"tickCount": 6, "labelSeparation": 8},
     "title": {
         "color": "var(--ink)",
         "fontSize": 13,

@@ -7,22 +7,18 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from study.analysis import formats
-from study.analysis.comparison import Comparison, Figure
+from study.analysis.comparison import Figure
 from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
-from study.analysis.pairs import Pair
-from study.analysis.statistics import LEVEL, Difference
 from study.analysis.study import Group, differing, sampling_of
 from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
 from study.results.trial_result import TrialResult
 from tasks.metric import Metric
-from tasks.metrics import higher_is_better, metric
+from tasks.metrics import metric
 from tasks.schema import Setting
 
-LOWER = " ↓"
-"""Marks a score of which less is better."""
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
@@ -59,7 +55,7 @@ def alpha_charts(
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(
                 y=alt.Y("value:Q", title=None), tooltip=shown
             )
-            layers = [_band(curve) for curve in curves if _is_of(curve, backbone, setting, metric)]
+            layers = [_band(curve) for curve in curves if _is_of(curve, trials[0].config.backbone, setting, metric)]
             chart = alt.LayerChart(layer=[*layers, line, points])
             charts += [style.spec(chart, backbone, Figure(setting, metric).name, height=200)] if rows else []
     return charts
@@ -87,49 +83,6 @@ def _band(curve: Curve) -> alt.Chart:
     return band
 
 
-def forest_charts(comparisons: Sequence[Comparison]) -> list[Spec]:
-    """Return, per pair, the differences in all metrics between 0 and 1, with their 95 % intervals, on one scale."""
-    shown = [
-        {figure: difference for figure, difference in comparison.overall.items() if _is_share(figure)}
-        for comparison in comparisons
-    ]
-    ends = (end for differences in shown for one in differences.values() for end in (one.low, one.high))
-    scale = style.extent(ends, include=0)
-    return [
-        _forest(comparison.pair, differences, scale) for comparison, differences in zip(comparisons, shown, strict=True)
-    ]
-
-
-def _is_share(figure: Figure) -> bool:
-    return metric(figure.metric).bounds == (0, 1)
-
-
-def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Scale) -> Spec:
-    rows = [
-        {
-            "score": figure.name + LOWER * (not higher_is_better(figure.metric)),
-            "difference": style.rounded(difference.value),
-            "low": style.rounded(difference.low),
-            "high": style.rounded(difference.high),
-            "p": style.rounded(difference.p),
-            "difference is": f"{'beyond' if difference.p < LEVEL else 'within'} noise",
-        }
-        for figure, difference in differences.items()
-    ]
-    color = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
-    base = alt.Chart(style.data(rows)).encode(
-        y=alt.Y("score:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
-        color=alt.Color("difference is:N", scale=color, legend=None),
-        tooltip=style.tooltip("score", "difference", "low", "high", "p"),
-    )
-    interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="difference", scale=scale), x2="high:Q")
-    point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
-    zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
-    backbones = dict.fromkeys((pair.group.backbone, pair.baseline.backbone))
-    title = (" minus ".join(backbones), f"{pair.group.label} minus {pair.baseline.label}")
-    return style.spec(zero + interval + point, *title, height=24 * len(rows))
-
-
 def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, names: Mapping[str, str]) -> list[Spec]:
     """Return, per backbone, a metric by query language, one point per group; `names` maps codes to names."""
     rows: list[Row] = [
@@ -138,7 +91,7 @@ def language_bias_charts(bias: Metric, groups: Sequence[Group], benchmark: str, 
             bias.title: style.rounded(value),
             "batches": group.sampling,
             "trials": group.label,
-            "backbone": group.backbone,
+            "backbone": group.backbone_name,
         }
         for group in groups
         for language, value in group.by_language(benchmark, Setting.MULTILINGUAL, bias.name).items()
@@ -240,8 +193,9 @@ def learning_charts(
 
 
 def _by_backbone(results: Sequence[TrialResult]) -> dict[str, list[TrialResult]]:
-    names = dict.fromkeys(result.config.backbone for result in results)
-    return {name: [result for result in results if result.config.backbone == name] for name in sorted(names)}
+    """Return the trials of each backbone by its short name."""
+    names = formats.short_names(result.config.backbone for result in results)
+    return {name: [r for r in results if r.config.backbone == backbone] for backbone, name in sorted(names.items())}
 
 
 def _identity(result: TrialResult) -> Row:

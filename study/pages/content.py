@@ -12,7 +12,7 @@ import yaml
 from study.analysis.comparison import Comparison, compare, leading_figures
 from study.analysis.formats import NOTHING
 from study.analysis.headline import headline
-from study.analysis.languages import trial_label
+from study.analysis.languages import trial_labels
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
 from study.analysis.study import SAMPLINGS, Study, groups_of, ranked, representatives, sampling_of
@@ -69,7 +69,7 @@ def read_content(study: Study) -> Content:
     best = ranked(results, study.objective)
     compared = _compared(study)
     ordered = [*best, *(result for result in results if result not in best)]
-    differing = _differing(results)
+    labels, differing = trial_labels(results), _differing(results)
     return Content(
         name=study.name,
         facts=_facts(study),
@@ -86,8 +86,10 @@ def read_content(study: Study) -> Content:
             _origins("Versions", {result.number: result.versions for result in results}),
             _origins("Hardware", {result.number: result.hardware for result in results}),
         ),
-        trials={result.number: trial_label(result) for result in ordered},
-        details=tuple(read_detail(result, study.objective, differing) for result in ordered[:MOST_TRIALS]),
+        trials={result.number: labels[result.number] for result in ordered},
+        details=tuple(
+            read_detail(result, labels[result.number], study.objective, differing) for result in ordered[:MOST_TRIALS]
+        ),
         source=source(),
     )
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from study.analysis import formats
-from study.analysis.languages import trial_label
 from study.analysis.tables import Cell, Table, number_cell
 from study.config import SEPARATOR
-from study.pages.charts import LOWER
+from study.pages.forest_charts import LOWER
 from study.results.layout import TRIALS
 from study.results.trial_result import BenchmarkResult, TrialResult
 from study.space.selection import Objective
@@ -34,11 +33,12 @@ class TrialDetail:
         return f"trial-{self.number}"
 
 
-def read_detail(result: TrialResult, objective: Objective, differing: Sequence[str]) -> TrialDetail:
+def read_detail(result: TrialResult, label: str, objective: Objective, differing: Sequence[str]) -> TrialDetail:
     """Return what a report says about one trial.
 
     Args:
         result: the trial.
+        label: tells it from the others.
         objective: what trials are ranked by.
         differing: the settings in which trials of the study differ.
     """
@@ -51,7 +51,7 @@ def read_detail(result: TrialResult, objective: Objective, differing: Sequence[s
         facts |= {"steps": f"{training.step:,}", "best step": f"{training.best_step:,}"}
         facts |= {"minutes of training": f"{training.seconds / 60:.1f}"}
     scores = {name: _scores(name, measured) for name, measured in sorted(result.benchmarks.items())}
-    return TrialDetail(result.number, trial_label(result), f"{TRIALS}/{result.number:04d}", facts, scores)
+    return TrialDetail(result.number, label, f"{TRIALS}/{result.number:04d}", facts, scores)
 
 
 def _scores(benchmark: str, measured: BenchmarkResult) -> Table:

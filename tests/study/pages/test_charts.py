@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ from study.analysis.curves import read_curves
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import SAMPLINGS, Study, groups_of
 from study.pages import chart_style, charts
+from study.pages.forest_charts import forest_charts
 from tasks.metrics import language_bias
 from tasks.schema import Setting
 from tests.study.synthetic_study import OBJECTIVE
@@ -57,7 +59,7 @@ def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None
 
 def test_forest_charts_hold_every_difference_of_a_share(synthetic_study: Study) -> None:
     comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r")
-    drawn = charts.forest_charts(comparisons)
+    drawn = forest_charts(comparisons)
     assert len(drawn) == 4
     held = [row for row in rows_of(drawn[0]) if "difference" in row]
     assert len({row["score"] for row in held}) == 10
@@ -70,7 +72,7 @@ def test_no_two_charts_of_a_section_have_one_title_and_charts_to_compare_have_on
         {la: la for la in synthetic_study.results[0].benchmarks["xquad_r"].queries},
     )
     groups = groups_of(results)
-    forest = charts.forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
+    forest = forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
     bias = [charts.language_bias_charts(metric, groups, "xquad_r", names) for metric in language_bias()]
     histories = {result.number: result.training.history for result in results}
     learning = charts.learning_charts(results, histories, OBJECTIVE)
@@ -89,8 +91,19 @@ def x_domains(spec: dict[str, Any]) -> Iterator[list[float]]:
             yield scale["domain"]
 
 
+def test_differences_from_zero_shot_do_not_stretch_the_scale_of_the_others(synthetic_study: Study) -> None:
+    comparisons = compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r")
+    pair = comparisons[1].pair
+    untrained = replace(pair.baseline, results=tuple(changed(result, steps=0) for result in pair.baseline.results))
+    lead = {figure: replace(each, high=0.99) for figure, each in comparisons[1].overall.items()}
+    far = replace(comparisons[1], pair=pair._replace(baseline=untrained), overall=lead)
+    near, stretched = forest_charts([comparisons[0], far])
+    (alone,) = forest_charts(comparisons[:1])
+    assert list(x_domains(near)) == list(x_domains(alone)) != list(x_domains(stretched))
+
+
 def test_a_score_of_which_less_is_better_is_marked(synthetic_study: Study) -> None:
-    drawn = charts.forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
+    drawn = forest_charts(compare(synthetic_study, choose_pairs(synthetic_study), "xquad_r"))
     scores = {row["score"] for row in rows_of(drawn[0]) if "score" in row}
     assert {score for score in scores if "↓" in score} == {"multilingual language preference ↓"}
 
