@@ -63,7 +63,9 @@ def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Sca
         color=alt.Color("difference is:N", scale=color, legend=None),
         tooltip=style.tooltip("score", "difference", "low", "high", "p"),
     )
-    interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="difference", scale=scale), x2="high:Q")
+    interval = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title="difference", scale=scale, axis=alt.Axis(tickCount=4)), x2="high:Q"
+    )
     point = base.mark_point(filled=True, size=64, opacity=1).encode(x="difference:Q")
     zero = alt.Chart(style.data([{"zero": 0}])).mark_rule(color="var(--ink)", opacity=0.5).encode(x="zero:Q")
     backbones = dict.fromkeys((pair.group.backbone_name, pair.baseline.backbone_name))
