@@ -47,6 +47,8 @@ def test_files_are_read_back_as_they_were_written_and_listed(root: str) -> None:
     assert files.folders(files.join(root, "first study", "trials")) == ["0003"]
     assert files.folders(files.join(root, "none")) == []
     assert files.modified(files.join(place, "result.json")) > 0
+    there, missing = files.written([files.join(place, name) for name in ("result.json", "none.json")])
+    assert (bool(there), missing, files.written([])) == (True, None, [])
     files.remove(files.join(place, "result.json"))
     assert not files.exists(files.join(place, "result.json"))
 
