@@ -71,7 +71,7 @@ def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str,
     for group in groups:
         if group[0].pair.group.backbone in backbones[:_BACKBONES]:
             start = f"{trained(group[0])}, {figure.name} of {benchmark}: {group[0].pair.group.label} is "
-            yield from _sentences(start, "It is ", [_clause(comparison, figure) for comparison in group])
+            yield from _sentences(start, "It is ", sorted(_clause(comparison, figure) for comparison in group))
     if len(backbones) > _BACKBONES:
         yield "Other backbones are compared below."
 
@@ -121,7 +121,7 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
     if own and all(number in one.left_out for one in own):
         return "It is left out of the verdict: only one of the two that are compared has its seed"
     if any(group.numbers == one.pair.baseline.numbers for one in own):
-        return "It is a baseline above"
+        return "Hybrid batches are compared with it"
     reason = _reason(group, others if own else [], study, alike, benchmark)
     if not own:
         return f"It is in no verdict: {reason}"

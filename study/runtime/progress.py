@@ -176,23 +176,25 @@ class Progress(Callback):
         yield "; ".join([*shown[-1:], *([f"{more} more trials run"] if more else []), self._summary()])
 
     def _table(self) -> Table:
-        headings = ("trial", "backbone", "batches", "alpha", "temperature", "step", "loss", "score", "seconds", "state")
+        settings = ("batches", "alpha", "temperature", "backbone")
+        headings = ("trial", "state", "step", "score", "loss", "seconds", *settings)
         rows = tuple(
             (
                 Cell(str(row.number)),
-                Cell(self._name(row)),
+                Cell(row.doing, strong=row.seconds is None),
+                Cell(f"{row.step}/{row.config.steps}"),
+                number_cell(row.score),
+                number_cell(row.loss),
+                Cell(f"{row.elapsed:.0f}"),
                 Cell(sampling_of(row.config)),
                 *map(setting_cell, (row.config.alpha, row.config.temperature)),
-                Cell(f"{row.step}/{row.config.steps}"),
-                number_cell(row.loss),
-                number_cell(row.score),
-                Cell(f"{row.elapsed:.0f}"),
-                Cell(row.doing, strong=row.seconds is None),
+                Cell(self._name(row)),
             )
             for row in sorted(self._rows.values(), key=lambda row: (row.seconds is not None, row.number))
         )
         title = f"{self._summary()}; the score is {self._metric}"
-        return Table(title, headings, rows, frozenset({"backbone", "batches", "state"}))
+        left = frozenset({"state", "batches", "backbone"})
+        return Table(title, headings, rows, left, settings=frozenset(settings))
 
     def _name(self, row: Row) -> str:
         backbone = row.config.backbone

@@ -77,7 +77,7 @@ def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place(
         "within noise of X-Y (−0.001 [−0.011, +0.009])."
     )
     by = f"by {DEFAULT_OBJECTIVE}: 0.600 on average over 2 seeds"
-    assert best == f"The best trial is 4 (me5, X-Y), {by}. It is a baseline above."
+    assert best == f"The best trial is 4 (me5, X-Y), {by}. Hybrid batches are compared with it."
 
 
 def test_one_seed_each_is_no_judgement() -> None:
