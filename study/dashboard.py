@@ -15,9 +15,7 @@ from rich.console import Console
 
 from study import cli
 from study.cli import Interruption
-from study.pages.dashboard import Site
-from study.pages.live import open_study
-from study.results import files
+from study.results import files, layout
 from tasks.errors import UserError
 
 LOOPBACK = "127.0.0.1"
@@ -41,6 +39,10 @@ def main(
 
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
+    layout.read_study(folder)
+    from study.pages.dashboard import Site  # noqa: PLC0415 - imports Optuna and the charts' libraries, which take seconds
+    from study.pages.live import open_study  # noqa: PLC0415
+
     study, record = open_study(folder)
     Interruption().install()
     with _server(host, port) as server:

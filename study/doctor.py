@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, RenderableType
@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from study import cli
-from study.health.findings import Finding
 from study.results import files, layout
-from study.runtime import preflight
 from study.space import study_config
 from study.space.study_config import StudyConfig
+
+if TYPE_CHECKING:
+    from study.health.findings import Finding
 
 
 def main(
@@ -46,9 +47,9 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         root: the studies' storage.
         console: where to print.
     """
-    from study.health import findings, node  # noqa: PLC0415
+    from study.health import findings, node  # noqa: PLC0415 - all of these import torch and Ray, which take seconds
     from study.health.all_reduce import all_reduce, place_for_a_trial  # noqa: PLC0415
-    from study.runtime import cluster  # noqa: PLC0415 - imports torch and Ray, which take seconds
+    from study.runtime import cluster, preflight  # noqa: PLC0415
 
     passed = []
 
@@ -73,7 +74,11 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
             ):
                 report(finding)
             if not findings.storage(nodes, root).good:
-                report(Finding("all-reduce", False, "skipped: Ray Train needs the storage", "fix the storage first"))
+                report(
+                    findings.Finding(
+                        "all-reduce", False, "skipped: Ray Train needs the storage", "fix the storage first"
+                    )
+                )
             else:
                 report(all_reduce(need, folder))
     finally:

@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from study import cli
-from study.pages.page import write_report
+from study.results import files, layout
 
 
 def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")]) -> None:
     """Write report.html, which needs nothing but a browser, and report.md into the study's folder."""
     with cli.refusals():
+        layout.read_study(files.absolute(study))
+        from study.pages.page import write_report  # noqa: PLC0415 - imports the charts' libraries, which take a second
+
         for path in write_report(study):
             cli.console().print(f"written: {path}", soft_wrap=True)
 

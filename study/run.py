@@ -16,15 +16,14 @@ from study.cli import Interruption
 from study.results import files, layout, provenance
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
-from study.runtime import lock, plan_summary, preflight
 from study.runtime.exit_status import UNFINISHED
-from study.runtime.preflight import Plan
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import nearest
 
 if TYPE_CHECKING:
+    from study.runtime.preflight import Plan
     from study.runtime.record import Record
 
 LONGEST_NAME = 200
@@ -51,6 +50,8 @@ def main(
     console = cli.console()
     with cli.refusals():
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
+        from study.runtime import plan_summary, preflight  # noqa: PLC0415 - read data; a refusal need not wait for them
+
         plan = preflight.check(config, folder, dry_run=dry_run)
         if dry_run:
             plan_summary.show(plan, console)
@@ -104,6 +105,7 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 
 def _run(plan: Plan, console: Console) -> int:
     """Run the trials of a study that have not ended; return the exit status (`study.runtime.exit_status`)."""
+    from study.runtime import lock  # noqa: PLC0415
     from study.runtime.record import open_record, storage_failure  # noqa: PLC0415 - imports Optuna
 
     config, folder = plan.config, plan.folder

@@ -75,7 +75,7 @@ def test_a_bad_search_space_is_refused_before_any_data_is_read(tmp_path: Path) -
     space.write_text("trail: {}\nsearch: {sampler: random, trials: 1}\n", encoding="utf-8")
     code, loaded, output = run(str(space), cache=tmp_path)
     assert (code, "did you mean 'trial'?" in output) == (2, True)
-    assert loaded & {*HEAVY, "pandas", "pyarrow.compute", "huggingface_hub.file_download"} == set()
+    assert loaded & {*HEAVY, "pandas", "pyarrow.compute", "filelock", "huggingface_hub.file_download"} == set()
 
 
 def test_a_cluster_that_is_gone_is_refused_before_ray_is_imported(
