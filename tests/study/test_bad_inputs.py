@@ -35,7 +35,6 @@ def folder(made: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in environment(cache).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the library has read the environment before
-    monkeypatch.setattr(logging.root, "handlers", [])  # `study.fetch` adds one
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -43,7 +42,11 @@ def folder(made: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("case", sample(EVERY), ids=lambda case: f"{case.family}: {ascii(case.name)[:60]}")
-def test_a_bad_input_is_refused_in_one_sentence(case: BadInput, folder: Path, made: Templates) -> None:
+def test_a_bad_input_is_refused_in_one_sentence(
+    case: BadInput, folder: Path, made: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Warnings go to stderr, as in a process of its own: pytest has put handlers here by now, and `study.fetch` adds one.
+    monkeypatch.setattr(logging.root, "handlers", [])
     case.prepare(folder, made)
     command = program(importlib.import_module(f"study.{case.arguments[0]}").main)
     ended = CliRunner().invoke(command, list(case.arguments[1:]), catch_exceptions=False)

@@ -59,6 +59,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     monkeypatch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(trial, "_trainer", OneWorker)
     monkeypatch.setattr("study.runtime.ray_internals.release", lambda _: None)
+    monkeypatch.setattr("study.runtime.ray_internals.tell", lambda *_: None)
     monkeypatch.setattr("ray.tune.report", told.append)
     return told
 
