@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests bench node aws gcp test-faults test-cluster clean
+.PHONY: run test lint types contracts tests bench node aws gcp test-faults test-gpu test-cluster clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run
@@ -37,6 +37,10 @@ aws gcp: .venv/run.stamp
 # `ray up` to `ray down` on this machine, for real; needs root on Linux, and no network but for packages.
 test-cluster: .venv/run.stamp
 	tests/cluster/rehearse.sh
+
+# Where there is a GPU: what it computes against the CPU, and the commands with trials that share it.
+test-gpu: .venv/test.stamp
+	$(BIN)/python -m pytest tests/gpu --durations 0
 
 # Half an hour on two idle cores: kills one process of a study, 20 times over, and compares what comes out.
 test-faults: .venv/test.stamp

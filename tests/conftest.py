@@ -26,7 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line whether the tests in a browser ran; among other skipped tests nobody would miss them."""
     counts = {
-        outcome: len([report for report in terminalreporter.getreports(outcome) if "browser" in report.keywords])
+        outcome: len(
+            [report for report in terminalreporter.getreports(outcome) if "browser" in getattr(report, "keywords", ())]
+        )
         for outcome in ("passed", "failed", "skipped")
     }
     if any(counts.values()):

@@ -14,9 +14,9 @@ from study.retrieval.encode import Kind
 class HashingEncoder:
     """The mean of a random vector for each character; what a text's batch holds does not change its embedding."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, device: str = "cpu") -> None:
         self.width = width
-        self.device = torch.device("cpu")
+        self.device = torch.device(device)
         self.embedded: list[list[list[int]]] = []
         """Token ids of every batch so far."""
         self._vectors = torch.randn((997, width), generator=torch.Generator().manual_seed(0))
@@ -29,4 +29,5 @@ class HashingEncoder:
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         self.embedded.append([list(ids) for ids in token_ids])
-        return torch.stack([F.normalize(self._vectors[torch.tensor(ids) % 997].mean(0), dim=0) for ids in token_ids])
+        embeddings = [F.normalize(self._vectors[torch.tensor(ids) % 997].mean(0), dim=0) for ids in token_ids]
+        return torch.stack(embeddings).to(self.device)

@@ -84,10 +84,11 @@ def start() -> None:
     if attach():
         return
     _keep_to_this_machine()
-    port = _free_port()
+    port, (machine,) = _free_port(), this_machine().nodes
     ray.init(
         address="local",
-        num_cpus=int(this_machine().nodes[0].cpus),  # as `--dry-run` counts them
+        num_cpus=int(machine.cpus),  # as `--dry-run` counts them
+        num_gpus=int(machine.gpus),
         include_dashboard=True,  # nodes, actors and logs; `study.dashboard` links to it
         dashboard_host=LOOPBACK,
         dashboard_port=port,

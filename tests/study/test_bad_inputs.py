@@ -45,7 +45,7 @@ def folder(made: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_bad_input_is_refused_in_one_sentence(
     case: BadInput, folder: Path, made: Templates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Warnings go to stderr, as in a process of its own: pytest has put handlers here by now, and `study.fetch` adds one.
+    # Warnings go to stderr as in a process of its own: pytest has put handlers here by now, and `study.fetch` adds one.
     monkeypatch.setattr(logging.root, "handlers", [])
     case.prepare(folder, made)
     command = program(importlib.import_module(f"study.{case.arguments[0]}").main)
