@@ -15,12 +15,13 @@ from study.model.backbone import load_encoder
 from study.retrieval.encode import encode
 
 PROMPT = "passage: "
-BATCH_SIZES = (8, 16, 32, 64, 128)
+BATCH_SIZES = {"cpu": (8, 16, 32, 64, 128), "cuda": (32, 128, 512, 2048)}
+TEXTS = {"cpu": 768, "cuda": 12_288}
 
 
 def measure(chosen: Options, precision: Precision) -> Row:
     """Encode the same passages with both."""
-    texts = passages(chosen, 32 if chosen.quick else 768)
+    texts = passages(chosen, 32 if chosen.quick else TEXTS[chosen.device.type])
     config = trial(chosen, passage_prefix=PROMPT, precision=precision)
     encoder = load_encoder(config, chosen.device)
     peer = SentenceTransformer(
@@ -36,7 +37,7 @@ def measure(chosen: Options, precision: Precision) -> Row:
     def theirs(batch_size: int) -> object:
         return peer.encode(texts, batch_size=batch_size, prompt=PROMPT, convert_to_tensor=True)
 
-    sizes = (32,) if chosen.quick else BATCH_SIZES
+    sizes = (32,) if chosen.quick else BATCH_SIZES[chosen.device.type]
     best = min(sizes, key=lambda size: timed(lambda: theirs(size)).wall)
     took, peers = in_turn(lambda: timed(ours), lambda: timed(lambda: theirs(best)), chosen.repetitions)
     return Row(

@@ -25,10 +25,12 @@ ARMS: dict[str, dict[str, Any]] = {
     "pairs 0.5": {"alpha": 0.5, "mixing": "pair"},
     "En-En": {"alpha": 1.0, "languages": ["en"]},
 }
+GPU: dict[str, Any] = {"micro_batch_tokens": 4096, "resources": {"workers": 1, "gpus_per_worker": 0.1}}
+CPU: dict[str, Any] = {"resources": {"workers": 2}}
 HEADER = """# {title}
 # Follows: arXiv 2408.10536's question, zero-shot: the training data and the test data are different sets.
 # Run:     python -m study.run experiments/2026-11-26-transfer/{name}.yaml --name {name}   (README.md: the backbone)
-# Takes:   {trials} trials; README.md has the measured time per trial.
+# Takes:   {trials} trials {place}; README.md has the measured time.
 # Expect:  README.md.
 # Written by make_spaces.py.
 
@@ -63,8 +65,10 @@ def zero_shot(folder: str) -> dict[str, Any]:
     return point(folder, "X-Y", 0) | {"steps": 0}
 
 
-def space(folder: str, benchmark: dict[str, Any], points: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a search space that tries exactly these points, in this order."""
+def space(
+    folder: str, benchmark: dict[str, Any], points: list[dict[str, Any]], machine: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a search space that tries exactly these points, in this order, with the settings that suit a machine."""
 
     def choices(key: str) -> list[Any]:
         distinct: list[Any] = []
@@ -85,9 +89,8 @@ def space(folder: str, benchmark: dict[str, Any], points: list[dict[str, Any]]) 
             "batch_size": 32,
             "learning_rate": 3e-5,
             "precision": "fp32",
-            "micro_batch_tokens": 2048,
             "centring": {"source": "corpora"},
-            "resources": {"workers": 2},
+            **machine,
         },
         "search": {
             "sampler": "random",
@@ -113,7 +116,8 @@ def transfer(folder: str) -> list[dict[str, Any]]:
 
 def write(name: str, title: str, content: dict[str, Any]) -> None:
     """Write one search space below its header."""
-    header = HEADER.format(title=title, name=name, trials=content["search"]["trials"])
+    place = "ten at a time on one GPU" if content["trial"]["resources"] == GPU["resources"] else "on two cores"
+    header = HEADER.format(title=title, name=name, trials=content["search"]["trials"], place=place)
     text = yaml.dump(content, Dumper=Plain, sort_keys=False, width=118, default_flow_style=None, allow_unicode=True)
     (HERE / f"{name}.yaml").write_text(header + text, "utf-8")
 
@@ -122,17 +126,20 @@ def main() -> None:
     """Write both directions and the size curve."""
     mlqa = {"name": "mlqa_r", "path": "../../../shared/data/mlqa-r"}
     xquad = {"name": "xquad_r", "path": "../../../shared/data/xquad-r"}
-    write(
-        "xquad-to-mlqa", "Direction A: train on XQuAD-R, test on MLQA-R.", space("xquad-r", mlqa, transfer("xquad-r"))
-    )
-    write("mlqa-to-xquad", "Direction B: train on MLQA-R, test on XQuAD-R.", space("mlqa-r", xquad, transfer("mlqa-r")))
+    for name, title, folder, benchmark in (
+        ("xquad-to-mlqa", "Direction A: train on XQuAD-R, test on MLQA-R.", "xquad-r", mlqa),
+        ("mlqa-to-xquad", "Direction B: train on MLQA-R, test on XQuAD-R.", "mlqa-r", xquad),
+    ):
+        write(name, title, space(folder, benchmark, transfer(folder), GPU))
     sizes = [
         point("xquad-r", arm, seed, rows=rows)
         for seed in SEEDS
         for rows in (150, 400)
         for arm in ("X-Y", "hybrid 0.5", "X-X-mono")
     ]
-    write("size", "Direction A with fewer training rows (all 1,190: xquad-to-mlqa).", space("xquad-r", mlqa, sizes))
+    write(
+        "size", "Direction A with fewer training rows (all 1,190: xquad-to-mlqa).", space("xquad-r", mlqa, sizes, CPU)
+    )
 
 
 if __name__ == "__main__":

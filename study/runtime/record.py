@@ -172,9 +172,11 @@ def open_record(config: StudyConfig, url: str, folder: str) -> Record:
 def storage_failure(error: BaseException) -> str | None:
     """Return the first line of the storage error behind `error`, or None if storage did not cause it."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: list[BaseException] = []
+    while cause is not None and cause not in seen:  # Ray raises errors whose causes are a circle
         if isinstance(cause, (OSError, SQLAlchemyError)):
             return str(cause).partition("\n")[0]
+        seen.append(cause)
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -55,6 +55,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     if layout.read_result(folder):
         return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()
+    memory.keep_to_share(device, config.resources.gpus_per_worker)
     try:
         result, evaluations = _run(assignment, folder, device, _teller(partial(ray_internals.tell, folder)))
     except DivergedError as error:  # on all ranks
@@ -134,7 +135,9 @@ def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> 
         queue: receives what the workers are doing.
     """
     use_cpus(config.resources.cpus_per_worker)
-    return measure_backbone(config, ray.train.torch.get_device(), runs=runs, progress=_teller(queue.put))
+    device = ray.train.torch.get_device()
+    memory.keep_to_share(device, config.resources.gpus_per_worker)
+    return measure_backbone(config, device, runs=runs, progress=_teller(queue.put))
 
 
 def _teller(send: Callable[[Activity], None]) -> Progress:
