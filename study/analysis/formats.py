@@ -8,6 +8,7 @@ from typing import Any
 import pydantic
 
 from study.config import SEPARATOR
+from study.config_sections import Named
 from study.config_values import Schedule
 from tasks.metrics import known_metric
 from tasks.schema import Setting
@@ -80,16 +81,32 @@ def p_value(p: float) -> str:
 
 
 def setting(value: Any) -> str:
-    """Return a setting: a number in three digits, a schedule as `start→end`, a group of settings by its values."""
+    """Return a setting: a number in three digits, a schedule as `start→end`, a group of settings by its values.
+
+    A corpus or benchmark goes by its name, with what else it is given in parentheses.
+    """
     if isinstance(value, float | Schedule):
         return f"{value:.3g}"
+    if isinstance(value, Named):
+        return _named(value)
     if isinstance(value, pydantic.BaseModel):
         return setting({name: part for name, part in value if part is not None})
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {setting(part)}" for name, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(setting, value)) + "]"
+        texts = ", ".join(map(setting, value))
+        return texts if value and all(isinstance(part, Named) for part in value) else f"[{texts}]"
     return str(value)
+
+
+def _named(value: Named) -> str:
+    """Return `lareqa (data/xquad-r, held_out 60, languages [en])`: of a path, what tells most."""
+    fields = {name: getattr(value, name) for name in type(value).model_fields if name not in {"name", "options"}}
+    given = {name: part for name, part in fields.items() if part}  # neither none nor zero
+    parts = ["/".join(str(value.options["path"]).rstrip("/").split("/")[-2:])] if "path" in value.options else []
+    parts += [f"{name} {setting(part)}" for name, part in given.items()]
+    parts += [f"{name} {setting(part)}" for name, part in value.options.items() if name != "path"]
+    return f"{value.name} ({', '.join(parts)})" if parts else value.name
 
 
 def _minus(text: str) -> str:

@@ -1,0 +1,171 @@
+"""Every table of this experiment's README, from the positions: `python experiments/2026-11-26-transfer/tables.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from study.analysis import formats
+from study.analysis.blocks import Block, block_of
+from study.analysis.comparison import crossed_design
+from study.analysis.crossed import Crossed
+from study.analysis.pairs import Pair
+from study.analysis.query_values import SettingValues
+from study.analysis.statistics import Difference, contributions
+from study.analysis.study import HYBRID, ZERO_SHOT, Group, Study, groups_of, read_study
+from tasks.schema import Setting
+from tasks.scoring import metrics_of
+
+HERE = Path(__file__).parent
+METRICS = (
+    ("monolingual/map", "mono mAP"),
+    ("crosslingual/map", "cross mAP"),
+    ("multilingual/map", "multi mAP"),
+    ("multilingual/ndcg@10", "multi nDCG@10"),
+    ("multilingual/mrr", "multi MRR"),
+    ("multilingual/rank_distance", "rank distance"),
+    ("multilingual/language_preference", "language preference"),
+)
+ORDER = (ZERO_SHOT, "En-En", "X-X", "X-X-mono", "X-Y", HYBRID, "pair-level hybrid")
+UNSEEN = ("el", "ru", "th", "tr")
+"""Languages of XQuAD-R that MLQA-R, the training set of direction B, does not have."""
+Row = Sequence[str]
+
+
+def main() -> None:
+    """Print all tables."""
+    for name, benchmark in (("xquad-to-mlqa", "mlqa_r"), ("mlqa-to-xquad", "xquad_r")):
+        study = read_study(str(HERE / name))
+        for view in (benchmark, f"{benchmark}@centred"):
+            show(
+                f"{name}: {view}, temperature 0.02",
+                ("arm", "seeds", *(title for _, title in METRICS)),
+                arms(study, view),
+            )
+        show(
+            f"{name}: the best alpha's lead and 95 % interval, temperature 0.02",
+            ("against", "view", *(title for _, title in METRICS)),
+            leads(study, benchmark),
+        )
+    study = read_study(str(HERE / "mlqa-to-xquad"))
+    for view in ("xquad_r", "xquad_r@centred"):
+        show(
+            f"direction B by seen and unseen query languages, multi mAP, {view}",
+            ("arm", "seen", "unseen"),
+            split(study, view),
+        )
+        show(f"lead of hybrid 0.5, {view}", ("against", "seen", "unseen"), split_leads(study, view))
+    warm = read_study(str(HERE / "xquad-to-mlqa"))
+    for view in ("mlqa_r", "mlqa_r@centred"):
+        show(
+            f"xquad-to-mlqa: {view}, temperature 0.05",
+            ("arm", "seeds", *(t for _, t in METRICS)),
+            arms(warm, view, 0.05),
+        )
+
+
+def show(title: str, headings: Row, rows: Iterable[Row]) -> None:
+    """Print a table in Markdown."""
+    print(f"\n{title}\n\n| {' | '.join(headings)} |\n|{' :-- |' + ' --: |' * (len(headings) - 1)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def groups(study: Study, temperature: float = 0.02) -> list[Group]:
+    """Return the settings tried at a temperature, in the order of the tables."""
+    chosen = [group for group in groups_of(study.results) if group.config.temperature == temperature]
+    return sorted(chosen, key=lambda group: (ORDER.index(group.sampling), float(f"{group.alpha}")))
+
+
+def figures(study: Study, group: Group, view: str) -> dict[str, float]:
+    """Return the means over seeds, computed from the positions."""
+    names = sorted({key.partition("/")[2] for key, _ in METRICS})
+    tables = [
+        metrics_of(study.positions(number, view), view, tuple(Setting), names).metrics for number in group.numbers
+    ]
+    return {key: fmean(table[f"{view}/{key}"] for table in tables) for key, _ in METRICS}
+
+
+def text(metric: str, value: float) -> str:
+    """Return a figure as the tables have it."""
+    return f"{value:,.0f}" if metric.endswith("rank_distance") else f"{value:.3f}"
+
+
+def arms(study: Study, view: str, temperature: float = 0.02) -> Iterable[Row]:
+    """Yield each setting's figures."""
+    for group in groups(study, temperature):
+        found = figures(study, group, view)
+        yield group.label, str(len(group.results)), *(text(key, found[key]) for key, _ in METRICS)
+
+
+def lead(study: Study, pair: Pair, view: str, setting: Setting, metric: str, only: Sequence[str] = ()) -> Difference:
+    """Return a difference in a crossed design; over the queries of some languages, or of all."""
+    block = block_of(pair, groups(study))
+    assert isinstance(block, Block), "these settings share their seeds"
+    values = SettingValues(study, view, setting, (metric,))
+    design = crossed_design(block, values)
+    units = [
+        n for n, unit in enumerate(values.of(pair.group.numbers[0]).units) if not only or unit.query_language in only
+    ]
+    crossed = Crossed(contributions(design[:, :, units]))
+    place = {group.numbers: number for number, group in enumerate(block.groups)}
+    if pair.baseline.config.steps:
+        return crossed.difference(place[pair.group.numbers], place[pair.baseline.numbers])
+    untrained = contributions(values.stacked(pair.baseline.numbers)[:, units]).mean(axis=0)
+    return crossed.difference_from_untrained(place[pair.group.numbers], untrained)
+
+
+def best_hybrid(study: Study) -> Group:
+    """Return the hybrid setting that did best in validation among those with all three seeds."""
+    objective = study.objective.metric
+    whole = [group for group in groups(study) if group.sampling == HYBRID and len(group.results) == 3]
+    return max(whole, key=lambda group: group.mean(objective) or 0)
+
+
+def baselines(study: Study) -> list[Group]:
+    """Return the settings that hybrid batches are compared with; each has three seeds, or needs none."""
+    return [g for g in groups(study) if g.sampling not in {HYBRID, "pair-level hybrid"}]
+
+
+def shown(metric: str, found: Difference) -> str:
+    """Return a lead with its interval, bold if it excludes 0."""
+    places = 0 if metric == "rank_distance" else 3
+    content = f"{formats.signed(found.value, places)} {formats.interval(found.low, found.high, places)}"
+    return f"**{content}**" if found.low > 0 or found.high < 0 else content
+
+
+def leads(study: Study, benchmark: str) -> Iterable[Row]:
+    """Yield the lead of the best hybrid setting over each baseline, as it is and centred."""
+    hybrid = best_hybrid(study)
+    for baseline in baselines(study):
+        for view in (benchmark, f"{benchmark}@centred"):
+            cells = []
+            for key, _ in METRICS:
+                setting, _, metric = key.partition("/")
+                cells.append(shown(metric, lead(study, Pair(hybrid, baseline), view, Setting(setting), metric)))
+            yield f"{hybrid.label} − {baseline.label}", "centred" if "@" in view else "as it is", *cells
+
+
+def split(study: Study, view: str) -> Iterable[Row]:
+    """Yield multilingual mAP over the queries of seen and of unseen languages."""
+    for group in groups(study):
+        means = group.by_language(view, Setting.MULTILINGUAL, "map")
+        unseen = fmean(means[la] for la in UNSEEN)
+        seen = fmean(value for la, value in means.items() if la not in UNSEEN)
+        yield group.label, f"{seen:.3f}", f"{unseen:.3f}"
+
+
+def split_leads(study: Study, view: str) -> Iterable[Row]:
+    """Yield the lead of hybrid 0.5 over each baseline on seen and on unseen languages."""
+    hybrid = next(group for group in groups(study) if group.sampling == HYBRID and group.alpha == 0.5)
+    languages = hybrid.by_language(view, Setting.MULTILINGUAL, "map")
+    seen = [language for language in languages if language not in UNSEEN]
+    for baseline in baselines(study):
+        pair = Pair(hybrid, baseline)
+        cells = [shown("map", lead(study, pair, view, Setting.MULTILINGUAL, "map", only)) for only in (seen, UNSEEN)]
+        yield baseline.label, *cells
+
+
+if __name__ == "__main__":
+    main()
