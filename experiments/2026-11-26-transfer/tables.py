@@ -12,7 +12,7 @@ from study.analysis.comparison import crossed_design
 from study.analysis.crossed import Crossed
 from study.analysis.pairs import Pair
 from study.analysis.query_values import SettingValues
-from study.analysis.statistics import Difference, contributions
+from study.analysis.statistics import Difference, contributions, unpaired
 from study.analysis.study import HYBRID, ZERO_SHOT, Group, Study, groups_of, read_study
 from tasks.schema import Setting
 from tasks.scoring import metrics_of
@@ -47,6 +47,11 @@ def main() -> None:
             f"{name}: the best alpha's lead and 95 % interval, temperature 0.02",
             ("against", "view", *(title for _, title in METRICS)),
             leads(study, benchmark),
+        )
+        show(
+            f"{name}: centred minus as it is, temperature 0.02",
+            ("arm", *(title for _, title in METRICS)),
+            centring_gains(study, benchmark),
         )
     study = read_study(str(HERE / "mlqa-to-xquad"))
     for view in ("xquad_r", "xquad_r@centred"):
@@ -121,6 +126,21 @@ def best_hybrid(study: Study) -> Group:
     objective = study.objective.metric
     whole = [group for group in groups(study) if group.sampling == HYBRID and len(group.results) == 3]
     return max(whole, key=lambda group: group.mean(objective) or 0)
+
+
+def centring_gains(study: Study, benchmark: str) -> Iterable[Row]:
+    """Yield what centring adds to each setting, by `statistics.unpaired`: without training, over questions alone."""
+    for group in groups(study):
+        cells = []
+        for key, _ in METRICS:
+            setting, _, metric = key.partition("/")
+            as_it_is, centred = (
+                SettingValues(study, view, Setting(setting), (metric,)).stacked(group.numbers)
+                for view in (benchmark, f"{benchmark}@centred")
+            )
+            units = list(range(as_it_is.shape[1]))
+            cells.append(shown(metric, unpaired(centred, as_it_is, {metric: units})[metric]))
+        yield group.label, *cells
 
 
 def baselines(study: Study) -> list[Group]:

@@ -27,7 +27,7 @@ def curve_sentence(curve: Curve) -> str:
 
 def front_sentence(front: Front) -> str:
     """Return which settings may be on the Pareto front."""
-    labels = [settings_text(group, front.varied) for group in front.groups]
+    labels = [settings_text(group, front.varied, front.groups) for group in front.groups]
     possible = [label for label, better in zip(labels, front.dominated.values(), strict=True) if not better]
     *most, last = [figure.name for figure in front.figures]
     others = " Each of the others is worse in all of them than another setting, beyond noise."
@@ -120,7 +120,7 @@ def curve_data(curve: Curve) -> dict[str, Any]:
 
 def front_data(front: Front) -> dict[str, Any]:
     """Return a possible Pareto front as plain data for JSON."""
-    labels = [settings_text(group, front.varied) for group in front.groups]
+    labels = [settings_text(group, front.varied, front.groups) for group in front.groups]
     return {
         "benchmark": front.benchmark,
         "backbone": front.groups[0].backbone,

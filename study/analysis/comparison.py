@@ -99,7 +99,7 @@ def _at(pair: Pair, groups: Sequence[Group]) -> str:
     if pair.unequal or not pair.group.config.steps:
         return ""
     trained = [group for group in groups if group.config.steps and group.backbone == pair.group.backbone]
-    return settings_text(pair.group, (name for name in varied_settings(trained) if name not in pair.compared))
+    return settings_text(pair.group, (name for name in varied_settings(trained) if name not in pair.compared), trained)
 
 
 def measured_groups(study: Study, benchmark: str) -> list[Group]:

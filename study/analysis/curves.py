@@ -58,7 +58,7 @@ class Curve:
     @property
     def labels(self) -> tuple[str, ...]:
         """The settings of each group as a text, such as `alpha 0.25`."""
-        return tuple(settings_text(group, self.varied) for group in self.groups)
+        return tuple(settings_text(group, self.varied, self.groups) for group in self.groups)
 
     @property
     def leader(self) -> int:
@@ -134,10 +134,11 @@ def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...]
     varied = varied_settings(groups)
     others = [name for name in varied if name != "alpha"]
     lines: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        lines.setdefault(settings_text(group, others), []).append(number)
-    for fixed, members in lines.items():
+    for number, group in enumerate(groups):  # by whole values: texts are rounded
+        lines.setdefault(str([getattr(group.config, name) for name in others]), []).append(number)
+    for members in lines.values():
         if len(members) >= _FEWEST:
+            fixed = settings_text(groups[members[0]], others, groups)
             yield sorted(members, key=lambda member: _place(groups[member])), ("alpha",), fixed
     if others and len(groups) >= _FEWEST:
         yield list(range(len(groups))), varied, ""

@@ -99,14 +99,41 @@ def setting(value: Any) -> str:
     return str(value)
 
 
+def setting_among(name: str, value: Any, values: Sequence[Any]) -> str:
+    """Return a setting with its name; of corpora or benchmarks only that in which some of `values` differ.
+
+    Corpora that differ in their languages are `languages [en]` and `all languages`.
+    """
+    lists: list[tuple[Named, ...]] = [each for each in values if isinstance(each, tuple)]
+    named = len(lists) == len(values) and all(isinstance(part, Named) for parts in lists for part in parts)
+    if not named or len({tuple(part.name for part in parts) for parts in lists}) > 1:
+        return f"{name} {setting(value)}"
+    texts = []
+    for place, own in enumerate(value):
+        options = [_options(parts[place]) for parts in lists]
+        keys = dict.fromkeys(key for each in options for key in each)
+        apart = [key for key in keys if any(each.get(key) != options[0].get(key) for each in options)]
+        given = _options(own)
+        shown = [
+            f"{key} {setting(given[key])}" if key in given else f"{'all' if key == 'languages' else 'no'} {key}"
+            for key in apart
+        ]
+        texts += [f"{own.name} ({', '.join(shown)})" if len(value) > 1 else ", ".join(shown)] if shown else []
+    return ", ".join(texts) or f"{name} {setting(value)}"
+
+
 def _named(value: Named) -> str:
     """Return `lareqa (data/xquad-r, held_out 60, languages [en])`: of a path, what tells most."""
-    fields = {name: getattr(value, name) for name in type(value).model_fields if name not in {"name", "options"}}
-    given = {name: part for name, part in fields.items() if part}  # neither none nor zero
-    parts = ["/".join(str(value.options["path"]).rstrip("/").split("/")[-2:])] if "path" in value.options else []
-    parts += [f"{name} {setting(part)}" for name, part in given.items()]
-    parts += [f"{name} {setting(part)}" for name, part in value.options.items() if name != "path"]
+    options = _options(value)
+    parts = ["/".join(str(options.pop("path")).rstrip("/").split("/")[-2:])] if "path" in options else []
+    parts += [f"{name} {setting(part)}" for name, part in options.items()]
     return f"{value.name} ({', '.join(parts)})" if parts else value.name
+
+
+def _options(value: Named) -> dict[str, Any]:
+    """Return all that a corpus or benchmark is given besides its name."""
+    fields = {name: getattr(value, name) for name in type(value).model_fields if name not in {"name", "options"}}
+    return {name: part for name, part in fields.items() if part} | dict(value.options)
 
 
 def _minus(text: str) -> str:

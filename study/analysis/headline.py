@@ -43,6 +43,10 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
+    if study.failed:
+        numbers = formats.some_of([str(trial.number) for trial in study.failed])
+        trials = f"Trial {numbers} has" if len(study.failed) == 1 else f"Trials {numbers} have"
+        sentences.append(f"{trials} failed ({study.failed[0].failed.partition(':')[0]}) and no part in any figure.")
     return sentences
 
 
@@ -104,8 +108,9 @@ def _described(number: int, group: Group, study: Study) -> str:
     """Return which trial is the best, and by what."""
     objective = study.objective.metric
     mean, seeds = group.mean(objective), len(group.results)
-    names = [name for name in varied_settings(groups_of(study.results)) if name not in _NAMED]
-    settings = [group.backbone_name, group.label, *(settings_text(group, [name]) for name in names)]
+    groups = groups_of(study.results)
+    names = [name for name in varied_settings(groups) if name not in _NAMED]
+    settings = [group.backbone_name, group.label, *(settings_text(group, [name], groups) for name in names)]
     over = f"on average over {seeds} seeds" if seeds > 1 else "with one seed"
     return (
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
@@ -158,7 +163,8 @@ def _reason(
         return f"its backbone has no {wanted}"
     unequal = min((Pair(group, rival).unequal for rival in rivals), key=len)
     if unequal:
-        return f"{'none of these' if samplings else f'no {wanted}'} was run at its {settings_text(group, unequal)}"
+        none = "none of these" if samplings else f"no {wanted}"
+        return f"{none} was run at its {settings_text(group, unequal, [group, *rivals])}"
     seeds = max((min(len(one.pair.group.results), len(one.pair.baseline.results)) for one in comparisons), default=0)
     if len(group.results) < seeds:
         return f"those that are compared have {seeds} seeds, and it has {len(group.results)}"

@@ -17,7 +17,7 @@ from study.config_values import Schedule
 from study.results import files, layout
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
-from study.results.trial_result import TrialResult
+from study.results.trial_result import FailedTrial, TrialResult
 from study.space.selection import Objective
 from tasks.schema import Setting
 
@@ -38,6 +38,8 @@ class Study:
     record: StudyRecord
     results: tuple[TrialResult, ...]
     """Trials that were measured, by number."""
+    failed: tuple[FailedTrial, ...] = ()
+    """Trials that failed, by number."""
 
     @property
     def name(self) -> str:
@@ -93,10 +95,12 @@ def read_study(folder: str) -> Study:
     """
     folder = files.absolute(folder)
     record = layout.read_study(folder)
-    results = tuple(layout.finished(folder))
+    ended = layout.ended(folder)
+    results = tuple(result for result in ended if isinstance(result, TrialResult))
+    failed = tuple(result for result in ended if isinstance(result, FailedTrial))
     if not results:
         raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
-    return Study(folder, record, results)
+    return Study(folder, record, results, failed)
 
 
 def sampling_of(config: TrialConfig) -> str:
@@ -206,9 +210,9 @@ def varied_settings(groups: Sequence[Group]) -> tuple[str, ...]:
     return tuple(name for name in names if any(getattr(c, name) != getattr(configs[0], name) for c in configs))
 
 
-def settings_text(group: Group, names: Iterable[str]) -> str:
-    """Return a group's settings as a text, such as `alpha 0.25, temperature 0.05`."""
-    return ", ".join(f"{name} {formats.setting(getattr(group.config, name))}" for name in names)
+def settings_text(group: Group, names: Iterable[str], groups: Sequence[Group]) -> str:
+    """Return a group's settings as a text that tells it from other groups, such as `alpha 0.25, temperature 0.05`."""
+    return _text(group.config, names, [other.config for other in groups])
 
 
 def differing(configs: Sequence[TrialConfig]) -> list[str]:
@@ -218,7 +222,14 @@ def differing(configs: Sequence[TrialConfig]) -> list[str]:
         for name in TrialConfig.model_fields
         if name not in {"alpha", "seed"} and any(getattr(c, name) != getattr(configs[0], name) for c in configs)
     ]
-    return [", ".join(f"{name} {formats.setting(getattr(config, name))}" for name in names) for config in configs]
+    return [_text(config, names, configs) for config in configs]
+
+
+def _text(config: TrialConfig, names: Iterable[str], configs: Sequence[TrialConfig]) -> str:
+    return ", ".join(
+        formats.setting_among(name, getattr(config, name), [getattr(other, name) for other in configs])
+        for name in names
+    )
 
 
 def merit(group: Group, objective: Objective) -> tuple[float, int]:

@@ -64,6 +64,8 @@ class BenchmarkContent:
     published_languages: tuple[Table, ...]
     charts: dict[str, list[Spec]]
     """By section, or `section/metric` where there is one for each metric."""
+    alpha_lines: dict[str, str]
+    """Settings of a line in the charts against alpha -> its dashes."""
     unseen: tuple[str, ...]
     languages: dict[str, str]
     """Code -> name, with a mark where unseen."""
@@ -112,6 +114,7 @@ def read_benchmark(
             **_charts(results, groups, name, languages),
             "forest": forest_charts(comparisons),
         },
+        alpha_lines=charts.alpha_lines(results),
         unseen=tuple(sorted(unseen)),
         languages=languages,
         examples=list(_examples(study, groups, name)),

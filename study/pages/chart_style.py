@@ -32,6 +32,8 @@ SETTING_COLOR = {
     Setting.CROSSLINGUAL: "var(--cross)",
     Setting.MULTILINGUAL: "var(--multi)",
 }
+DASHES = ("1 0", "6 3", "2 2", "9 3 2 3", "1 4", "12 4")
+"""Dashes and gaps of lines in SVG's terms, the first without gaps."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _CONFIG = {
     "background": "transparent",

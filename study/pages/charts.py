@@ -19,6 +19,8 @@ from tasks.metric import Metric
 from tasks.metrics import metric
 from tasks.schema import Setting
 
+_LABEL_HEIGHTS = 4
+"""Labels of a front are at several heights in turn, so that neighbours do not overlap."""
 _QUARTERS = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
 
 
@@ -27,13 +29,13 @@ def alpha_charts(
 ) -> list[Spec]:
     """Return, per backbone and setting, a metric against alpha, one point per trial.
 
-    Lines connect means over seeds of trials that differ only in alpha and seed; trials whose alpha has a schedule are
-    left out. Curves that are given have a band around their line (`analysis.best_setting.curve_band`), drawn within
-    the bounds of the metric.
+    Lines connect means over seeds of trials that differ only in alpha and seed, dashed as `alpha_lines` says if there
+    are several; trials whose alpha has a schedule are left out. Curves that are given have a band around their line
+    (`analysis.best_setting.curve_band`), drawn within the bounds of the metric.
     """
     charts = []
     for backbone, trials in _by_backbone(results).items():
-        fixed = [trial for trial in trials if trial.config.steps and not isinstance(trial.config.alpha, Schedule)]
+        fixed = _at_one_alpha(trials)
         alike = differing([trial.config for trial in fixed])
         for setting in Setting:
             rows = [
@@ -50,6 +52,7 @@ def alpha_charts(
             )
             line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
                 y=alt.Y("mean(value):Q", title=None, scale=alt.Scale(zero=False)),
+                strokeDash=_dash(alpha_lines(results)),
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(
@@ -59,6 +62,28 @@ def alpha_charts(
             chart = alt.LayerChart(layer=[*layers, line, points])
             charts += [style.spec(chart, backbone, Figure(setting, metric).name, height=200)] if rows else []
     return charts
+
+
+def alpha_lines(results: Sequence[TrialResult]) -> dict[str, str]:
+    """Return the settings of each line in charts against alpha, with its dashes in SVG's terms.
+
+    Empty if no backbone has several lines.
+    """
+    alike = [differing([trial.config for trial in _at_one_alpha(trials)]) for trials in _by_backbone(results).values()]
+    settings = dict.fromkeys(text for texts in alike for text in texts if text)
+    return {text: style.DASHES[place % len(style.DASHES)] for place, text in enumerate(settings)}
+
+
+def _at_one_alpha(results: Sequence[TrialResult]) -> list[TrialResult]:
+    """Return the trained trials whose alpha has no schedule."""
+    return [trial for trial in results if trial.config.steps and not isinstance(trial.config.alpha, Schedule)]
+
+
+def _dash(lines: Mapping[str, str]) -> alt.StrokeDash:
+    """Return how lines are told apart by their settings."""
+    dashes = [[int(length) for length in dash.split()] for dash in lines.values()]
+    scale = alt.Scale(domain=list(lines), range=dashes) if lines else alt.Undefined
+    return alt.StrokeDash("settings:N", scale=scale, legend=None)
 
 
 def _is_of(curve: Curve, backbone: str, setting: Setting, metric: str) -> bool:
@@ -146,12 +171,15 @@ def tradeoff_chart(results: Sequence[TrialResult], benchmark: str, metric: str) 
             tooltip=style.tooltip("trial", "backbone", "alpha", "seed", "monolingual", "multilingual"),
         )
     )
-    best = alt.Chart(style.data(pareto(rows)))
-    line = best.mark_line(color="var(--ink)", opacity=0.5, strokeDash=[4, 3]).encode(x=x, y=y)
-    label = best.mark_text(dx=8, dy=-8, align="left", fontSize=11, color="var(--muted)").encode(
-        x=x, y=y, text="label:N"
-    )
-    return style.spec(line + points + label, height=340)
+    front = pareto(rows)
+    line = alt.Chart(style.data(front)).mark_line(color="var(--ink)", opacity=0.5, strokeDash=[4, 3]).encode(x=x, y=y)
+    labels = [
+        alt.Chart(style.data(front[height::_LABEL_HEIGHTS]))
+        .mark_text(dx=8, dy=-8 - 13 * height, align="left", fontSize=11, color="var(--muted)")
+        .encode(x=x, y=y, text="label:N")
+        for height in range(_LABEL_HEIGHTS)
+    ]
+    return style.spec(alt.LayerChart(layer=[line, points, *labels]), height=340)
 
 
 def pareto(rows: Sequence[Row]) -> list[Row]:

@@ -23,7 +23,7 @@ from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_be
 from study.pages.chart_style import Spec
 from study.pages.trial_detail import TrialDetail, read_detail
 from study.results.layout import StudyError
-from study.results.trial_result import BackboneRecord, TrialResult
+from study.results.trial_result import BackboneRecord, FailedTrial, TrialResult
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
 """The password in a storage's URL."""
@@ -82,6 +82,7 @@ def read_content(study: Study) -> Content:
         settings=_settings(results, differing),
         search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),
         origins=(
+            *_failures(study.failed),
             _origins("Backbones", {result.number: _backbone(result.backbone) for result in results}),
             _origins("Versions", {result.number: result.versions for result in results}),
             _origins("Hardware", {result.number: result.hardware for result in results}),
@@ -99,11 +100,19 @@ def _facts(study: Study) -> dict[str, str]:
     languages = {language for result in study.results for language in result.training_languages}
     return {
         "trials": str(len(configs)),
+        **({"failed": str(len(study.failed))} if study.failed else {}),
         "backbones": str(len({config.backbone for config in configs})),
         "seeds": str(len({config.seed for config in configs})),
         "training languages": str(len(languages)) if languages else NOTHING,
         "started": study.record.started[:10] or NOTHING,
     }
+
+
+def _failures(failed: Sequence[FailedTrial]) -> Iterator[Table]:
+    """Yield a table of the trials that failed and why, if any did."""
+    if failed:
+        rows = tuple((setting_cell(trial.number), *text_cells(trial.failed)) for trial in failed)
+        yield Table("Failed trials", ("trial", "reason"), rows, frozenset({"reason"}))
 
 
 def _compared(study: Study) -> dict[str, list[Comparison]]:

@@ -168,13 +168,18 @@ def result_times(study_folder: str) -> ResultTimes:
 
 def finished(study_folder: str) -> list[TrialResult]:
     """Return the results of all trials that were measured, by number."""
+    return [result for result in ended(study_folder) if isinstance(result, TrialResult)]
+
+
+def ended(study_folder: str) -> list[TrialResult | FailedTrial]:
+    """Return the results of all trials that were measured or have failed, by number."""
     results = []
     for number in sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()):
         folder = trial_folder(study_folder, number)
         result = read_result(folder)
         if result and result.number != number:
             logger.warning("warning: %s is left out: it is the result of trial %d", folder, result.number)
-        elif isinstance(result, TrialResult):
+        elif result:
             results.append(result)
     return results
 
