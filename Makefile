@@ -42,7 +42,7 @@ test-cluster: .venv/run.stamp
 test-gpu: .venv/test.stamp
 	$(BIN)/python -m pytest tests/gpu --durations 0
 
-# Half an hour on two idle cores: kills one process of a study, 20 times over, and compares what comes out.
+# Half an hour on two idle cores: disturbs a study 20 times over, in 15 ways, and compares what comes out.
 test-faults: .venv/test.stamp
 	$(BIN)/python -m tests.study.fault_table
 

@@ -106,7 +106,7 @@ class ResourcesConfig(Settings):
     cpus_per_worker: int = Field(default=1, ge=1)
     """CPUs, and computing threads, per worker."""
     gpus_per_worker: float = Field(default=0, ge=0)
-    """0 trains on CPUs; a fraction lets small trials share a GPU."""
+    """0 trains on CPUs; with a fraction, small trials share a GPU, each keeping to that part of its memory."""
 
     @property
     def per_worker(self) -> dict[str, float]:

@@ -61,7 +61,14 @@ def main() -> None:
             split(study, view),
         )
         show(f"lead of hybrid 0.5, {view}", ("against", "seen", "unseen"), split_leads(study, view))
+    for name, benchmark in (("xquad-to-mlqa", "mlqa_r"), ("mlqa-to-xquad", "xquad_r")):
+        headings = ("against no training", "multi mAP", "language preference")
+        show(
+            f"{name}: {benchmark}, temperature 0.02", headings, untrained_leads(read_study(str(HERE / name)), benchmark)
+        )
     warm = read_study(str(HERE / "xquad-to-mlqa"))
+    headings = ("temperature 0.05 minus 0.02", "mono mAP", "multi mAP")
+    show("xquad-to-mlqa: mlqa_r", headings, temperatures(warm, "mlqa_r"))
     for view in ("mlqa_r", "mlqa_r@centred"):
         show(
             f"xquad-to-mlqa: {view}, temperature 0.05",
@@ -165,6 +172,28 @@ def leads(study: Study, benchmark: str) -> Iterable[Row]:
                 setting, _, metric = key.partition("/")
                 cells.append(shown(metric, lead(study, Pair(hybrid, baseline), view, Setting(setting), metric)))
             yield f"{hybrid.label} − {baseline.label}", "centred" if "@" in view else "as it is", *cells
+
+
+def untrained_leads(study: Study, view: str) -> Iterable[Row]:
+    """Yield what the baselines gain over the untrained model in the multilingual pool."""
+    untrained = next(group for group in groups(study) if group.sampling == ZERO_SHOT)
+    for group in baselines(study):
+        if group.sampling != ZERO_SHOT:
+            pair = Pair(group, untrained)
+            found = ((m, lead(study, pair, view, Setting.MULTILINGUAL, m)) for m in ("map", "language_preference"))
+            yield group.label, *(shown(metric, difference) for metric, difference in found)
+
+
+def temperatures(study: Study, view: str) -> Iterable[Row]:
+    """Yield what a temperature of 0.05 changes, by `statistics.unpaired`, as the two have different seeds."""
+    usual = {group.label: group for group in groups(study)}
+    for group in groups(study, 0.05):
+        cells = []
+        for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL):
+            values = SettingValues(study, view, setting, ("map",))
+            both = values.stacked(group.numbers), values.stacked(usual[group.label].numbers)
+            cells.append(shown("map", unpaired(*both, {"map": list(range(both[0].shape[1]))})["map"]))
+        yield group.label, *cells
 
 
 def split(study: Study, view: str) -> Iterable[Row]:

@@ -19,7 +19,7 @@ from study.retrieval.centring import LanguageMeans
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
 from study.retrieval.mining import Miner, Rule, write
-from study.training import checkpoint
+from study.training import checkpoint, memory
 from study.training.loop import Training
 from tests.gpu.device import GPU
 from tests.hashing_encoder import HashingEncoder
@@ -102,6 +102,19 @@ def test_every_kind_of_step_has_the_gradient_of_the_cpu(changes: dict[str, Any])
     scale = on_cpu[0].abs().max()
     assert (on_gpu[0] - on_cpu[0]).abs().max() < 1e-4 * scale  # later ones start from slightly different weights
     assert max(float((one - other).norm() / other.norm()) for one, other in zip(on_gpu, on_cpu, strict=True)) < 0.02
+
+
+def test_a_trial_on_part_of_a_gpu_allocates_no_more_than_that_part() -> None:
+    device, total = torch.device(GPU, 0), torch.cuda.get_device_properties(0).total_memory
+    memory.keep_to_share(device, 0.25)
+    try:
+        held = torch.empty(int(0.2 * total), dtype=torch.uint8, device=device)
+        with pytest.raises(torch.OutOfMemoryError):
+            torch.empty(int(0.1 * total), dtype=torch.uint8, device=device)
+        del held
+    finally:
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
 
 
 def weights(encoder: Encoder) -> Tensor:

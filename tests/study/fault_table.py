@@ -1,19 +1,26 @@
-"""`make test-faults`: the fault matrix at random moments, as a table in Markdown; exits 1 where any row is unequal.
+"""`make test-faults`: faults of all kinds at random moments, as a table in Markdown; exits 1 where any row is unequal.
 
-Each row runs the small study, kills one of its processes at a moment drawn uniformly from the time an undisturbed run
-takes, brings the study to its end, and compares every trial's state, values, configuration and figures with that run's.
-A moment at which no process of the kind lives becomes the first at which one does.
+Each row runs the small study and disturbs it at a moment drawn uniformly from the time an undisturbed run takes: a
+process of the study or of Ray is killed, or stopped for a while; the record is locked; the storage is cut off, or full.
+It then brings the study to its end and compares every trial's state, values, configuration and figures with those of
+the undisturbed run, and counts the study's processes that are left. A moment at which there is nothing to disturb
+becomes the first at which there is. Storage is disturbed where mounts are allowed (root).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,28 +28,58 @@ import psutil
 
 from study.results import layout
 from study.runtime.exit_status import UNFINISHED
-from tests.study.faults import ENDS_THE_STUDY, Kind, of_kind, strike
+from tests.study.faults import Kind, below, left_over, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
+from tests.study.test_storage_faults import cut_off, fill
 
 SHORT_BYTES = 1_700_000_000
 """Less than Ray and the processes of a trial need."""
+PAUSE_S = 20
+Strike = Callable[[int, Path], bool]
+"""Disturbs the study with this process and folder; returns whether there was something to disturb."""
+
+
+class Fault(NamedTuple):
+    """What is done to a study."""
+
+    name: str
+    strike: Strike
+    needs_disk: bool = False
+    """Whether the study's storage has to be a small disk of its own."""
 
 
 class Row(NamedTuple):
     """What one fault did."""
 
-    kind: Kind
+    fault: str
     struck_at: float | None
-    """Seconds after the start; None where no process of the kind lived from the moment on."""
+    """Seconds after the start; None where there was nothing to disturb from the moment on."""
     where: str
     outcome: str
     trials: int
     equal: bool
+    left: int
+    """Processes of the study that still ran three minutes after its end."""
+
+    def __str__(self) -> str:
+        at = "–" if self.struck_at is None else f"{self.struck_at:.1f}"
+        verdict = "yes" if self.equal else "NO"
+        return f"{self.fault} | {at} | {self.where} | {self.outcome} | {self.trials} | {verdict} | {self.left} |"
+
+
+def faults() -> list[Fault]:
+    """Return all faults that can be made on this machine."""
+    made = [Fault(f"{kind} killed", partial(kill, kind)) for kind in Kind]
+    made += [Fault(f"{kind} stopped for {PAUSE_S} s", partial(pause, kind)) for kind in Kind]
+    made.append(Fault(f"record locked for {PAUSE_S} s", lock))
+    if os.geteuid() == 0:
+        made += [Fault("storage cut off", cut), Fault("disk full", fill_up, needs_disk=True)]
+    return made
 
 
 def main() -> int:
     """Print the table and return the code for the shell."""
-    arguments = argparse.ArgumentParser(description="The fault matrix at random moments.")
+    arguments = argparse.ArgumentParser(description="Faults at random moments.")
     arguments.add_argument("--moments", type=int, default=20)
     arguments.add_argument("--seed", type=int, default=0)
     given = arguments.parse_args()
@@ -55,22 +92,16 @@ def main() -> int:
         assert calm.returncode == 0, calm.stderr
         expected = told(folder / "undisturbed")
         say(f"seed {given.seed}; the undisturbed study took {seconds:.0f} s and has {len(expected)} trials\n")
-        say("| # | killed | at (s) | the study stood at | then | trials | equal |")
-        say("| --: | :-- | --: | :-- | :-- | --: | :-- |")
-        equal = True
+        say("| # | fault | at (s) | the study stood at | then | trials | equal | processes left |")
+        say("| --: | :-- | --: | :-- | :-- | --: | :-- | --: |")
+        kinds, unharmed = faults(), True
         for number in range(given.moments):
-            kind = list(Kind)[number % len(Kind)]
-            row = fault(folder, f"struck-{number:02d}", kind, chance.uniform(0, seconds), expected)
-            at = "–" if row.struck_at is None else f"{row.struck_at:.1f}"
-            verdict = "yes" if row.equal else "NO"
-            say(f"| {number} | {kind} | {at} | {row.where} | {row.outcome} | {row.trials} | {verdict} |")
-            equal = equal and row.equal
+            row = disturbed(folder, number, kinds[number % len(kinds)], chance.uniform(0, seconds), expected)
+            say(f"| {number} | {row}")
+            unharmed = unharmed and row.equal and not row.left
         row = short_of_memory(folder, "short", expected)
-        say(
-            f"| {given.moments} | Ray's memory monitor | – | {row.where} | {row.outcome} | {row.trials} | {row.equal} |"
-        )
-        equal = equal and row.equal
-    return 0 if equal else 1
+        say(f"| {given.moments} | {row}")
+    return 0 if unharmed and row.equal else 1
 
 
 def say(text: str) -> None:
@@ -78,20 +109,100 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - what this program is for
 
 
-def fault(folder: Path, name: str, kind: Kind, moment: float, expected: list[tuple[Any, ...]]) -> Row:
-    """Run the study, kill a process of the kind, bring the study to its end and compare."""
-    place, space = ("--storage", str(folder), "--name", name), str(folder / "small.yaml")
-    with started(space, *place) as study:
-        struck_at = strike_at(study, kind, moment)
-        where = stands(folder / name)
-        study.communicate()
-    outcome = f"went on, exit {study.returncode}"
-    if kind in ENDS_THE_STUDY and struck_at is not None:
-        begun = (folder / name / layout.STUDY).exists()
-        again = run(*(["--resume"] if begun else [space]), *place)
-        outcome = f"{'resumed' if begun else 'started anew'}, exit {again.returncode}"
-    held = told(folder / name)
-    return Row(kind, struck_at, where, outcome, len(held), held == expected)
+def disturbed(folder: Path, number: int, fault: Fault, moment: float, expected: list[tuple[Any, ...]]) -> Row:
+    """Run the study, disturb it, bring it to its end and compare."""
+    space = str(folder / "small.yaml")
+    with small_disk(folder / f"disk-{number}") if fault.needs_disk else _as_it_is(folder) as storage:
+        name = f"struck-{number:02d}"
+        place, held = ("--storage", str(storage), "--name", name), storage / name
+        with started(space, *place) as study:
+            struck_at, processes = strike_at(study, fault.strike, held, moment)
+            where = stands(held)
+            study.communicate()
+        outcome = f"exit {study.returncode}"
+        if study.returncode:
+            (storage / "filler").unlink(missing_ok=True)
+            begun = (held / layout.STUDY).exists()
+            again = run(*(["--resume"] if begun else [space]), *place)
+            outcome += f", {'resumed' if begun else 'started anew'}: exit {again.returncode}"
+        found = told(held)
+        return Row(fault.name, struck_at, where, outcome, len(found), found == expected, len(left_over(processes)))
+
+
+def strike_at(
+    study: subprocess.Popen[str], strike_it: Strike, folder: Path, moment: float
+) -> tuple[float | None, list[psutil.Process]]:
+    """Disturb the study `moment` seconds from now or as soon as possible; return when, and the processes it had."""
+    began = time.monotonic()
+    while study.poll() is None:
+        passed = time.monotonic() - began
+        if passed >= moment:
+            processes = below(study.pid)
+            with suppress(psutil.NoSuchProcess):  # it may end by itself just then
+                if strike_it(study.pid, folder):
+                    return passed, processes
+        time.sleep(0.05)
+    return None, []
+
+
+def kill(kind: Kind, pid: int, _: Path) -> bool:
+    """Kill a process of the kind."""
+    alive = of_kind(pid, kind)
+    if alive:
+        strike(alive[0])
+    return bool(alive)
+
+
+def pause(kind: Kind, pid: int, _: Path) -> bool:
+    """Stop a process of the kind for a while."""
+    alive = of_kind(pid, kind)
+    if alive:
+        alive[0].send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE_S)
+        alive[0].send_signal(signal.SIGCONT)
+    return bool(alive)
+
+
+def lock(_: int, folder: Path) -> bool:
+    """Lock the record for a while, as another program that writes into it does."""
+    file = folder / layout.RECORD
+    if not file.exists():
+        return False
+    with sqlite3.connect(file, timeout=PAUSE_S, isolation_level=None) as record:
+        record.execute("BEGIN EXCLUSIVE")
+        time.sleep(PAUSE_S)
+        record.execute("ROLLBACK")
+    record.close()
+    return True
+
+
+def cut(_: int, folder: Path) -> bool:
+    """Cut the folder of trials off for a while."""
+    trials = folder / layout.TRIALS
+    if trials.exists():
+        cut_off(trials)
+    return trials.exists()
+
+
+def fill_up(_: int, folder: Path) -> bool:
+    """Fill the disk; it stays full until the study has ended."""
+    if (folder / layout.STUDY).exists():
+        fill(folder.parent)
+    return (folder / layout.STUDY).exists()
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """Mount a disk with room for one study."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@contextmanager
+def _as_it_is(place: Path) -> Iterator[Path]:
+    yield place
 
 
 def short_of_memory(folder: Path, name: str, expected: list[tuple[Any, ...]]) -> Row:
@@ -108,22 +219,9 @@ def short_of_memory(folder: Path, name: str, expected: list[tuple[Any, ...]]) ->
     assert "killed: out of memory: lower micro_batch_tokens" in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr
     where, again = stands(folder / name), run("--resume", *place)
-    held = told(folder / name)
-    return Row(Kind.TRIAL, None, where, f"resumed, exit {again.returncode}", len(held), held == expected)
-
-
-def strike_at(study: subprocess.Popen[str], kind: Kind, moment: float) -> float | None:
-    """Kill a process of the kind, `moment` seconds from now or as soon as there is one; return when."""
-    began = time.monotonic()
-    while study.poll() is None:
-        passed = time.monotonic() - began
-        alive = of_kind(study.pid, kind) if passed >= moment else []
-        if alive:
-            with suppress(psutil.NoSuchProcess):  # it may end by itself just then
-                strike(alive[0])
-                return passed
-        time.sleep(0.05)
-    return None
+    found = told(folder / name)
+    outcome = f"exit {ended.returncode}, resumed: exit {again.returncode}"
+    return Row("Ray's memory monitor", None, where, outcome, len(found), found == expected, 0)
 
 
 def stands(folder: Path) -> str:

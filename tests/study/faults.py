@@ -18,7 +18,6 @@ class Kind(StrEnum):
     STUDY = "study"
 
 
-ENDS_THE_STUDY = {Kind.RAYLET, Kind.GCS, Kind.STUDY}
 _TITLES = {
     Kind.WORKER: "ray::RayTrainWorker",
     Kind.SYNCHRONIZATION: "ray::SynchronizationActor",

@@ -67,6 +67,17 @@ def test_a_study_that_varies_the_temperature_too_has_a_curve_at_each_and_all_set
     assert len(front.dominated) == 6
 
 
+def test_temperatures_that_are_written_alike_are_two_curves(synthetic_study: Study) -> None:
+    results = tuple(
+        changed(result, backbone=BACKBONES[0], temperature=0.05000001)
+        if result.config.backbone == BACKBONES[1]
+        else result
+        for result in synthetic_study.results
+    )
+    found = read_curves(Study(synthetic_study.folder, synthetic_study.record, results), "xquad_r")
+    assert [len(curve.groups) for curve in found if curve.figure == MAP and curve.varied == ("alpha",)] == [3, 3]
+
+
 def test_one_seed_has_no_curve(synthetic_study: Study) -> None:
     first = tuple(result for result in synthetic_study.results if result.config.seed == 0)
     study = Study(synthetic_study.folder, synthetic_study.record, first)

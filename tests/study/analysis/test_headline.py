@@ -14,7 +14,7 @@ from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Difference, Method
 from study.analysis.study import Study
 from study.results.study_record import StudyRecord
-from study.results.trial_result import BenchmarkResult, TrialResult
+from study.results.trial_result import BenchmarkResult, FailedTrial, TrialResult
 from study.space.selection import DEFAULT_OBJECTIVE
 from tasks.schema import Setting
 from tests.study.trial_results import objective, trial_result
@@ -158,3 +158,14 @@ def test_a_study_without_pairs_still_places_its_best_trial() -> None:
     none, last = headline(study, {}, {})
     assert none == "No verdict: no backbone has both hybrid trials and a baseline that were measured alike."
     assert last.endswith("It is in no verdict: its backbone has no baseline.")
+
+
+def test_trials_that_failed_are_named() -> None:
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    results = numbered([trials(0.5, alpha=0.25)])
+    reason = "out of memory: lower micro_batch_tokens (now 4096)"
+    failed = [FailedTrial(number=number, config=results[0].config, failed=reason) for number in (2, 3)]
+    told = headline(Study("/studies/toy", record, results, tuple(failed)), {}, {})
+    assert told[-1] == "Trials 2, 3 have failed (out of memory) and no part in any figure."
+    told = headline(Study("/studies/toy", record, results, tuple(failed[:1])), {}, {})
+    assert told[-1] == "Trial 2 has failed (out of memory) and no part in any figure."

@@ -52,6 +52,19 @@ def test_lines_join_only_trials_that_are_alike_in_all_but_alpha_and_seed(synthet
     assert {(row["trial"] % 2, row["settings"]) for row in rows} == {(0, "temperature 0.05"), (1, "temperature 0.1")}
 
 
+def test_lines_are_dashed_by_their_settings_where_there_are_several(synthetic_study: Study) -> None:
+    assert charts.alpha_lines(synthetic_study.results) == {}
+    warmer = [changed(r, temperature=0.1 if r.number % 2 else 0.05) for r in synthetic_study.results]
+    lines = charts.alpha_lines(warmer)
+    assert lines == {"temperature 0.05": "1 0", "temperature 0.1": "6 3"}
+    (line,) = [
+        layer
+        for layer in charts.alpha_charts(warmer, "xquad_r", "map")[0]["layer"]
+        if "strokeDash" in layer["encoding"]
+    ]
+    assert line["encoding"]["strokeDash"]["scale"] == {"domain": list(lines), "range": [[1, 0], [6, 3]]}
+
+
 def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:
     untrained = [changed(result, steps=0) for result in synthetic_study.results]
     assert charts.alpha_charts(untrained, "xquad_r", "map") == []

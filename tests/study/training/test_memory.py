@@ -30,6 +30,11 @@ def test_the_advice_names_what_is_not_set_yet_with_its_value() -> None:
     settings = {"micro_batch_tokens": 4096, "max_passage_tokens": 128}
     first = advice(TrialConfig.model_validate(settings))
     assert first.startswith("out of memory: lower micro_batch_tokens (now 4096), or set gradient_caching")
+    shared = advice(TrialConfig.model_validate(settings | {"resources": {"gpus_per_worker": 0.1}}))
+    assert shared.startswith(
+        "out of memory: raise gpus_per_worker (now 0.1), as a trial gets this part of a GPU's memory"
+    )
+    assert "gpus_per_worker" not in first
     last = advice(TrialConfig.model_validate(settings | {"gradient_caching": True, "gradient_checkpointing": True}))
     assert "gradient" not in last
     assert "lower max_passage_tokens (now 128)" in last
