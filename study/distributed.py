@@ -29,11 +29,22 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
 def gather_rows(rows: Tensor) -> Tensor:
     """Return every rank's rows, rank 0's first; ranks may hold different numbers of rows. No gradient."""
+    (gathered,) = gather_alike(rows)
+    return gathered
+
+
+def gather_alike(*tensors: Tensor) -> list[Tensor]:
+    """Return, for tensors with equally many rows in a process, every rank's rows as `gather_rows` does."""
     if world_size() == 1:
-        return rows
-    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(world_size())]
-    dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+        return list(tensors)
+    device = tensors[0].device
+    counts = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([len(tensors[0])], device=device))
     sizes = [int(count) for count in counts]
+    return [_gather_padded(rows, sizes) for rows in tensors]
+
+
+def _gather_padded(rows: Tensor, sizes: list[int]) -> Tensor:
     padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
     padded[: len(rows)] = rows
     gathered = [torch.empty_like(padded) for _ in sizes]

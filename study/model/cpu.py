@@ -26,7 +26,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.parallel import DistributedDataParallel
 
 from study.config import TrialConfig
-from study.distributed import gather_rows, world_size
+from study.distributed import gather_alike, world_size
 from study.model.encoder import Encoder
 from study.results import provenance
 
@@ -118,11 +118,11 @@ class TouchedRows:
             return
         assert self._weight.grad is not None
         own = self._weight.grad.coalesce()
-        indices, values = gather_rows(own.indices()[0]), gather_rows(own.values()) / world_size()
+        indices, summands = gather_alike(own.indices()[0], own.values())
         if self._dense is None:
             self._dense = torch.zeros_like(self._weight)
         else:
             self._dense[self._touched] = 0
         self._touched = indices
-        self._dense.index_add_(0, indices, values)
+        self._dense.index_add_(0, indices, summands / world_size())
         self._weight.grad = self._dense

@@ -6,8 +6,10 @@ Shapes: B texts of a batch, L tokens, W width of the transformer, D width of an 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -99,13 +101,11 @@ class Encoder(nn.Module):
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
         """Return a batch on the CPU, padded at the end of its texts."""
-        longest = max(map(len, token_ids))
-        ids_BL = torch.full((len(token_ids), longest), self.tokenizer.pad_token_id)
-        mask_BL = torch.zeros_like(ids_BL)
-        for row, ids in enumerate(token_ids):
-            ids_BL[row, : len(ids)] = torch.tensor(ids)
-            mask_BL[row, : len(ids)] = 1
-        return Tokens(ids_BL, mask_BL)
+        length_B = np.array([len(ids) for ids in token_ids])
+        is_token_BL = np.arange(length_B.max()) < length_B[:, None]
+        ids_BL = np.full(is_token_BL.shape, self.tokenizer.pad_token_id, dtype=np.int64)
+        ids_BL[is_token_BL] = np.fromiter(chain.from_iterable(token_ids), dtype=np.int64, count=length_B.sum())
+        return Tokens(torch.from_numpy(ids_BL), torch.from_numpy(is_token_BL.astype(np.int64)))
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         """Return the embeddings (B, D) of a batch of token ids."""

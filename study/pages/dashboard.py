@@ -89,11 +89,11 @@ class Site:
 
     def _page(self) -> str:
         scripts = (page.beside("tables.js"), page.beside("live.js"))
-        live = read_live(self._study)
+        live = read_live(self._study, self._folder)
         return page.render("dashboard.html", scripts, name=self._study.study_name, live=live, views=self._views())
 
     def _live(self) -> str:
-        return page.render("live.html", live=read_live(self._study))
+        return page.render("live.html", live=read_live(self._study, self._folder))
 
     def _views(self) -> list[View]:
         optuna_page = study_page(self._study)

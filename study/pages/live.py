@@ -24,6 +24,7 @@ from study.pages.mounted import study_page
 from study.results import files, layout
 from study.results.layout import StudyError
 from study.results.trial_result import parse_config
+from study.runtime.lock import is_abandoned
 
 _SQLITE_TIMEOUT_S = 30
 """How long to wait while a study writes to its SQLite file."""
@@ -40,7 +41,8 @@ class Live(NamedTuple):
     """The part of the page that changes while a study runs."""
 
     running: bool
-    """Whether the storage has a trial as running; one that was killed stays so until the study is resumed."""
+    """Whether a trial runs. The storage has a trial that was killed as running until the study is resumed; where the
+    study's process is known to have ended, such a trial is unfinished."""
     facts: dict[str, str]
     trials: Table
     links: dict[str, str]
@@ -74,14 +76,15 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
         raise StudyError(f"the record of the study in {folder} cannot be read at {where} ({reason})") from None
 
 
-def read_live(study: optuna.Study) -> Live:
-    """Return the current state of a study's trials."""
+def read_live(study: optuna.Study, folder: str) -> Live:
+    """Return the current state of the trials of the study in `folder`."""
     trials = study.get_trials(deepcopy=False)
+    states = _STATES | ({TrialState.RUNNING: "unfinished"} if is_abandoned(folder) else {})
     metrics = study.metric_names or [f"objective {place}" for place in range(len(study.directions))]
-    count = Counter(_STATES[trial.state] for trial in trials)
+    count = Counter(states[trial.state] for trial in trials)
     facts = {
         "trials begun": str(len(trials)),
-        **{state: str(count[state]) for state in _STATES.values() if count[state]},
+        **{state: str(count[state]) for state in states.values() if count[state]},
     }
     best = _best(study, trials)
     if best is not None:
@@ -90,7 +93,10 @@ def read_live(study: optuna.Study) -> Live:
     headings = ("trial", "state", "step", *map(key_name, metrics), "minutes", *settings, "note")
     configs = [_config(trial) for trial in trials]
     backbones = short_names(config.backbone for config in configs if config)
-    rows = tuple(_row(trial, config, backbones, len(metrics)) for trial, config in zip(trials, configs, strict=True))
+    rows = tuple(
+        _row(trial, states[trial.state], config, backbones, len(metrics))
+        for trial, config in zip(trials, configs, strict=True)
+    )
     links = {str(trial.number): f"{study_page(study)}/trials?numbers={trial.number}" for trial in trials}
     table = Table("Trials in the Optuna record", headings, rows, frozenset(_LEFT))
     return Live(count["running"] > 0, facts, table, links)
@@ -107,7 +113,7 @@ def _best(study: optuna.Study, trials: list[FrozenTrial]) -> float | None:
 
 
 def _row(
-    trial: FrozenTrial, config: TrialConfig | None, backbones: Mapping[str, str], objectives: int
+    trial: FrozenTrial, state: str, config: TrialConfig | None, backbones: Mapping[str, str], objectives: int
 ) -> tuple[Cell, ...]:
     reached = trial.intermediate_values
     step = max(reached, default=0)
@@ -118,7 +124,7 @@ def _row(
         settings = (sampling_of(config), config.alpha, config.seed, config.temperature, backbones[config.backbone])
     return (
         setting_cell(trial.number),
-        *text_cells(_STATES[trial.state]),
+        *text_cells(state),
         Cell(f"{step}/{config.steps if config else NOTHING}", float(step)),
         *(number_cell(value) for value in values),
         number_cell(_minutes(trial), 1),

@@ -32,7 +32,7 @@ def exclusive(folder: str) -> Iterator[None]:
     Raises:
         StudyRunsError: another process holds it.
     """
-    lock_folder = Path(folder) if files.is_local(folder) else cache_folder() / "drivers" / _key(folder)
+    lock_folder = _place(folder)
     lock_folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(lock_folder / LOCK, blocking=False)
     owner = lock_folder / OWNER
@@ -47,6 +47,25 @@ def exclusive(folder: str) -> Iterator[None]:
     with lock:
         owner.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}), "utf-8")
         yield
+
+
+def is_abandoned(folder: str) -> bool:
+    """Return whether the process that last ran a study is known to have ended: it was on this machine and is gone."""
+    owner = _place(folder) / OWNER
+    try:
+        driver = json.loads(owner.read_text("utf-8"))
+        if driver["host"] != socket.gethostname():
+            return False
+        os.kill(driver["process"], 0)  # sends nothing
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return False
+
+
+def _place(folder: str) -> Path:
+    return Path(folder) if files.is_local(folder) else cache_folder() / "drivers" / _key(folder)
 
 
 def _key(folder: str) -> str:

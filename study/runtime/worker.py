@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
@@ -52,6 +53,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     """
     config = assignment.trial
     use_cpus(config.resources.cpus_per_worker)
+    gc.freeze()  # a million objects of imported modules, which would be visited whenever token ids fill a generation
     if layout.read_result(folder):
         return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from study.distributed import gather_rows, gather_with_gradient, rank
+from study.distributed import gather_with_gradient, rank
 from tasks.schema import Keys, Pair
 
 NO_KEY = -1
@@ -105,9 +105,9 @@ def false_negatives(identities: Identities, own_B: Tensor) -> Tensor:
     in the batch with a version of the same query.
     """
     device = own_B.device
-    passages_N, texts_N, answers_N = (
-        gather_rows(keys.to(device)) for keys in (identities.passages_M, identities.texts_M, identities.answers_M)
-    )
+    keys_M3 = torch.stack([identities.passages_M, identities.texts_M, identities.answers_M], dim=1)
+    # Together, as a collective costs its wait; none of them has a gradient.
+    passages_N, texts_N, answers_N = gather_with_gradient(keys_M3.to(device)).unbind(1)
     answering_BN = (
         (passages_N[own_B, None] == passages_N)
         | (texts_N[own_B, None] == texts_N)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -60,12 +63,27 @@ def answer(site: Site, path: str, **environ: str) -> tuple[str, str]:
 
 def test_a_running_study_is_shown_as_its_record_stands(kept: str) -> None:
     study, _ = open_study(kept)
-    live = read_live(study)
+    live = read_live(study, kept)
     assert live.running
     assert live.facts["trials begun"] == "13"
     assert (live.facts["done"], live.facts["running"]) == ("12", "1")
     running = live.trials.rows[12]
     assert [running[place].text for place in range(4)] == ["12", "running", "200/400", "0.125"]
+
+
+def test_a_study_that_was_killed_is_not_shown_as_running(kept: str) -> None:
+    study, _ = open_study(kept)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    owner = Path(kept, "driver.json")
+    owner.write_text(json.dumps({"process": ended.pid, "host": socket.gethostname()}), "utf-8")
+    live = read_live(study, kept)
+    assert not live.running
+    assert live.facts["unfinished"] == "1"
+    assert live.trials.rows[12][1].text == "unfinished"
+    for driver in ({"process": os.getpid(), "host": socket.gethostname()}, {"process": ended.pid, "host": "elsewhere"}):
+        owner.write_text(json.dumps(driver), "utf-8")
+        assert read_live(study, kept).running
 
 
 def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiting(
@@ -76,9 +94,9 @@ def test_what_the_study_writes_is_seen_at_once_and_the_study_is_never_kept_waiti
     reader, _ = open_study(folder)
     assert len(reader.get_trials()) == 13
     writer.tell(12, 0.75)
-    assert not read_live(reader).running
+    assert not read_live(reader, folder).running
     writer.add_trial(trial(TrialState.FAIL, synthetic_study.results[0].config.model_dump(mode="json"), 0.1, "diverged"))
-    live = read_live(reader)
+    live = read_live(reader, folder)
     assert [row[1].text for row in live.trials.rows[12:]] == ["done", "failed"]
     assert live.trials.rows[13][-1].text == "diverged"
 
