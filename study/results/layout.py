@@ -36,6 +36,8 @@ PROGRESS = "progress.json"
 """In a checkpoint: how far training was, with its history (`trial_result.TrainingProgress`)."""
 EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
+TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
+"""Ray Train's list of a trial's checkpoints, in the trial's folder."""
 _STEP = "step-"
 ResultTimes = dict[int, int]
 """Trial number -> nanoseconds since 1970."""
@@ -128,6 +130,21 @@ def checkpoints(folder: str, step: int | None = None) -> list[str]:
     """Return the names of a trial's checkpoints, of all steps or of one, newest first."""
     prefix = _STEP if step is None else f"{_STEP}{step:08d}"
     return sorted((name for name in files.folders(folder) if name.startswith(prefix)), reverse=True)
+
+
+def listed_by_train(folder: str) -> list[str]:
+    """Return the names of the checkpoints on Ray Train's list in a trial's folder; none without a list.
+
+    Raises:
+        ValueError: the list is truncated, as Train writes it in place.
+    """
+    snapshot = files.join(folder, TRAIN_SNAPSHOT)
+    if not files.exists(snapshot):
+        return []
+    try:
+        return [entry["checkpoint_dir_name"] for entry in files.read_json(snapshot)["checkpoint_results"]]
+    except KeyError as error:
+        raise ValueError(f"{snapshot} has no {error}") from None
 
 
 def history(folder: str, result: TrialResult | FailedTrial) -> list[dict[str, int | float]]:

@@ -60,9 +60,17 @@ def report_again(training: Training, recorded_step: int) -> None:
 
 
 def _discard(folder: str, name: str) -> None:
-    """Remove a partly uploaded checkpoint that Train does not list; Train removes those that it lists."""
-    listed = {Path(reported.checkpoint.path).name for reported in ray.train.get_all_reported_checkpoints()}
-    if distributed.rank() == 0 and name not in listed:
+    """Remove a partly uploaded checkpoint that Train does not list; Train removes those that it lists.
+
+    Its list is read from its file: Train asks its controller, which runs in the trial's driver and not in an actor.
+    """
+    if distributed.rank() != 0:
+        return
+    try:
+        listed = layout.listed_by_train(folder)
+    except ValueError:
+        return  # being written: nothing that may be on it is removed
+    if name not in listed:
         files.remove(files.join(folder, name))
 
 

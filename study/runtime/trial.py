@@ -20,8 +20,6 @@ from study.runtime.activity import Activity
 from study.runtime.messages import Assignment, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
 
-TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
-"""Ray Train's list of a run's checkpoints, in the run's folder."""
 KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
 """How often a trial's workers may die before the trial fails."""
@@ -76,16 +74,12 @@ def _forget_broken_snapshot(folder: str) -> None:
 
     `study.runtime.checkpoints` does not need the list to find checkpoints.
     """
-    snapshot = files.join(folder, TRAIN_SNAPSHOT)
-    if not files.exists(snapshot):
-        return
     try:
-        names = [entry["checkpoint_dir_name"] for entry in files.read_json(snapshot)["checkpoint_results"]]
-        usable = all(files.exists(files.join(folder, name)) for name in names)
-    except (ValueError, KeyError):  # truncated: Train writes it in place
+        usable = all(files.exists(files.join(folder, name)) for name in layout.listed_by_train(folder))
+    except ValueError:
         usable = False
     if not usable:
-        files.remove(snapshot)
+        files.remove(files.join(folder, layout.TRAIN_SNAPSHOT))
 
 
 def measure_on_workers(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,14 +32,6 @@ def run(held: Training, folder: Path) -> torch.Tensor:
             place.mkdir()
             checkpoint.save(place, held.encoder, held.optimizer, held.progress)
     return flat(held)
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
-    """Train's list of checkpoints: empty, until a test puts something on it."""
-    held: list[SimpleNamespace] = []
-    monkeypatch.setattr(ray.train, "get_all_reported_checkpoints", lambda: held)
-    return held
 
 
 def fresh() -> Training:
@@ -74,14 +65,23 @@ def test_a_trial_goes_on_from_the_newest_checkpoint_that_leads_to_the_end_and_en
         assert torch.equal(one, other)
 
 
-def test_what_an_upload_cut_short_left_is_removed_and_what_train_lists_is_left_to_train(
-    tmp_path: Path, listed: list[SimpleNamespace]
-) -> None:
+def test_what_an_upload_cut_short_left_is_removed_and_what_train_lists_is_left_to_train(tmp_path: Path) -> None:
     run(fresh(), tmp_path)
     cut_short(tmp_path, 4, 6)
-    listed.append(SimpleNamespace(checkpoint=SimpleNamespace(path=str(tmp_path / "step-00000004"))))
+    snapshot = tmp_path / layout.TRAIN_SNAPSHOT
+    snapshot.write_text(json.dumps({"checkpoint_results": [{"checkpoint_dir_name": "step-00000004"}]}), "utf-8")
     checkpoints.restore(fresh(), str(tmp_path))
     assert layout.checkpoints(str(tmp_path)) == ["step-00000004", "step-00000002"]
+
+
+def test_nothing_is_removed_while_the_list_of_train_cannot_be_read(tmp_path: Path) -> None:
+    run(fresh(), tmp_path)
+    cut_short(tmp_path, 6)
+    (tmp_path / layout.TRAIN_SNAPSHOT).write_text('{"checkpoint_results": [{"checkp', "utf-8")
+    again = fresh()
+    checkpoints.restore(again, str(tmp_path))
+    assert again.progress.step == 4
+    assert len(layout.checkpoints(str(tmp_path))) == 3
 
 
 def test_a_best_checkpoint_damaged_while_training_goes_on_is_said_by_name(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_scores_that_may_not_be_on_record_are_reported_again(
     ids=["empty", "cut short", "of a checkpoint that is gone", "whole"],
 )
 def test_a_list_of_checkpoints_that_train_would_refuse_is_removed(content: str, kept: bool, tmp_path: Path) -> None:
-    snapshot = tmp_path / trial.TRAIN_SNAPSHOT
+    snapshot = tmp_path / layout.TRAIN_SNAPSHOT
     snapshot.write_text(content, "utf-8")
     trial._forget_broken_snapshot(str(tmp_path))
     assert snapshot.exists() == kept

@@ -55,7 +55,6 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
             shutil.copytree(checkpoint.path, folder / checkpoint_dir_name)
 
     monkeypatch.setattr(ray.train, "report", report)
-    monkeypatch.setattr(ray.train, "get_all_reported_checkpoints", list)
     monkeypatch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(trial, "_trainer", OneWorker)
     monkeypatch.setattr("study.runtime.ray_internals.release", lambda _: None)
