@@ -95,31 +95,36 @@ def setting(value: Any) -> str:
         return "{" + ", ".join(f"{name}: {setting(part)}" for name, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         texts = ", ".join(map(setting, value))
-        return texts if value and all(isinstance(part, Named) for part in value) else f"[{texts}]"
+        return texts if _are_named(value) else f"[{texts}]"
     return str(value)
 
 
 def setting_among(name: str, value: Any, values: Sequence[Any]) -> str:
     """Return a setting with its name; of corpora or benchmarks only that in which some of `values` differ.
 
-    Corpora that differ in their languages are `languages [en]` and `all languages`.
+    Corpora that differ in their languages are `languages [en]` and `languages all`.
     """
-    lists: list[tuple[Named, ...]] = [each for each in values if isinstance(each, tuple)]
-    named = len(lists) == len(values) and all(isinstance(part, Named) for parts in lists for part in parts)
-    if not named or len({tuple(part.name for part in parts) for parts in lists}) > 1:
+    lists: list[tuple[Named, ...]] = [each for each in values if _are_named(each)]
+    alike = len(lists) == len(values) and len({tuple(part.name for part in parts) for parts in lists}) == 1
+    if not alike:
         return f"{name} {setting(value)}"
-    texts = []
-    for place, own in enumerate(value):
-        options = [_options(parts[place]) for parts in lists]
-        keys = dict.fromkeys(key for each in options for key in each)
-        apart = [key for key in keys if any(each.get(key) != options[0].get(key) for each in options)]
-        given = _options(own)
-        shown = [
-            f"{key} {setting(given[key])}" if key in given else f"{'all' if key == 'languages' else 'no'} {key}"
-            for key in apart
-        ]
-        texts += [f"{own.name} ({', '.join(shown)})" if len(value) > 1 else ", ".join(shown)] if shown else []
-    return ", ".join(texts) or f"{name} {setting(value)}"
+    apart = [(own.name, _apart(own, others)) for own, *others in zip(value, *lists, strict=True)]
+    if len(apart) > 1:
+        apart = [(corpus, f"{corpus} ({shown})") for corpus, shown in apart if shown]
+    return ", ".join(shown for _, shown in apart if shown) or f"{name} {setting(value)}"
+
+
+def _apart(own: Named, others: Sequence[Named]) -> str:
+    """Return the options of a corpus in which some others differ."""
+    given, options = _options(own), [_options(other) for other in others]
+    keys = dict.fromkeys(key for each in options for key in each)
+    different = [key for key in keys if any(each.get(key) != given.get(key) for each in options)]
+    absent = {"languages": "all"}
+    return ", ".join(f"{key} {setting(given[key]) if key in given else absent.get(key, 'none')}" for key in different)
+
+
+def _are_named(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(part, Named) for part in value)
 
 
 def _named(value: Named) -> str:

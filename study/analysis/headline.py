@@ -15,6 +15,7 @@ from study.analysis.statistics import Method
 from study.analysis.study import HYBRID, Group, Study, groups_of, ranked, settings_text, varied_settings
 from study.analysis.verdict import badge, trained
 from study.results.layout import StudyError
+from study.results.trial_result import FailedTrial
 
 _BACKBONES = 3
 """Most backbones that the answer speaks of; the best trial's is the first."""
@@ -43,11 +44,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
-    if study.failed:
-        numbers = formats.some_of([str(trial.number) for trial in study.failed])
-        trials = f"Trial {numbers} has" if len(study.failed) == 1 else f"Trials {numbers} have"
-        sentences.append(f"{trials} failed ({study.failed[0].failed.partition(':')[0]}) and no part in any figure.")
-    return sentences
+    return sentences + list(_failures(study.failed))
 
 
 def headline_of(study: Study) -> list[str]:
@@ -62,6 +59,17 @@ def headline_of(study: Study) -> list[str]:
         if figures := leading_figures(compared):
             return headline(study, compared, figures)
     return headline(study, {}, {})
+
+
+def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:
+    """Yield which trials failed, for each reason."""
+    numbers: dict[str, list[str]] = {}
+    for trial in failed:
+        numbers.setdefault(trial.failed.partition(":")[0], []).append(str(trial.number))
+    for reason, of_reason in numbers.items():
+        one = len(of_reason) == 1
+        trials = f"{'Trial' if one else 'Trials'} {formats.some_of(of_reason)}"
+        yield f"{trials} failed ({reason}) and {'is' if one else 'are'} in no figure."
 
 
 def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str, best: Group | None) -> Iterator[str]:

@@ -33,7 +33,7 @@ def alpha_charts(
     are several; trials whose alpha has a schedule are left out. Curves that are given have a band around their line
     (`analysis.best_setting.curve_band`), drawn within the bounds of the metric.
     """
-    charts = []
+    charts, dash = [], _dash(alpha_lines(results))
     for backbone, trials in _by_backbone(results).items():
         fixed = _at_one_alpha(trials)
         alike = differing([trial.config for trial in fixed])
@@ -52,7 +52,7 @@ def alpha_charts(
             )
             line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
                 y=alt.Y("mean(value):Q", title=None, scale=alt.Scale(zero=False)),
-                strokeDash=_dash(alpha_lines(results)),
+                strokeDash=dash,
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(

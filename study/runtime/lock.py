@@ -54,13 +54,12 @@ def is_abandoned(folder: str) -> bool:
     owner = _place(folder) / OWNER
     try:
         driver = json.loads(owner.read_text("utf-8"))
-        if driver["host"] != socket.gethostname():
-            return False
-        os.kill(driver["process"], 0)  # sends nothing
+        if driver["host"] == socket.gethostname():
+            os.kill(driver["process"], 0)  # sends nothing, and fails where there is no such process
     except ProcessLookupError:
         return True
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        pass  # not known
     return False
 
 

@@ -166,6 +166,10 @@ def test_trials_that_failed_are_named() -> None:
     reason = "out of memory: lower micro_batch_tokens (now 4096)"
     failed = [FailedTrial(number=number, config=results[0].config, failed=reason) for number in (2, 3)]
     told = headline(Study("/studies/toy", record, results, tuple(failed)), {}, {})
-    assert told[-1] == "Trials 2, 3 have failed (out of memory) and no part in any figure."
-    told = headline(Study("/studies/toy", record, results, tuple(failed[:1])), {}, {})
-    assert told[-1] == "Trial 2 has failed (out of memory) and no part in any figure."
+    assert told[-1] == "Trials 2, 3 failed (out of memory) and are in no figure."
+    failed[1] = failed[1].model_copy(update={"failed": "the gradient is not finite at step 3: lower learning_rate"})
+    told = headline(Study("/studies/toy", record, results, tuple(failed)), {}, {})
+    assert told[-2:] == [
+        "Trial 2 failed (out of memory) and is in no figure.",
+        "Trial 3 failed (the gradient is not finite at step 3) and is in no figure.",
+    ]
