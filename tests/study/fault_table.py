@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,9 +28,9 @@ import psutil
 
 from study.results import layout
 from study.runtime.exit_status import UNFINISHED
+from tests.study.disks import cut_off, fill, small_disk
 from tests.study.faults import Kind, below, left_over, of_kind, strike
 from tests.study.small_study import run, started, told, write_space
-from tests.study.test_storage_faults import cut_off, fill
 
 SHORT_BYTES = 1_700_000_000
 """Less than Ray and the processes of a trial need."""
@@ -112,7 +112,7 @@ def say(text: str) -> None:
 def disturbed(folder: Path, number: int, fault: Fault, moment: float, expected: list[tuple[Any, ...]]) -> Row:
     """Run the study, disturb it, bring it to its end and compare."""
     space = str(folder / "small.yaml")
-    with small_disk(folder / f"disk-{number}") if fault.needs_disk else _as_it_is(folder) as storage:
+    with small_disk(folder / f"disk-{number}") if fault.needs_disk else nullcontext(folder) as storage:
         name = f"struck-{number:02d}"
         place, held = ("--storage", str(storage), "--name", name), storage / name
         with started(space, *place) as study:
@@ -189,20 +189,6 @@ def fill_up(_: int, folder: Path) -> bool:
     if (folder / layout.STUDY).exists():
         fill(folder.parent)
     return (folder / layout.STUDY).exists()
-
-
-@contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
-    """Mount a disk with room for one study."""
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", place], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-@contextmanager
-def _as_it_is(place: Path) -> Iterator[Path]:
-    yield place
 
 
 def short_of_memory(folder: Path, name: str, expected: list[tuple[Any, ...]]) -> Row:

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from study.results import layout
 from study.runtime.exit_status import UNFINISHED
+from tests.study.disks import cut_off, fill, small_disk
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
-
-OUTAGE_S = 8
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, with room for the study."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", place], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("only root may mount a disk")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def cut_off(folder: Path) -> None:
-    """Let a folder be empty and refuse all writes for some seconds, as a file server does that is restarted."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", folder], check=True)
-    time.sleep(OUTAGE_S)
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no byte free; return the file that takes the room."""
-    filler = disk / "filler"
-    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], capture_output=True, check=False)
-    assert shutil.disk_usage(disk).free == 0
-    return filler
+    with ExitStack() as mounted:
+        try:
+            place = mounted.enter_context(small_disk(tmp_path / "disk"))
+        except subprocess.CalledProcessError:
+            pytest.skip("only root may mount a disk")
+        yield place
 
 
 def test_storage_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_number(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from study.config import TrialConfig
@@ -49,6 +51,19 @@ def gradients_of_one_step(
 
 def difference(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max() / other.abs().max())
+
+
+def collectives_of_one_step() -> int:
+    """How often this process waits for the others in a step, apart from DDP's own collectives."""
+    with patch.object(dist, "all_gather", wraps=dist.all_gather) as gathered:
+        with patch.object(dist, "all_reduce", wraps=dist.all_reduce) as reduced:
+            gradients_of_one_step()
+    return gathered.call_count + reduced.call_count
+
+
+def test_a_step_waits_for_the_other_processes_as_rarely_as_it_can(run_in_group: RunInGroup) -> None:
+    """For passages and their gradient, keys, the touched rows' number, indices and values, and the temperature."""
+    assert run_in_group(2, collectives_of_one_step) == [7, 7]
 
 
 @pytest.mark.parametrize("negatives", [0, 1, 2])
