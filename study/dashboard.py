@@ -40,8 +40,8 @@ def main(
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
     layout.read_study(folder)
-    from study.pages.dashboard import Site  # noqa: PLC0415 - imports Optuna and the charts' libraries, which take seconds
-    from study.pages.live import open_study  # noqa: PLC0415
+    from study.pages.dashboard import Site  # imports Optuna and the charts' libraries, which take seconds
+    from study.pages.live import open_study
 
     study, record = open_study(folder)
     Interruption().install()

@@ -47,9 +47,9 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         root: the studies' storage.
         console: where to print.
     """
-    from study.health import findings, node  # noqa: PLC0415 - all of these import torch and Ray, which take seconds
-    from study.health.all_reduce import all_reduce, place_for_a_trial  # noqa: PLC0415
-    from study.runtime import cluster, preflight  # noqa: PLC0415
+    from study.health import findings, node  # all of these import torch and Ray, which take seconds
+    from study.health.all_reduce import all_reduce, place_for_a_trial
+    from study.runtime import cluster, preflight
 
     passed = []
 

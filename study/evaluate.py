@@ -132,9 +132,9 @@ def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> Benchma
 
 def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> Measurement:
     """Measure in this process, with all its threads or its GPU."""
-    import torch  # noqa: PLC0415 - takes seconds
+    import torch  # takes seconds
 
-    from study.retrieval.measurement import measure_backbone  # noqa: PLC0415
+    from study.retrieval.measurement import measure_backbone
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return measure_backbone(config, device, runs=written, progress=advance)
@@ -142,9 +142,9 @@ def _alone(config: TrialConfig, written: RunFiles | None, advance: Advance) -> M
 
 def _together(config: TrialConfig, written: RunFiles | None, advance: Advance, root: str) -> Measurement:
     """Measure with the workers of a trial, whose temporary files are under `root`."""
-    from study.model.backbone import check_backbone  # noqa: PLC0415
-    from study.runtime import cluster  # noqa: PLC0415 - imports Ray
-    from study.runtime.trial import measure_on_workers  # noqa: PLC0415
+    from study.model.backbone import check_backbone
+    from study.runtime import cluster  # imports Ray
+    from study.runtime.trial import measure_on_workers
 
     layout.check_reachable(root)
     layout.check_writable(root)

@@ -69,12 +69,12 @@ def _chosen(study: Study, number: int | None) -> TrialResult:
 
 
 def _export(study: Study, result: TrialResult, folder: Path, *, language_means: bool) -> None:
-    import torch  # noqa: PLC0415 - takes seconds, so only after the input is checked
+    import torch  # takes seconds, so only after the input is checked
 
-    from study.model.backbone import load_encoder  # noqa: PLC0415
-    from study.model.sentence_transformers_folder import export  # noqa: PLC0415
-    from study.retrieval.measurement import export_means  # noqa: PLC0415
-    from study.training import checkpoint  # noqa: PLC0415
+    from study.model.backbone import load_encoder
+    from study.model.sentence_transformers_folder import export
+    from study.retrieval.measurement import export_means
+    from study.training import checkpoint
 
     encoder = load_encoder(_pinned(result), torch.device("cpu"))
     best_step = result.training.best_step

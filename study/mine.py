@@ -55,7 +55,7 @@ def main(
             raise TaskError(f"--share {share} is refused: write a fraction, such as 0.95")
         if pool not in POOLS:
             raise TaskError(f"--pool {pool} is refused: allowed are {' and '.join(POOLS)}")
-        from study.retrieval.mining import Rule  # noqa: PLC0415 - imports torch, which takes seconds
+        from study.retrieval.mining import Rule  # imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
@@ -76,9 +76,9 @@ def _name(corpus: CorpusConfig) -> str:
 
 
 def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
-    from study.model.backbone import load_encoder  # noqa: PLC0415
-    from study.retrieval.encode import Encoding  # noqa: PLC0415
-    from study.retrieval.mining import Miner, write  # noqa: PLC0415
+    from study.model.backbone import load_encoder
+    from study.retrieval.encode import Encoding
+    from study.retrieval.mining import Miner, write
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
@@ -102,8 +102,8 @@ def _report(summary: Summary) -> Iterator[str]:
 @contextmanager
 def _process_group() -> Iterator[torch.device]:
     """Join the process group of torchrun, if it started this process; yield this process's device."""
-    import torch  # noqa: PLC0415
-    import torch.distributed as dist  # noqa: PLC0415
+    import torch
+    import torch.distributed as dist
 
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
     if "RANK" not in os.environ:

@@ -14,7 +14,7 @@ def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")
     """Write report.html, which needs nothing but a browser, and report.md into the study's folder."""
     with cli.refusals():
         layout.read_study(files.absolute(study))
-        from study.pages.page import write_report  # noqa: PLC0415 - imports the charts' libraries, which take a second
+        from study.pages.page import write_report  # imports the charts' libraries, which take a second
 
         for path in write_report(study):
             cli.console().print(f"written: {path}", soft_wrap=True)

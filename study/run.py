@@ -50,7 +50,7 @@ def main(
     console = cli.console()
     with cli.refusals():
         config, folder = _resumed(name, space, under) if resume else _new(name, space, under)
-        from study.runtime import plan_summary, preflight  # noqa: PLC0415 - read data; a refusal need not wait for them
+        from study.runtime import plan_summary, preflight  # read data; a refusal need not wait for them
 
         plan = preflight.check(config, folder, dry_run=dry_run)
         if dry_run:
@@ -105,8 +105,8 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
 
 def _run(plan: Plan, console: Console) -> int:
     """Run the trials of a study that have not ended; return the exit status (`study.runtime.exit_status`)."""
-    from study.runtime import lock  # noqa: PLC0415
-    from study.runtime.record import open_record, storage_failure  # noqa: PLC0415 - imports Optuna
+    from study.runtime import lock
+    from study.runtime.record import open_record, storage_failure  # imports Optuna
 
     config, folder = plan.config, plan.folder
     interruption = Interruption()
@@ -133,7 +133,7 @@ def _run(plan: Plan, console: Console) -> int:
 def _execute(plan: Plan, record: Record, interruption: Interruption, console: Console) -> int:
     """Start Ray or connect to it, run the trials and print the results; return the exit status."""
     # Imported once the input is checked and the record is open: torch, Ray and the report's charts take seconds.
-    from study.runtime import cluster, driver, summary  # noqa: PLC0415
+    from study.runtime import cluster, driver, summary
 
     config, folder = plan.config, plan.folder
     with cluster.running(lambda died: _say_end(console, f"Ray died (its {died} is gone)", folder)):

@@ -55,9 +55,11 @@ def difference(one: Tensor, other: Tensor) -> float:
 
 def collectives_of_one_step() -> int:
     """How often this process waits for the others in a step, apart from DDP's own collectives."""
-    with patch.object(dist, "all_gather", wraps=dist.all_gather) as gathered:
-        with patch.object(dist, "all_reduce", wraps=dist.all_reduce) as reduced:
-            gradients_of_one_step()
+    with (
+        patch.object(dist, "all_gather", wraps=dist.all_gather) as gathered,
+        patch.object(dist, "all_reduce", wraps=dist.all_reduce) as reduced,
+    ):
+        gradients_of_one_step()
     return gathered.call_count + reduced.call_count
 
 
