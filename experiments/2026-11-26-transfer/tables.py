@@ -67,8 +67,7 @@ def main() -> None:
             f"{name}: {benchmark}, temperature 0.02", headings, untrained_leads(read_study(str(HERE / name)), benchmark)
         )
     warm = read_study(str(HERE / "xquad-to-mlqa"))
-    headings = ("temperature 0.05 minus 0.02", "mono mAP", "multi mAP")
-    show("xquad-to-mlqa: mlqa_r", headings, temperatures(warm, "mlqa_r"))
+    show("xquad-to-mlqa: mlqa_r", ("", "mono mAP", "multi mAP"), temperatures(warm, "mlqa_r"))
     for view in ("mlqa_r", "mlqa_r@centred"):
         show(
             f"xquad-to-mlqa: {view}, temperature 0.05",
@@ -185,15 +184,18 @@ def untrained_leads(study: Study, view: str) -> Iterable[Row]:
 
 
 def temperatures(study: Study, view: str) -> Iterable[Row]:
-    """Yield what a temperature of 0.05 changes, by `statistics.unpaired`, as the two have different seeds."""
-    usual = {group.label: group for group in groups(study)}
-    for group in groups(study, 0.05):
+    """Yield what a temperature of 0.05 changes, and the leads of hybrid there; unpaired, as the seeds differ."""
+    usual, warm = ({group.label: group for group in groups(study, each)} for each in (0.02, 0.05))
+    pairs = {f"{label}, 0.05 minus 0.02": (group, usual[label]) for label, group in warm.items()}
+    hybrid = next(group for group in warm.values() if group.sampling == HYBRID)
+    pairs |= {f"{hybrid.label} minus {label}, 0.05": (hybrid, warm[label]) for label in warm if warm[label] != hybrid}
+    for title, (group, other) in pairs.items():
         cells = []
         for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL):
             values = SettingValues(study, view, setting, ("map",))
-            both = values.stacked(group.numbers), values.stacked(usual[group.label].numbers)
+            both = values.stacked(group.numbers), values.stacked(other.numbers)
             cells.append(shown("map", unpaired(*both, {"map": list(range(both[0].shape[1]))})["map"]))
-        yield group.label, *cells
+        yield title, *cells
 
 
 def split(study: Study, view: str) -> Iterable[Row]:
