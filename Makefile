@@ -20,8 +20,9 @@ types: .venv/test.stamp
 contracts: .venv/test.stamp
 	$(BIN)/lint-imports
 
+# Two processes: what starts Ray waits much of the time.
 tests: .venv/test.stamp
-	$(BIN)/python -m pytest --durations 15
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 15
 
 # A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage (STORAGE) and, where
 # that is a bucket, the database of their trials (RECORD); every call to Ray carries the token.

@@ -12,12 +12,13 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import ray
 import torch.distributed as dist
 from huggingface_hub import get_token
@@ -116,8 +117,16 @@ class Servers:
             return "GCS" if probe.connect_ex((host, int(port))) else None
 
     def kill(self) -> None:
-        """Kill what is left of a Ray that this process has started; workers end without their raylet."""
+        """Kill what is left of a Ray that this process has started."""
+        # A raylet's agents look for it only after they have waited a minute for a GCS that is gone.
+        left: list[psutil.Process] = []
+        for raylet in self._node.all_processes.get(ray_constants.PROCESS_TYPE_RAYLET, []):
+            with suppress(psutil.NoSuchProcess):
+                left += psutil.Process(raylet.process.pid).children(recursive=True)
         self._node.kill_all_processes(check_alive=False, allow_graceful=False)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def close(self) -> None:
         """Close the connection."""

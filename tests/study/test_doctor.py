@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.study.small_study import ENVIRONMENT
+
+pytestmark = pytest.mark.ray
 
 CHECKS = ["data", "versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
 

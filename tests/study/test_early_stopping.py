@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
+import pytest
 
 from tests.study.small_study import SPACE, run, write_space
+
+pytestmark = pytest.mark.ray
 
 
 def test_a_trial_that_is_stopped_early_leaves_its_processors_to_the_next(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from study.model import builtin
 from tests.hub_server import HubServer, Repository
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
+pytestmark = pytest.mark.ray
+
 
 def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "study.evaluate", "builtin/xlmr-tiny", *arguments]

@@ -21,6 +21,9 @@ from tests.listeners import Address, listeners
 from tests.study.faults import Kind, below, left_over, of_kind, strike
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
+AGENTS_WAIT_S = 60
+"""Ray's agents wait so long for a GCS that is gone; the study ends them before."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -61,7 +64,7 @@ def ended_by_ray(place: Place, ended_by_ctrl_c: object) -> dict[Kind, Ended]:
             processes = below(study.pid)
             strike(of_kind(study.pid, kind)[0])
             output = study.communicate()[0]
-            ended[kind] = Ended(output, study.returncode, left_over(processes), {})
+            ended[kind] = Ended(output, study.returncode, left_over(processes, patience=AGENTS_WAIT_S / 2), {})
     return ended
 
 

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.study.small_study import ENVIRONMENT, LANGUAGES, SPACE, write_space
+
+pytestmark = pytest.mark.ray
 
 EVERY_HALF_SECOND = """
 import functools, runpy, sys

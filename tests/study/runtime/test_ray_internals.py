@@ -18,6 +18,8 @@ from ray.tune.execution import tune_controller
 
 from study.runtime import cluster, ray_internals
 
+pytestmark = pytest.mark.ray
+
 
 class Controller:
     """Reserves processors as Ray Train's controller does, and dies before it has started workers."""

@@ -21,6 +21,8 @@ from study.runtime.scheduler import EarlyStopping, reason
 from study.runtime.searcher import StudySearcher
 from tests.study.toy_study import METRIC, STEPS, Countdown, Killed, Tune, study_of, table
 
+pytestmark = pytest.mark.ray
+
 ALPHAS = [0.75, 0.5, 1.0, 0.0, 0.25, 0.75, 0.5, 1.0, 0.25, 0.0, 0.5, 0.75]
 SEARCH: dict[str, Any] = {
     "sampler": "random",
