@@ -5,6 +5,7 @@ Legends are on the page, not in the charts.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ SETTING_COLOR = {
 }
 DASHES = ("1 0", "6 3", "2 2", "9 3 2 3", "1 4", "12 4")
 """Dashes and gaps of lines in SVG's terms, the first without gaps."""
+_TITLE_WIDTH = 42
+"""Characters of a line of a title, so that it fits on a page 390 pixels wide: charts do not break lines themselves."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _CONFIG = {
     "background": "transparent",
@@ -83,7 +86,8 @@ def extent(values: Iterable[float], *, include: float) -> alt.Scale:
 
 
 def spec(chart: alt.Chart | alt.LayerChart, *title: str, height: int = 240) -> Spec:
-    """Return a chart as wide as its place on the page, below the lines of its title."""
-    sized = chart.properties(title=list(title), width="container", height=height)
+    """Return a chart as wide as its place on the page, below its title: a line or more for each part."""
+    lines = [line for part in title for line in textwrap.wrap(part, _TITLE_WIDTH)]
+    sized = chart.properties(title=lines, width="container", height=height)
     drawn: Spec = sized.to_dict(context={"pre_transform": False})
     return drawn | {"config": _CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -173,3 +173,11 @@ def test_a_curve_has_a_band_around_the_mean_of_its_seeds(synthetic_study: Study)
     ends = [(value - half, value + half) for value, half in zip(first.values, first.band, strict=True)]
     assert [row["low"] for row in band] == pytest.approx([max(low, 0) for low, _ in ends], abs=1e-3)
     assert [row["high"] for row in band] == pytest.approx([min(high, 1) for _, high in ends], abs=1e-3)
+
+
+def test_a_title_too_long_for_a_phone_goes_on_in_a_second_line_and_loses_no_word() -> None:
+    long = "hybrid (alpha 0.25) minus pair-level hybrid (alpha 0.5)"
+    lines = chart_style.spec(alt.Chart(chart_style.data([])).mark_point(), "me5", long)["title"]
+    assert lines[0] == "me5"
+    assert " ".join(lines[1:]) == long
+    assert max(map(len, lines)) <= 42
