@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -28,6 +29,10 @@ METRICS = (
     ("multilingual/language_preference", "language preference"),
 )
 ORDER = (ZERO_SHOT, "En-En", "X-X", "X-X-mono", "X-Y", HYBRID, "pair-level hybrid")
+ALL_ROWS = 977
+"""Rows of XQuAD-R that share no text with the 60 questions held out for validation."""
+SIZE_HYBRID = "hybrid (alpha 0.5)"
+SIZE_ARMS = ("X-Y", SIZE_HYBRID, "X-X-mono")
 UNSEEN = ("el", "ru", "th", "tr")
 """Languages of XQuAD-R that MLQA-R, the training set of direction B, does not have."""
 Row = Sequence[str]
@@ -73,6 +78,13 @@ def main() -> None:
             f"xquad-to-mlqa: {view}, temperature 0.05",
             ("arm", "seeds", *(t for _, t in METRICS)),
             arms(warm, view, 0.05),
+        )
+    for view in ("mlqa_r", "mlqa_r@centred"):
+        show(f"by training rows: {view}, seed 0", ("rows", "arm", *(title for _, title in METRICS)), sizes(view))
+        show(
+            f"by training rows: leads, {view}, seed 0 alone: intervals hold over questions, not over seeds",
+            ("rows", "lead", *(title for _, title in METRICS)),
+            size_leads(view),
         )
 
 
@@ -216,6 +228,49 @@ def split_leads(study: Study, view: str) -> Iterable[Row]:
         pair = Pair(hybrid, baseline)
         cells = [shown("map", lead(study, pair, view, Setting.MULTILINGUAL, "map", only)) for only in (seen, UNSEEN)]
         yield baseline.label, *cells
+
+
+def by_size() -> list[tuple[int, dict[str, tuple[Study, Group]]]]:
+    """Return, per number of training rows, the trial with seed 0 of each arm that has one, and its study.
+
+    All rows of XQuAD-R are those of direction A.
+    """
+    found: dict[int, dict[str, tuple[Study, Group]]] = {}
+    for name in ("size", "xquad-to-mlqa"):
+        study = read_study(str(HERE / name))
+        for group in groups(study):
+            first = tuple(one for one in group.results if one.config.seed == 0)
+            if group.label in SIZE_ARMS and first:
+                rows = int(group.config.corpora[0].options.get("rows", ALL_ROWS))
+                found.setdefault(rows, {})[group.label] = (study, replace(group, results=first))
+    return sorted(found.items())
+
+
+def sizes(view: str) -> Iterable[Row]:
+    """Yield the figures of each arm for each number of training rows."""
+    for rows, trials in by_size():
+        for arm, (study, group) in trials.items():
+            found = figures(study, group, view)
+            yield f"{rows:,}", arm, *(text(key, found[key]) for key, _ in METRICS)
+
+
+def size_leads(view: str) -> Iterable[Row]:
+    """Yield the lead of hybrid batches over both of their ends for each number of training rows."""
+    ends = [arm for arm in SIZE_ARMS if arm != SIZE_HYBRID]
+    for rows, trials in by_size():
+        for arm in ends:
+            if not {SIZE_HYBRID, arm} <= trials.keys():
+                continue
+            cells = []
+            for key, _ in METRICS:
+                setting, _, metric = key.partition("/")
+                hybrid, other = (
+                    SettingValues(study, view, Setting(setting), (metric,)).stacked(group.numbers)
+                    for study, group in (trials[SIZE_HYBRID], trials[arm])
+                )
+                units = list(range(hybrid.shape[1]))
+                cells.append(shown(metric, unpaired(hybrid, other, {metric: units})[metric]))
+            yield f"{rows:,}", f"{SIZE_HYBRID} − {arm}", *cells
 
 
 if __name__ == "__main__":

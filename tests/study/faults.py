@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections import Counter
 from enum import StrEnum
 
 import psutil
@@ -24,6 +26,15 @@ _TITLES = {
     Kind.TRIAL: "ray::ImplicitFunc",
 }
 _NAMES = {Kind.RAYLET: "raylet", Kind.GCS: "gcs_server"}
+PROCESSES = {
+    "ray::ImplicitFunc": 1,  # the trial's driver
+    "ray::RayTrainWorker": 2,
+    "ray::SynchronizationActor": 1,
+    "ray::_AutoscalingCoordinatorActor": 1,  # one of the whole study
+    "ray::DashboardAgent": 1,
+    "ray::RuntimeEnvAgent": 1,
+}
+"""What Ray runs while a trial of two workers does."""
 
 
 def below(pid: int) -> list[psutil.Process]:
@@ -41,6 +52,12 @@ def of_kind(pid: int, kind: Kind) -> list[psutil.Process]:
     if kind in _NAMES:
         return [process for process in below(pid) if _name(process) == _NAMES[kind]]
     return [process for process in below(pid) if title(process).startswith(_TITLES[kind])]
+
+
+def of_ray(study: subprocess.Popen[str]) -> Counter[str]:
+    """Return how many processes of each kind Ray runs for a study."""
+    titles = [title(process) for process in below(study.pid)]
+    return Counter(line.split(".")[0].strip() for line in titles if line.startswith("ray::"))
 
 
 def strike(process: psutil.Process) -> None:

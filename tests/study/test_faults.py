@@ -9,31 +9,14 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import psutil
 
 from study.results import layout
-from tests.study.faults import Kind, below, left_over, of_kind, strike, title
+from tests.study.faults import PROCESSES, Kind, below, left_over, of_kind, of_ray, strike
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
-
-PROCESSES = {
-    "ray::ImplicitFunc": 1,  # the trial's driver
-    "ray::RayTrainWorker": 2,
-    "ray::SynchronizationActor": 1,
-    "ray::_AutoscalingCoordinatorActor": 1,  # one of the whole study
-    "ray::DashboardAgent": 1,
-    "ray::RuntimeEnvAgent": 1,
-}
-"""What Ray runs while a trial of two workers does."""
-
-
-def of_ray(study: subprocess.Popen[str]) -> Counter[str]:
-    """Return how many processes of each kind Ray runs for a study."""
-    titles = [title(process) for process in below(study.pid)]
-    return Counter(line.split(".")[0].strip() for line in titles if line.startswith("ray::"))
 
 
 def first_of(kind: Kind, study: subprocess.Popen[str]) -> psutil.Process:
