@@ -1,4 +1,4 @@
-"""Batches of texts of similar length, within a budget of padded tokens and with little padding."""
+"""Texts by their length: batches with little padding, and shares of a batch that take equally long."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Row
         size = max(1, token_budget // lengths[order[start]])
         yield order[start : start + size]
         start += size
+
+
+def share_of(lengths: Sequence[int], rank: int, world_size: int) -> Rows:
+    """Return the places of a batch that `rank` works on, in ascending order: as many as any rank, and about as long.
+
+    The places are dealt longest first, from the first rank to the last and back again. So two ranks' sums differ by no
+    more than the longest place and the shortest do, and no rank waits long for another.
+
+    Args:
+        lengths: what a step computes at each place, in any unit; the same on every rank. Shape (B,).
+        rank: 0 to W - 1.
+        world_size: W, a divisor of B.
+    """
+    places = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    rounds = places.reshape(-1, world_size)
+    return np.sort(np.concatenate([rounds[::2, rank], rounds[1::2, world_size - 1 - rank]]))

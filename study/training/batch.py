@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.batching import batches_by_length, best_budget
+from study.batching import batches_by_length, best_budget, share_of
 from study.config import TrialConfig
 from study.distributed import rank, world_size
 from study.model.encoder import Encoder, Tokens
@@ -59,12 +59,16 @@ class BatchMaker:
 
     def make(self, step: int) -> Batch:
         """Return the batch of `step`."""
-        plan = self._sampler.batch(step).share(rank(), world_size())
-        corpus = self._corpora[plan.corpus]
-        pairs = [
+        whole = self._sampler.batch(step)
+        corpus = self._corpora[whole.corpus]
+        every = [
             pair._replace(negatives=pair.negatives[: self._hard_negatives])
-            for pair in corpus.pairs(plan.rows, plan.query_languages, plan.passage_languages)
+            for pair in corpus.pairs(whole.rows, whole.query_languages, whole.passage_languages)
         ]
+        # By characters: counting the tokens of all ranks' pairs would take as long as their tokenization.
+        lengths = [len(pair.query) + len(pair.passage) + sum(map(len, pair.negatives)) for pair in every]
+        share = share_of(lengths, rank(), world_size())
+        plan, pairs = whole.take(share), [every[place] for place in share]
         token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
         passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
         token_ids += self._encoder.tokenize(passages, "passage")

@@ -7,7 +7,7 @@ languages vary over the batch. `alpha=1` is X-X-mono and `alpha=0` is X-Y of LAR
 `mixing: pair` draws for each pair instead: the passage is in the query's language with probability `alpha`, and
 languages vary over the batch either way. `alpha=1` is X-X of LAReQA, `alpha=0` is X-Y again.
 
-The batch of step s is a pure function of (seed, s), the same on every rank; each rank takes its slice. So `alpha` means
+The batch of step s is a pure function of (seed, s), the same on every rank; each rank takes its share. So `alpha` means
 the same at every world size, and resuming needs no sampler state. Trials that share a seed draw the same rows of a
 complete parallel corpus whatever `alpha` and `mixing` are, so that differences between them are paired.
 """
@@ -49,16 +49,14 @@ class BatchPlan:
     version_languages: tuple[str | None, ...] = ()
     """For the alignment loss, another language of each row; None where it has no other. Empty without that loss."""
 
-    def share(self, rank: int, world_size: int) -> BatchPlan:
-        """Return the slice of this batch that `rank` works on; B is a multiple of the world size."""
-        size = len(self.rows) // world_size
-        part = slice(rank * size, (rank + 1) * size)
+    def take(self, places: Rows) -> BatchPlan:
+        """Return the part of this batch at these places (indices into B)."""
         return replace(
             self,
-            rows=self.rows[part],
-            query_languages=self.query_languages[part],
-            passage_languages=self.passage_languages[part],
-            version_languages=self.version_languages[part],
+            rows=self.rows[places],
+            query_languages=tuple(self.query_languages[place] for place in places),
+            passage_languages=tuple(self.passage_languages[place] for place in places),
+            version_languages=tuple(self.version_languages[place] for place in places if self.version_languages),
         )
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from study.batching import share_of
 from study.config import Mixing, TrialConfig
 from study.config_sections import CorpusConfig
 from study.config_values import Schedule
@@ -87,12 +88,22 @@ def test_the_batch_of_a_step_is_a_function_of_seed_and_step_alone() -> None:
 @pytest.mark.parametrize("mixing", ["batch", "pair"])
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_the_shares_of_all_ranks_joined_are_the_global_batch(world_size: int, mixing: Mixing) -> None:
+    def pairs_of(plan: BatchPlan) -> list[tuple[int, str, str]]:
+        return list(zip(plan.rows.tolist(), plan.query_languages, plan.passage_languages, strict=True))
+
+    rng = np.random.default_rng(0)
     for plan in batches(sampler(0.5, mixing=mixing), 50):
-        shares = [plan.share(rank, world_size) for rank in range(world_size)]
-        assert (np.concatenate([share.rows for share in shares]) == plan.rows).all()
-        assert sum((share.query_languages for share in shares), ()) == plan.query_languages
-        assert sum((share.passage_languages for share in shares), ()) == plan.passage_languages
-        assert {share.kind for share in shares} == {plan.kind}
+        lengths = rng.integers(1, 500, len(plan.rows)).tolist()
+        shares = [plan.take(share_of(lengths, rank, world_size)) for rank in range(world_size)]
+        assert sorted(pair for share in shares for pair in pairs_of(share)) == sorted(pairs_of(plan))
+        assert len({len(share.rows) for share in shares}) == 1
+        assert {(share.kind, share.alpha, share.corpus) for share in shares} == {(plan.kind, plan.alpha, plan.corpus)}
+
+
+def test_one_rank_takes_the_batch_as_it_is() -> None:
+    plan = sampler(0.5).batch(0)
+    assert plan.take(share_of(list(range(len(plan.rows))), 0, 1)).query_languages == plan.query_languages
+    assert (plan.take(share_of(list(range(len(plan.rows))), 0, 1)).rows == plan.rows).all()
 
 
 def test_trials_that_differ_in_alpha_alone_draw_the_same_rows() -> None:
