@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,21 +13,28 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from study import config, config_sections, config_values
+from study.space import distributions, file_keys, selection
 
 PAGE = Path(__file__).with_name("settings.md")
-HEADER = """# Settings of a trial
+HEADER = """# Settings
 
-Generated from `study/config.py` by `python docs/make_settings.py`; do not edit. Every setting below can stand under
-`trial:` in a search space. A setting with a dot is nested: `validation.every` is written `validation: {every: 100}`.
-Any of them can be searched: write a distribution under `search.space` instead of a value under `trial`.
+Generated from the code by `python docs/make_settings.py`; do not edit. A setting with a dot is nested: write
+`validation.every` as `validation: {every: 100}`.
+
+- [A search space](#a-search-space): the keys of a file
+- [Distributions](#distributions): what stands under `search.space`
+- [Schedulers](#schedulers): what may stop trials early
+- [A trial](#a-trial): what stands under `trial`
 """
+TRIAL = "Any of these can be searched: write a distribution under `search.space` instead of a value under `trial`."
 
 
 def descriptions(model: type[pydantic.BaseModel]) -> dict[str, str]:
-    """Return the docstring below each field of a class, in one line."""
+    """Return the docstring below each field of a class, its own or inherited, in one line."""
     (tree,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(tree, ast.ClassDef)
-    found: dict[str, str] = {}
+    base = model.__base__
+    found = descriptions(base) if base and base.__module__.startswith("study.space") else {}
     for field, text in zip(tree.body, tree.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
@@ -83,6 +90,10 @@ def word(part: Any) -> str:
         return " or ".join(f"`{choice}`" for choice in get_args(part))
     if is_model(part):
         return "schedule `{start, end, shape}`" if part is config_values.Schedule else "mapping"
+    if part is Any:
+        return "see its meaning"
+    if get_origin(part) is Mapping:
+        return "mapping"
     names = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}
     return names.get(getattr(part, "__name__", ""), str(part))
 
@@ -92,6 +103,8 @@ def default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return "required"
+    if field.default_factory:
+        return "empty"
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -103,14 +116,33 @@ def default(field: FieldInfo) -> str:
     return "see below" if isinstance(value, pydantic.BaseModel) else f"`{value}`"
 
 
+def kinds(models: tuple[type[pydantic.BaseModel], ...], key: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rows of models that a key tells apart: `asha: min_steps`."""
+    for model in models:
+        (kind,) = get_args(model.model_fields[key].annotation)
+        yield f"{key}: {kind}", "", "", " ".join(str(model.__doc__).split("\n\n")[0].split())
+        yield from ((name, *rest) for name, *rest in rows(model, f"{kind}: ") if name != f"{kind}: {key}")
+
+
+def table(entries: Iterable[tuple[str, str, str, str]]) -> str:
+    """Return rows as a table in Markdown."""
+    lines = ["| setting | values | default | meaning |", "| :-- | :-- | :-- | :-- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {' | '.join(rest)} |" for name, *rest in entries)])
+
+
+def sections() -> dict[str, str]:
+    """Return the page's sections by their titles."""
+    return {
+        "A search space": table(rows(file_keys.FileKeys)),
+        "Distributions": table(kinds(get_args(distributions.Distribution), "type")),
+        "Schedulers": table(kinds(get_args(selection.Stopping), "name")),
+        "A trial": f"{TRIAL}\n\n{table(rows(config.TrialConfig))}",
+    }
+
+
 def page() -> str:
     """Return the whole page."""
-    table = ["| setting | values | default | meaning |", "| :-- | :-- | :-- | :-- |"]
-    table += [
-        f"| `{name}` | {values} | {initial} | {meaning} |"
-        for name, values, initial, meaning in rows(config.TrialConfig)
-    ]
-    return f"{HEADER}\n" + "\n".join(table) + "\n"
+    return "\n".join([HEADER, *(f"## {title}\n\n{text}\n" for title, text in sections().items())])
 
 
 if __name__ == "__main__":

@@ -47,7 +47,10 @@ def main(
             hub_upload.create_repository(push)
         _export(source, result, folder, language_means=language_means)
         address = hub_upload.upload(folder, push) if push else None
-    text = f"trial {result.number} is in {folder}; load it with SentenceTransformer('{folder}')"
+    text = (
+        f"trial {result.number} is in {folder}; load it with SentenceTransformer('{folder}') of the package "
+        "sentence-transformers"
+    )
     console.print(Text(text), soft_wrap=True)
     if address:
         console.print(Text(f"uploaded: {address}"), soft_wrap=True)

@@ -94,6 +94,11 @@ class Remaining:
         return self._corpus.languages
 
     @property
+    def excluded(self) -> int:
+        """The number of rows that do not remain."""
+        return len(self._excluded)
+
+    @property
     def fewest_negatives(self) -> int:
         """The smallest number of hard negatives of any row of the whole corpus."""
         return self._corpus.fewest_negatives

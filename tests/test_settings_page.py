@@ -1,4 +1,4 @@
-"""docs/settings.md says what study/config.py takes."""
+"""docs/settings.md says what a search space takes."""
 
 from __future__ import annotations
 
@@ -14,5 +14,7 @@ def test_the_page_of_settings_is_what_the_code_says() -> None:
 
 
 def test_every_setting_has_a_meaning_on_the_page() -> None:
-    made = runpy.run_path(str(MAKER))
-    assert [name for name, *_, meaning in made["rows"](made["config"].TrialConfig) if not meaning] == []
+    page = MAKER.with_name("settings.md").read_text("utf-8")
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert len(rows) > 80
+    assert [name for name, *_, meaning in rows if not meaning.strip()] == []

@@ -130,7 +130,8 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
     """Return what a trial is compared with, or why it is in no verdict."""
     alike = [one for one in comparisons if one.pair.group.backbone == group.backbone]
     own = [one for one in alike if group.numbers in (one.pair.group.numbers, one.pair.baseline.numbers)]
-    others = [one.pair.baseline for one in alike if one not in own]
+    compared = {each.numbers for one in own for each in (one.pair.group, one.pair.baseline)}
+    others = [one.pair.baseline for one in alike if one.pair.baseline.numbers not in compared]
     if own and all(number in one.left_out for one in own):
         return "It is left out of the verdict: only one of the two that are compared has its seed"
     if any(group.numbers == one.pair.baseline.numbers for one in own):
@@ -138,10 +139,10 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
     reason = _reason(group, others if own else [], study, alike, benchmark)
     if not own:
         return f"It is in no verdict: {reason}"
-    compared = " and ".join(dict.fromkeys(one.pair.baseline.label for one in own))
+    with_it = " and ".join(dict.fromkeys(one.pair.baseline.label for one in own))
     if not others:
-        return f"It is compared with {compared}"
-    return f"It is compared with {compared}, not with {' or '.join(other.label for other in others)}: {reason}"
+        return f"It is compared with {with_it}"
+    return f"It is compared with {with_it}, not with {' or '.join(other.label for other in others)}: {reason}"
 
 
 def _reason(

@@ -21,6 +21,7 @@ A multilingual dense retriever: {backbone}, fine-tuned for {steps} steps on {sam
 temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
 _CODE = """\
 ```python
+# pip install sentence-transformers
 from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer("path/of/this/folder")

@@ -13,7 +13,7 @@ from rich.console import Console
 from study.results import files, layout
 from study.runtime import loggers, ray_internals
 from study.runtime.messages import trial_number
-from study.runtime.progress import Progress
+from study.runtime.progress import Counts, Progress
 from study.runtime.record import Record
 from study.runtime.scheduler import EarlyStopping
 from study.runtime.searcher import StudySearcher
@@ -47,8 +47,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     progress = Progress(
         console,
         config.objectives[0].metric,
-        searcher.remaining,
-        at_once,
+        Counts(searcher.ended + searcher.remaining, searcher.ended, at_once),
         searcher.assignment,
         partial(layout.trial_folder, folder),
     )

@@ -17,6 +17,7 @@ from study.runtime.preflight import Plan
 from study.space.distributions import Categorical, Distribution
 from study.space.selection import NoStopping
 from study.space.study_config import StudyConfig
+from tasks.holdout_split import Remaining
 
 
 def show(plan: Plan, console: Console) -> None:
@@ -93,6 +94,8 @@ def _data(plan: Plan) -> Iterator[str]:
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         yield f"corpus {corpus.name}: {about}"
+        if isinstance(corpus, Remaining):
+            yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
     if downloads := without_copy(plan.config):
         yield f"downloaded by a run, and checked then: {', '.join(downloads)}"
     for name, settings in plan.backbones.items():

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
@@ -56,14 +56,24 @@ class Row:
         return str(self.activity) if self.activity and self.seconds is None else self.state
 
 
+class Counts(NamedTuple):
+    """How many trials there are."""
+
+    trials: int
+    """All of the study."""
+    ended_before: int
+    """Those that need not run, as they ended before a study was resumed."""
+    at_once: int
+    """Those that run side by side, to estimate the time left."""
+
+
 class Progress(Callback):
     """Follows Tune's events; use as a context manager around the run.
 
     Args:
         console: where to write.
         metric: the objective shown as score.
-        trials: how many trials will run.
-        at_once: how many run side by side, to estimate the time left.
+        counts: how many trials there are.
         assignment_of: returns the assignment behind one of Tune's trial ids.
         folder_of: returns the folder of a trial by its number.
     """
@@ -72,13 +82,12 @@ class Progress(Callback):
         self,
         console: Console,
         metric: str,
-        trials: int,
-        at_once: int,
+        counts: Counts,
         assignment_of: Callable[[str], Assignment],
         folder_of: Callable[[int], str],
     ) -> None:
         super().__init__()
-        self._console, self._metric, self._trials, self._at_once = console, metric, trials, at_once
+        self._console, self._metric, self._counts = console, metric, counts
         self._assignment_of, self._folder_of = assignment_of, folder_of
         self._rows: dict[str, Row] = {}
         self._started = self._asked = time.monotonic()
@@ -206,9 +215,10 @@ class Progress(Callback):
     def _summary(self) -> str:
         rows = list(self._rows.values())
         ended = [row.elapsed for row in rows if row.seconds is not None]
-        text, left = f"{len(ended)} of {self._trials} trials ended", self._trials - len(ended)
+        left = self._counts.trials - self._counts.ended_before - len(ended)
+        text = f"{self._counts.trials - left} of {self._counts.trials} trials ended"
         if not ended or not left:
             return text
         mean = sum(ended) / len(ended)
         spent = sum(min(row.elapsed, mean) for row in rows if row.seconds is None)
-        return f"{text}, {duration((mean * left - spent) / min(self._at_once, left))} left"
+        return f"{text}, {duration((mean * left - spent) / min(self._counts.at_once, left))} left"

@@ -42,6 +42,11 @@ class StudySearcher(Searcher):
         """Number of trials that are interrupted or not started yet."""
         return len(self._interrupted) + max(0, self._config.search.trials - self._started)
 
+    @property
+    def ended(self) -> int:
+        """Number of trials that need not run."""
+        return self._started - len(self._interrupted)
+
     def assignment(self, trial_id: str) -> Assignment:
         """Return the assignment behind one of Tune's trial ids."""
         return self._assignments[trial_id]

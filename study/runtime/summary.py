@@ -26,7 +26,8 @@ def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, consol
     if several:  # files first: printing can fail
         files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(results, config.objectives))
     report = page.write_report(folder)[0] if results else None
-    console.print(f"\n{len(results)} of {config.search.trials} trials evaluated{_others(trials)} in {seconds:.0f} s\n")
+    evaluated = f"{len(results)} of {config.search.trials} trials evaluated{_others(trials)}"
+    console.print(f"\n{evaluated}; this run took {seconds:.0f} s\n")
     if several:
         console.print(leaderboard.front_table(results, config.objectives), "", sep="\n")
     for benchmark in sorted({name for result in results for name in result.benchmarks}):

@@ -22,8 +22,11 @@ class _Range(Settings):
     """Numbers from `low` to `high`, both included."""
 
     low: pydantic.FiniteFloat
+    """The smallest value."""
     high: pydantic.FiniteFloat
+    """The largest value."""
     step: pydantic.FiniteFloat | None = Field(default=None, gt=0)
+    """The distance between values, which a grid needs; any value between the two without."""
     log: bool = False
     """Draw evenly on a logarithmic scale."""
 
@@ -98,8 +101,11 @@ class Int(_Range):
 
     type: Literal["int"]
     low: int = Field(ge=-LARGEST_SEED, le=LARGEST_SEED)
+    """The smallest value."""
     high: int = Field(ge=-LARGEST_SEED, le=LARGEST_SEED)
+    """The largest value."""
     step: int = Field(default=1, ge=1)
+    """The distance between values."""
 
     def values(self) -> Sequence[int]:
         """Return every value, in order.
@@ -129,6 +135,7 @@ class Categorical(Settings):
 
     type: Literal["categorical"]
     choices: tuple[Any, ...] = Field(min_length=1, max_length=1000)
+    """The values, of any kind: numbers, names, or whole mappings and lists."""
 
     @pydantic.field_validator("choices")
     @classmethod

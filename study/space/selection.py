@@ -59,9 +59,11 @@ class Hyperband(Settings):
 
     name: Literal["hyperband"]
     min_steps: int = Field(ge=1, le=MOST_STEPS)
+    """Steps before trials are first compared."""
     max_steps: int = Field(ge=1, le=MOST_STEPS)
     """Steps of a whole trial."""
     reduction_factor: int = Field(default=3, ge=2, le=100)
+    """1 / reduction_factor of the trials continue."""
 
     @pydantic.model_validator(mode="after")
     def _order(self) -> Self:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,11 +157,11 @@ def explain(model: type[pydantic.BaseModel], problems: Sequence[ErrorDetails], w
     """
     order = ("extra_forbidden", "missing")
     problem = min(problems, key=lambda p: order.index(p["type"]) if p["type"] in order else len(order))
-    path, allowed = _path(model, problem["loc"])
+    path, models = _path(model, problem["loc"])
     last = str(problem["loc"][-1]) if problem["loc"] else ""
     match problem["type"]:
         case "extra_forbidden":
-            sentence = f"unknown key '{last}': {nearest(last, allowed)}"
+            sentence = f"unknown key '{last}': {_section_of(last, models) or nearest(last, _fields(models))}"
         case "missing":
             sentence = "this key is missing"
         case "value_error":
@@ -171,16 +171,32 @@ def explain(model: type[pydantic.BaseModel], problems: Sequence[ErrorDetails], w
     return ": ".join(filter(None, (".".join(filter(None, (where, *path))), sentence)))
 
 
-def _path(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], set[str]]:
-    """Return a location's keys, without pydantic's names for the members of a union, and the keys allowed beside it."""
+def _path(
+    model: type[pydantic.BaseModel], location: tuple[int | str, ...]
+) -> tuple[list[str], list[type[pydantic.BaseModel]]]:
+    """Return a location's keys, without pydantic's names for the members of a union, and the models it may lie in."""
     models, keys = [model], []
     *parents, last = location or ("",)
     for part in parents:
         inner = [m.model_fields[part].annotation for m in models if isinstance(part, str) and part in m.model_fields]
         models = [found for annotation in inner for found in models_in(annotation)] or models
         keys += [str(part)] if inner or isinstance(part, int) else []
-    known = {field for m in models for field in m.model_fields}
-    return keys + ([str(last)] if last in known or isinstance(last, int) else []), known
+    return keys + ([str(last)] if last in _fields(models) or isinstance(last, int) else []), models
+
+
+def _fields(models: Iterable[type[pydantic.BaseModel]]) -> set[str]:
+    return {field for model in models for field in model.model_fields}
+
+
+def _section_of(key: str, models: Iterable[type[pydantic.BaseModel]]) -> str:
+    """Return where a key belongs that stands one level too high; empty if it is not in exactly one section."""
+    sections = {
+        name
+        for model in models
+        for name, field in model.model_fields.items()
+        if any(key in inner.model_fields for inner in models_in(field.annotation))
+    }
+    return f"it belongs under '{min(sections)}'" if len(sections) == 1 else ""
 
 
 def models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:

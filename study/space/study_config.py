@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-from pydantic import Field
 
-from study.config import LARGEST_SEED, TrialConfig
-from study.config_values import Frozen, Settings
+from study.config import TrialConfig
+from study.config_values import Frozen
 from study.space import fields, selection
 from study.space.distributions import MOST_TRIALS
 from study.space.fields import Values
-from study.space.selection import DEFAULT_OBJECTIVE, NoStopping, Objective, Stopping, check_references
+from study.space.file_keys import FileKeys, Sampler
+from study.space.selection import NoStopping, Objective, Stopping, check_references
 from study.space.spaces import Branch, Space, draw, grid, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
@@ -28,7 +28,6 @@ from tasks.plugins import nearest
 
 SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"
 DATABASES = ("sqlite", "postgresql", "mysql")
-Sampler = Literal["grid", "random", "tpe", "tpe-multivariate"]
 
 
 class Search(Frozen):
@@ -112,27 +111,6 @@ def _probe(point: Values, turn: int, branch: Branch) -> Any:
     return point.get(branch.key, probes[turn % len(probes)])
 
 
-class _SearchKeys(Settings):
-    sampler: Sampler = "tpe"
-    trials: int | None = Field(default=None, ge=1, le=MOST_TRIALS)
-    seeds: int = Field(default=1, ge=1, le=MOST_TRIALS)
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
-    startup: int = Field(default=10, ge=0)
-    zero_shot: bool = False
-    first: Any = ()
-    space: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class _Keys(Settings):
-    trial: Mapping[str, Any] = Field(default_factory=dict)
-    search: _SearchKeys
-    objective: Any = DEFAULT_OBJECTIVE
-    scheduler: Any = "none"
-    concurrent: int | None = Field(default=None, ge=1)
-    storage: str | None = Field(default=None, min_length=1)
-    loggers: tuple[Literal["mlflow", "wandb"], ...] = ()
-
-
 def shipped() -> list[str]:
     """Return the names of the search spaces that come with the project."""
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
@@ -167,7 +145,7 @@ def parse(source: Mapping[str, Any], name: str) -> StudyConfig:
         SpaceError: see `load`.
     """
     try:
-        keys = checked(_Keys, source)
+        keys = checked(FileKeys, source)
         _check_fixed(keys.trial)
         goals = selection.objectives(keys.objective, "objective")
         config = StudyConfig(
@@ -228,7 +206,7 @@ def _check_fixed(trial: Mapping[str, Any]) -> None:
             raise SpaceError(explain(TrialConfig, problems, "trial")) from None
 
 
-def _search(keys: _Keys) -> Search:
+def _search(keys: FileKeys) -> Search:
     search, fixed = keys.search, fields.flatten(keys.trial)
     if search.seeds > 1 and "seed" in search.space:
         raise SpaceError(

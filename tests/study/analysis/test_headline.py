@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -44,7 +44,10 @@ def numbered(groups: Iterable[list[TrialResult]]) -> tuple[TrialResult, ...]:
 
 
 def answer(
-    *groups: list[TrialResult], found: Mapping[str, Difference] | None = None, benchmark: str = "factbook"
+    *groups: list[TrialResult],
+    found: Mapping[str, Difference] | None = None,
+    benchmark: str = "factbook",
+    baselines: Sequence[str] = (),
 ) -> list[str]:
     """Return the headline of a study of these trials; differences are by the baseline's sampling."""
     record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
@@ -57,7 +60,7 @@ def answer(
             {MAP: (found or {}).get(pair.baseline.sampling, difference(0.02, 0.001))},
             block=block_of(pair, measured),
         )
-        for pair in choose_pairs(study)
+        for pair in choose_pairs(study, baselines)
     ]
     return headline(study, {benchmark: comparisons}, {benchmark: MAP})
 
@@ -130,6 +133,12 @@ def test_the_best_trial_has_its_place_or_the_reason_why_it_is_in_no_verdict(
 ) -> None:
     *_, last = answer(*groups)
     assert last.endswith(placed), last
+
+
+def test_a_baseline_that_others_are_compared_with_too_is_named_once() -> None:
+    groups = trials(0.9, alpha=0.5), trials(0.5, alpha=1), trials(0.3, 1, steps=0)
+    *_, last = answer(*groups, baselines=["4"])
+    assert last.endswith("It is compared with zero-shot."), last
 
 
 def test_a_seed_that_only_one_of_the_two_has_leaves_the_best_trial_out() -> None:

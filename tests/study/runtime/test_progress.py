@@ -12,7 +12,7 @@ from study.config import TrialConfig
 from study.runtime import progress, ray_internals
 from study.runtime.activity import TRAINING, Activity
 from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport
-from study.runtime.progress import Progress
+from study.runtime.progress import Counts, Progress
 
 METRIC = "validation/multilingual/map"
 LONG = "/home/someone/projects/retrieval/models/multilingual-e5-small"
@@ -21,13 +21,13 @@ LONG = "/home/someone/projects/retrieval/models/multilingual-e5-small"
 class Study:
     """Three trials, two of which run side by side; one step of Tune per second."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, console: Console, ended: int = 0) -> None:
         self.now = 1000.0
         self.told: dict[str, Activity] = {}
         monkeypatch.setattr("study.runtime.progress.time.monotonic", lambda: self.now)
         monkeypatch.setattr(ray_internals, "told", self.told.get)
         monkeypatch.setattr(ray_internals, "forget", lambda trial: self.told.pop(trial, None))
-        self.progress = Progress(console, METRIC, 3, 2, self.assignment, str)
+        self.progress = Progress(console, METRIC, Counts(3 + ended, ended, 2), self.assignment, str)
 
     def assignment(self, trial_id: str) -> Assignment:
         return Assignment(int(trial_id), TrialConfig(backbone=LONG, steps=500, alpha=0.25, seed=int(trial_id)))
@@ -92,6 +92,16 @@ def test_what_an_attempt_told_that_was_killed_is_forgotten(study: Study) -> None
     study.start(0)
     study.pass_time(5)
     assert study.lines() == ["trial   0 starting; 0 of 3 trials ended"]
+
+
+def test_a_resumed_study_counts_the_trials_that_ended_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(monkeypatch, Console(), ended=2)
+    study.start(2)
+    assert study.lines() == ["trial   2 starting; 2 of 5 trials ended"]
+    study.pass_time(60)
+    study.progress.on_trial_complete(0, [], study.trial(2))
+    study.start(3)
+    assert study.lines() == ["trial   3 starting; 3 of 5 trials ended, about 1 min left"]
 
 
 def test_many_trials_take_a_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:

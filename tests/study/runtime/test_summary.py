@@ -57,7 +57,7 @@ def shown(folder: Path, states: tuple[TrialState, ...], **keys: Any) -> str:
 
 def test_trials_that_have_no_result_are_counted_and_named_with_their_reasons(tmp_path: Path) -> None:
     text = shown(tmp_path, (PRUNED, FAILED, RUNNING))
-    assert "0 of 3 trials evaluated, 1 stopped early, 1 failed, 1 unfinished in 12 s" in text
+    assert "0 of 3 trials evaluated, 1 stopped early, 1 failed, 1 unfinished; this run took 12 s" in text
     assert "trial 1 failed: the loss is NaN\n" in text
     assert "trial 2 is unfinished: [Errno 5] I/O error\n" in text
 

@@ -71,6 +71,8 @@ def test_a_malformed_file_is_refused_in_one_sentence(text: str, sentence: str, t
 
 
 REFUSED_TRIALS = [
+    ("workers: 1", "trial: unknown key 'workers': it belongs under 'resources'"),
+    ("every: 100", "trial: unknown key 'every': it belongs under 'validation'"),
     ("lerning_rate: 1", "trial: unknown key 'lerning_rate': did you mean 'learning_rate'?"),
     ("query_prefix: {query: null}", "trial.query_prefix: {'query': None} is refused: put a prefix in quotes"),
     ("alpha: 1.5", "trial.alpha: 1.5 is out of range; allowed is from 0 to 1"),
