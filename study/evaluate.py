@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from study import cli
+from study.analysis.study import read_study
 from study.analysis.tables import languages_table, settings_table
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, RunFiles
@@ -40,7 +41,7 @@ from tasks.errors import UserError
 from tasks.plugins import check_benchmark, option_names
 
 LIMITS: dict[str, dict[str, int]] = {"whole": {"max_query_tokens": 512, "max_passage_tokens": 512}, "trial": {}}
-"""Text limits by the value of --limits: what encoders commonly read, or those of a trial, which are shorter."""
+"""Text limits by the value of --limits: what encoders commonly read, or what a trial has unless told otherwise."""
 DECIDED = {
     "backbone": "MODEL names it",
     "benchmarks": "use --benchmarks and --option",
@@ -65,8 +66,11 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         ),
     ] = None,
     limits: Annotated[
-        Literal["whole", "trial"],
-        typer.Option(help="Cut texts at 512 tokens, or where a trial cuts them unless told: at 64 and 256."),
+        str,
+        typer.Option(
+            help="Where texts are cut: at 512 tokens (whole), at a trial's defaults of 64 and 256 (trial), or as in a "
+            "study, given its folder."
+        ),
     ] = "whole",
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     under: Annotated[
@@ -85,7 +89,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         runs_folder = cli.output_folder(runs, "--runs") if runs else None
         options = cli.key_values(option or [])
         config = cli.trial_config(
-            LIMITS[limits]
+            _limits(limits)
             | _settings(setting or [])
             | {
                 "backbone": absolute_paths(model, "backbone"),
@@ -111,6 +115,21 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
     cli.say(console, *lines(model, result.backbone.model_dump(exclude_none=True)))
     if result_file:
         console.print(Text(f"written: {result_file}"), soft_wrap=True)
+
+
+def _limits(name: str) -> dict[str, int]:
+    """Return the text limits that a name in LIMITS stands for, or those of the study in a folder."""
+    if name in LIMITS:
+        return LIMITS[name]
+    if not files.exists(files.join(files.absolute(name), layout.STUDY)):
+        raise UserError(f"--limits {name} is refused: write whole, trial or the folder of a study")
+    found = {tuple((key, getattr(trial.config, key)) for key in LIMITS["whole"]) for trial in read_study(name).results}
+    if len(found) > 1:
+        raise UserError(
+            f"--limits {name} is refused: the trials of this study cut texts at different lengths: write those of one, "
+            "such as --setting max_query_tokens=64 --setting max_passage_tokens=256"
+        )
+    return dict(found.pop())
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:

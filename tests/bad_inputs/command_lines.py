@@ -34,6 +34,9 @@ UNTYPED: dict[str, tuple[str, ...]] = {
     "a baseline of 5,000 digits": ("compare", STUDY, "--baseline", LONG),
     "a trial of 5,000 digits": (*EXPORT, "--trial", LONG),
     "a host of 300 letters": ("dashboard", STUDY, "--port", "0", "--host", "x" * 300),
+    "limits that are no study": ("evaluate", MODEL, "--limits", "trail"),
+    "limits at a URI of no scheme": ("evaluate", MODEL, "--limits", "foo://study"),
+    "limits of a file": ("evaluate", MODEL, "--limits", "/etc/passwd"),
     "a model that turns its name around": ("evaluate", "\u202eelif"),
     "a model in bytes": ("evaluate", "\udcff"),
 }

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from study.analysis.study import Study
 from study.cli import program
 from study.evaluate import main
 from study.model import builtin
+from study.results import layout
 from tests.hub_server import HubServer, Repository
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
@@ -118,6 +122,36 @@ def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str,
     assert ended.exit_code == 0, ended.output
     result = json.loads(output.read_text("utf-8"))
     assert result["config"]["query_prefix"] == result["backbone"]["query_prefix"] == prefix
+
+
+def with_limits(study: Study, folder: Path, limits: list[tuple[int, int]]) -> str:
+    """Return a copy of a study whose trials cut texts at these lengths in turn."""
+    copied = Path(shutil.copytree(study.folder, folder))
+    for trial, (queries, passages) in zip(study.results, itertools.cycle(limits), strict=False):
+        file = copied / layout.TRIALS / f"{trial.number:04d}" / layout.RESULT
+        result = json.loads(file.read_text("utf-8"))
+        result["config"] |= {"max_query_tokens": queries, "max_passage_tokens": passages}
+        file.write_text(json.dumps(result), "utf-8")
+    return str(copied)
+
+
+def test_texts_are_cut_as_in_a_study_if_its_folder_is_named(synthetic_study: Study, tmp_path: Path) -> None:
+    study, output = with_limits(synthetic_study, tmp_path / "study", [(32, 48)]), tmp_path / "result.json"
+    command = ["builtin/xlmr-tiny", "--option", "languages=[th]", "--limits", study, "--output", str(output)]
+    ended = CliRunner().invoke(program(main), command)
+    assert ended.exit_code == 0, ended.output
+    config = json.loads(output.read_text("utf-8"))["config"]
+    assert (config["max_query_tokens"], config["max_passage_tokens"]) == (32, 48)
+
+
+def test_limits_that_name_nothing_or_a_study_of_several_are_refused(synthetic_study: Study, tmp_path: Path) -> None:
+    several = with_limits(synthetic_study, tmp_path / "study", [(32, 48), (64, 48)])
+    for given, told in (
+        (several, "the trials of this study cut texts at different lengths"),
+        ("trail", "--limits trail is refused: write whole, trial or the folder of a study"),
+    ):
+        ended = CliRunner().invoke(program(main), ["builtin/xlmr-tiny", "--limits", given])
+        assert (ended.exit_code, told in ended.output) == (2, True), ended.output
 
 
 @pytest.mark.parametrize(
