@@ -84,6 +84,7 @@ def _print_contents(name: str, options: dict[str, Any]) -> None:
     title = f"{name}: revision {benchmark.revision}, splits: {', '.join(benchmark.splits) or 'none'}"
     console = cli.console()
     console.print(Table(title, Contents._fields, cells, frozenset({"language"})))
+    cli.say(console, f"settings: {', '.join(benchmark.settings)}")
     cli.say(console, *(f"{key}: {value}" for key, value in benchmark.details.items()))
 
 

@@ -42,6 +42,28 @@ def test_a_benchmark_is_added_by_one_file_of_under_60_lines(tmp_path: Path) -> N
     assert len(result["benchmarks"]["capitals"]["by_pair"]) == 6
 
 
+def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_search_space(tmp_path: Path) -> None:
+    languages = ("th", "zh")
+    articles = [f"a{n},{language},เรื่อง {n},本文 {n}" for n in range(10) for language in languages]
+    translated = [f"q{n},{language},คำถาม {n} {language},a{n}" for n in range(10) for language in languages]
+    own = [f"{language}-{n},{language},อีกคำถาม {n} {language},a{n}" for n in range(10) for language in languages]
+    (tmp_path / "articles.csv").write_text("\n".join(["id,language,title,body", *articles]), "utf-8")
+    table = ["id,language,question,article_id", *translated, *own]
+    (tmp_path / "questions.csv").write_text("\n".join(table), "utf-8")
+    run(str(EXAMPLES / "from_tables.py"), str(tmp_path))
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 2 * 8  # articles 0 and 5 are tested
+    assert {len(row["pairs"]) for row in rows} == {2}
+    assert rows[0]["pairs"]["zh"] == {"query": "คำถาม 1 zh", "passage": "เรื่อง 1 本文 1"}
+    checked = run("-m", "study.fetch", "local", "--check", "--option", f"path={tmp_path / 'test'}")
+    assert ["all", "8", "20", "8", "0", "0", "0"] in [line.split() for line in checked.splitlines()]
+    assert len((tmp_path / "test" / "qrels.tsv").read_text("utf-8").splitlines()) == 1 + (2 + 4) * 2
+    planned = run("-m", "study.run", str(tmp_path / "study.yaml"), "--dry-run")
+    assert "7 trials, 1 of them zero-shot" in planned
+    assert "14 rows to train on, 14 of them in two or more languages (th, zh)" in planned
+    assert "2 more rows are held out for validation or share a text with those that are" in planned  # an article's two
+
+
 def test_an_exported_model_searches_six_sentences_in_three_languages(tmp_path: Path) -> None:
     config = next(iter(study_config.load(str(EXAMPLES / "my_corpus.yaml")).examples))
     export(load_encoder(config, torch.device("cpu")), tmp_path / "model", "card")

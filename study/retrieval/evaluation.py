@@ -137,7 +137,7 @@ def evaluate_views(
             ranking.search_top_lists()
     counters = [ranking.counter for ranking in rankings]
     searches = [search for ranking in rankings for search in ranking.searches()]
-    partial = Partial(None if outputs.runs else outputs.partial, benchmark.name, counters, searches)
+    partial = Partial(None if outputs.runs else outputs.partial, benchmark, counters, searches)
     _read(stream, early, rankings, partial)
     passages = _passages([benchmark.pools[i] for i in stream.pools])
     return [ranking.evaluation(passages) for ranking in rankings]

@@ -2,8 +2,8 @@
 
 Counts, and the best passages for a few queries, are all that an evaluation keeps of the passages it has read, so a few
 megabytes stand for any number of embeddings. Each process writes its own file, and continues from it only if the
-embeddings of the queries and relevant passages are the same to the last bit: another model, other data or another
-number of processes starts from the beginning.
+benchmark's revision is the same, and the embeddings of the queries and relevant passages are to the last bit: another
+model, other data or another number of processes starts from the beginning.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from study.distributed import rank, world_size
 from study.retrieval.positions import PositionCounter
 from study.retrieval.search import TopK
+from tasks.schema import Benchmark
 
 logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 60.0
@@ -30,18 +31,18 @@ class Partial:
     """The checkpoint of one process on one benchmark."""
 
     def __init__(
-        self, folder: Path | None, benchmark: str, counters: Sequence[PositionCounter], searches: Sequence[TopK]
+        self, folder: Path | None, benchmark: Benchmark, counters: Sequence[PositionCounter], searches: Sequence[TopK]
     ) -> None:
         """Continue from what an earlier run left in `folder`, if it counted for the same queries and passages.
 
         Without a folder nothing is kept.
         """
-        self._file = folder / f"{benchmark}-{rank()}-of-{world_size()}.safetensors" if folder else None
+        self._file = folder / f"{benchmark.name}-{rank()}-of-{world_size()}.safetensors" if folder else None
         self._counters = counters
         self._searches = searches
         self._saved = time.monotonic()
-        asked = (tensor for counter in counters for tensor in counter.asked())
-        self._identity = blake2b(b"".join(tensor.cpu().numpy().tobytes() for tensor in asked)).hexdigest()
+        asked = (tensor.cpu().numpy().tobytes() for counter in counters for tensor in counter.asked())
+        self._identity = blake2b(b"".join([benchmark.revision.encode(), *asked])).hexdigest()
         self.parts = self._restored()
         """How many parts of the benchmark are counted already, in the order in which they are read."""
 

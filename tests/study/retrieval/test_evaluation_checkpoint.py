@@ -11,6 +11,7 @@ from study.distributed import rank
 from study.retrieval import evaluation_checkpoint
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
+from tasks.schema import Passage, Pool, Texts
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import parallel_benchmark
 from tests.process_group import RunInGroup
@@ -82,6 +83,21 @@ def test_other_queries_start_anew(tmp_path: Path) -> None:
     thai = replace(benchmark, queries={"th": benchmark.queries["th"]})
     expected = evaluate(HashingEncoder(), thai, BLOCKS)
     assert evaluate(HashingEncoder(), thai, BLOCKS, outputs=Outputs(partial=tmp_path)).result() == expected.result()
+
+
+def test_other_passages_that_answer_no_query_start_anew(tmp_path: Path) -> None:
+    benchmark = parallel_benchmark()
+    relevant = {passage for grades in benchmark.qrels.values() for passage in grades}
+
+    def changed(pool: Pool) -> Pool:
+        rows = zip(pool.passages.ids(), pool.passages.texts(), strict=True)
+        rewritten = ((name, text if name in relevant else text[::-1]) for name, text in rows)
+        return pool._replace(passages=Texts.of(Passage(name, text) for name, text in rewritten))
+
+    cut_short(tmp_path, 20)
+    other = replace(benchmark, revision="2", pools=[changed(pool) for pool in benchmark.pools])
+    expected = evaluate(HashingEncoder(), other, BLOCKS)
+    assert evaluate(HashingEncoder(), other, BLOCKS, outputs=Outputs(partial=tmp_path)).result() == expected.result()
 
 
 def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
