@@ -20,6 +20,7 @@ from rich.text import Text
 from study import cli
 from study.config import TrialConfig
 from study.config_sections import CorpusConfig
+from study.model.pooling_and_prompts import lines, resolve
 from study.space.strict_yaml import checked, read_value
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
@@ -58,9 +59,10 @@ def main(
         from study.retrieval.mining import Rule  # imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
-        summary = _mine(config, load_corpus(chosen.name, chosen.options), rule, file)
+        loaded = load_corpus(chosen.name, chosen.options)
+        summary, backbone = _mine(config, loaded, rule, file), resolve(config)
     if os.environ.get("RANK", "0") == "0":
-        cli.say(console, *_report(summary))
+        cli.say(console, *lines(model, backbone.describe()), *_report(summary))
         console.print(Text(f"written: {file}"), soft_wrap=True)
 
 

@@ -23,8 +23,8 @@ class Block:
 
 
 def trials_by_seed(group: Group) -> dict[int, int]:
-    """Return the trial number for each seed of a group; the first one if a seed was run twice."""
-    return {result.config.seed: result.number for result in reversed(group.results)}
+    """Return the trial number for each seed of a group."""
+    return {result.config.seed: result.number for result in group.results}
 
 
 def _shared_design(group: Group) -> Hashable:

@@ -37,7 +37,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     benchmark = next((name for name in [*named, *figures] if name in figures), next(iter(named)))
     comparisons = [one for one in compared.get(benchmark, ()) if figures.get(benchmark) in one.overall]
     best = next(iter(ranked(study.results, study.objective)), None)
-    group = next((each for each in groups_of(study.results) if best and best.number in each.numbers), None)
+    group = next((each for each in groups_of(study.results) if best and each.holds(best.number)), None)
     sentences = list(_verdicts(comparisons, figures[benchmark], benchmark, group)) if comparisons else []
     if not sentences:
         sentences = ["No verdict: no backbone has both hybrid trials and a baseline that were measured alike."]

@@ -109,10 +109,8 @@ def _label(number: int, config: TrialConfig, backbone: str) -> str:
 def _pairs(measured: BenchmarkResult) -> dict[tuple[str, str], Scores]:
     own = measured.by_language.get(Setting.MONOLINGUAL, {})
     table = {(language, language): values for language, values in own.items()}
-    for pair, values in measured.by_pair.items():
-        query, _, passage = pair.partition("-")
-        table[query, passage] = values
-    return table
+    names = {f"{query}-{passage}": (query, passage) for query in measured.queries for passage in measured.passages}
+    return table | {names[pair]: values for pair, values in measured.by_pair.items()}
 
 
 def _rounded(value: float | None) -> float | None:

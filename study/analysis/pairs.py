@@ -27,6 +27,11 @@ from study.space.selection import Objective
 from tasks.plugins import nearest
 
 BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
+_OF_ENCODING = (
+    *("pooling", "query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens"),
+    *("precision", "windows", "benchmarks"),
+)
+"""Settings that decide what is measured without a step of training."""
 _COMPARED = frozenset({"seed", "alpha", "mixing", "backbone"})
 
 
@@ -46,8 +51,9 @@ class Pair(NamedTuple):
     def unequal(self) -> dict[str, tuple[Any, Any]]:
         """The settings in which the two differ, apart from those that are compared."""
         if ZERO_SHOT in (self.group.sampling, self.baseline.sampling):
-            return {}  # an untrained encoder has no training settings
-        names = (name for name in TrialConfig.model_fields if name not in self.compared)
+            names: Iterable[str] = _OF_ENCODING  # an untrained encoder has no training settings
+        else:
+            names = (name for name in TrialConfig.model_fields if name not in self.compared)
         values = {name: (getattr(self.group.config, name), getattr(self.baseline.config, name)) for name in names}
         return {name: (own, other) for name, (own, other) in values.items() if own != other}
 
@@ -81,7 +87,7 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
         alike.setdefault((group.backbone, group.sampling), []).append(group)
     backbones = sorted({backbone for backbone, _ in alike})
     named = {group.backbone_name: group.backbone for group in groups} | {backbone: backbone for backbone in backbones}
-    own = next((group for group in groups if baseline in map(str, group.numbers)), None)
+    own = next((group for group in groups if baseline.isdecimal() and group.holds(int(baseline))), None)
     if baseline in BASELINES:
         wanted = [(alike.get((name, HYBRID), []), alike.get((name, baseline), [])) for name in backbones]
     elif baseline in named:

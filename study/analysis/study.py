@@ -13,12 +13,14 @@ import pyarrow as pa
 
 from study.analysis import formats
 from study.config import TrialConfig
+from study.config_sections import CorpusConfig
 from study.config_values import Schedule
 from study.results import files, layout
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space.selection import Objective
+from tasks.data.languages import language_code
 from tasks.schema import Setting
 
 logger = logging.getLogger(__name__)
@@ -100,20 +102,55 @@ def read_study(folder: str) -> Study:
     failed = tuple(result for result in ended if isinstance(result, FailedTrial))
     if not results:
         raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
+    check_same_data(folder, results)
     return Study(folder, record, results, failed)
+
+
+def check_same_data(folder: str, results: Iterable[TrialResult]) -> None:
+    """Refuse trials that were measured on one benchmark, or trained on one corpus, with different content.
+
+    Raises:
+        StudyError: naming the benchmark or corpus, and the trials that saw each content of it.
+    """
+    seen: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for result in results:
+        options = {benchmark.key: str(benchmark.options) for benchmark in result.config.benchmarks}
+        contents = {
+            (f"benchmark '{name}'", options.get(name.partition("@")[0], "")): measured.revision
+            for name, measured in result.benchmarks.items()
+        } | {
+            (f"corpus '{record.name}'", str(config)): record.revision
+            for config, record in zip(result.config.corpora, result.corpora, strict=False)
+        }
+        for data, revision in contents.items():
+            seen.setdefault(data, {}).setdefault(revision, []).append(result.number)
+    for (name, _), revisions in seen.items():
+        if len(revisions) > 1:
+            trials = "; ".join(f"{content[:12]} in trials {', '.join(map(str, n))}" for content, n in revisions.items())
+            raise StudyError(
+                f"the study in {folder} cannot be read as one: {name} was changed between its trials ({trials}): move "
+                f"the trials with the wrong content out of its folder {layout.TRIALS}, or run a new study"
+            )
 
 
 def sampling_of(config: TrialConfig) -> str:
     """Return how a trial samples its batches, one of SAMPLINGS; alpha with a schedule is hybrid."""
     if config.steps == 0:
         return ZERO_SHOT
-    if all(tuple(corpus.options.get("languages", ())) == ("en",) for corpus in config.corpora):
+    if all(_languages(corpus) == {"en"} for corpus in config.corpora):
         return "En-En"
     if config.alpha == 0:
         return "X-Y"
     if config.mixing == "pair":
         return "X-X" if config.alpha == 1 else PAIRWISE
     return "X-X-mono" if config.alpha == 1 else HYBRID
+
+
+def _languages(corpus: CorpusConfig) -> set[str]:
+    """Return the languages that a search space states for a corpus, however they are spelt; none if it takes all."""
+    options = corpus.options
+    stated = options.get("languages") or options.get("columns") or [options.get("language")]
+    return {language_code(str(language)) or str(language) for language in stated if language}
 
 
 def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialResult]:
@@ -126,9 +163,10 @@ def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialRe
     having = [result for result in results if objective.metric in result.metrics]
     ordered: list[tuple[float, float, int, TrialResult]] = []
     for group in groups_of(having):
-        scores = [sign * result.metrics[objective.metric] for result in group.results]
+        mean = fmean(sign * result.metrics[objective.metric] for result in group.results)
         ordered += [
-            (fmean(scores), score, result.number, result) for score, result in zip(scores, group.results, strict=True)
+            (mean, sign * result.metrics[objective.metric], result.number, result)
+            for result in (*group.results, *group.repeats)
         ]
     return [result for *_, result in sorted(ordered, key=lambda entry: entry[:3])]
 
@@ -138,9 +176,11 @@ class Group:
     """Trials that differ only in their seed."""
 
     results: tuple[TrialResult, ...]
-    """Trials by number; at least one."""
+    """The first trial of each seed, by number; at least one."""
     backbone_name: str
     """The backbone's name in tables and sentences (`formats.short_names`)."""
+    repeats: tuple[TrialResult, ...] = ()
+    """Further trials of a seed, which a search that draws a point twice makes: no evidence that the first is not."""
 
     @property
     def config(self) -> TrialConfig:
@@ -170,8 +210,12 @@ class Group:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Trial numbers."""
+        """Trial numbers, without repeats."""
         return tuple(result.number for result in self.results)
+
+    def holds(self, number: int) -> bool:
+        """Return whether a trial belongs to the group, repeats included."""
+        return any(result.number == number for result in (*self.results, *self.repeats))
 
     def mean(self, metric: str) -> float | None:
         """Return a metric's mean over seeds; None if a trial lacks it."""
@@ -197,10 +241,15 @@ def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
     for result in results:
         shared = result.config.model_dump(mode="json", exclude={"seed"})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
-    return tuple(
-        Group(tuple(sorted(group, key=lambda result: result.number)), names[group[0].config.backbone])
-        for group in groups.values()
-    )
+    return tuple(_group(trials, names[trials[0].config.backbone]) for trials in groups.values())
+
+
+def _group(trials: Sequence[TrialResult], backbone_name: str) -> Group:
+    firsts: dict[int, TrialResult] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        firsts.setdefault(trial.config.seed, trial)
+    results = tuple(firsts.values())
+    return Group(results, backbone_name, tuple(trial for trial in trials if trial not in results))
 
 
 def varied_settings(groups: Sequence[Group]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from study.model.model_files import (
     stated,
 )
 from study.model.sentence_transformers_files import (
+    COMPLETE,
     SENTENCE_TRANSFORMERS,
     Head,
     read_pooling,
@@ -156,13 +157,14 @@ def _reads_left_to_right(config: Path, settings: Mapping[str, Any]) -> bool:
 def _prompts(root: Path, family: Family | None, config: TrialConfig, *, with_files: bool) -> tuple[str, str, list[str]]:
     """Return the prompts of a query and of a passage, and what was assumed for want of any."""
     path = root / SENTENCE_TRANSFORMERS
-    prompts = {
-        name: prompt for name, prompt in (stated(path, read_json(path), "prompts", dict) or {}).items() if prompt
-    }
+    settings = read_json(path)
+    prompts = {name: prompt for name, prompt in (stated(path, settings, "prompts", dict) or {}).items() if prompt}
     for name, prompt in prompts.items():
         if not isinstance(prompt, str):
             raise BackboneError(f"{path} states a prompt '{name}' that is no text: correct it there")
-    query, passage, assumed = _stated_or_assumed(prompts, family, with_files=with_files)
+    query, passage, assumed = prompts.get("query", ""), prompts.get("document", ""), list[str]()
+    if settings.get(COMPLETE) is not True:
+        query, passage, assumed = _stated_or_assumed(prompts, family, with_files=with_files)
     given = config.query_prefix is not None and config.passage_prefix is not None
     return (
         query if config.query_prefix is None else config.query_prefix,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from study.model.encoder import Dense, Encoder
 from study.model.lora import merged_weights
 from study.model.pooling import POOLINGS
+from study.model.sentence_transformers_files import COMPLETE
 from tasks.errors import UserError
 
 CARD = "README.md"
@@ -65,6 +66,7 @@ def export(encoder: Encoder, folder: Path, card: str, language_means: Mapping[st
         {
             "model_type": "SentenceTransformer",
             "prompts": {"query": encoder.forms["query"].prefix, "document": encoder.forms["passage"].prefix},
+            COMPLETE: True,
             "default_prompt_name": None,
             "similarity_fn_name": "cosine",
         },

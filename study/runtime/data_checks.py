@@ -6,12 +6,13 @@ checkpoints and trials, and reported benchmarks are read once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
+from study.results.trial_result import TrialResult
 from study.space.selection import LOSS
 from study.space.study_config import StudyConfig
 from study.training.corpora import check_negatives, load_for_training
@@ -22,7 +23,7 @@ from tasks.schema import Benchmark, Corpus
 from tasks.scoring import available_metrics
 
 
-def check_data(config: StudyConfig, *, download: bool) -> tuple[Corpus, ...]:
+def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()) -> tuple[Corpus, ...]:
     """Read all data that the trials of a study would read, and refuse what would fail in one of them.
 
     Files are converted here if they are new to this machine, as the workers would.
@@ -30,14 +31,16 @@ def check_data(config: StudyConfig, *, download: bool) -> tuple[Corpus, ...]:
     Args:
         config: the study.
         download: whether to download data that is not on this machine; the workers do it otherwise.
+        finished: results of the study's trials so far, which further trials will be compared with.
 
     Returns:
         The corpora that are on this machine, in the order in which they are named.
 
     Raises:
-        TaskError: data is missing or malformed, a corpus cannot serve the batches, or a metric does not exist.
+        TaskError: data is missing or malformed, a corpus cannot serve the batches, a metric does not exist, or data is
+            not what it was when the finished trials read it.
     """
-    checks = _Checks(config, download=download)
+    checks = _Checks(config, download=download, finished=finished)
     for trial in config.examples:
         checks.check(trial)
     return tuple(checks.corpora.values())
@@ -57,7 +60,8 @@ def without_copy(config: StudyConfig) -> list[str]:
 class _Checks:
     """Checks trials; what several of them share is read once."""
 
-    def __init__(self, config: StudyConfig, *, download: bool) -> None:
+    def __init__(self, config: StudyConfig, *, download: bool, finished: Sequence[TrialResult]) -> None:
+        self._finished = finished
         self._objectives = [objective.metric for objective in config.objectives]
         self._download = download
         self._checked: set[str] = set()
@@ -87,6 +91,10 @@ class _Checks:
         key = repr(corpus)
         if key not in self.corpora:
             self.corpora[key] = load_for_training(corpus)
+            for result in self._finished:
+                for config, record in zip(result.config.corpora, result.corpora, strict=False):
+                    if config == corpus:
+                        _check_unchanged(f"corpus '{corpus.name}'", record.revision, self.corpora[key].revision)
         return self.corpora[key]
 
     def _is_here(self, benchmark: BenchmarkConfig) -> bool:
@@ -95,7 +103,12 @@ class _Checks:
     def _available(self, benchmark: BenchmarkConfig) -> frozenset[str]:
         key = repr(benchmark)
         if key not in self._metrics:
-            self._metrics[key] = validation_metrics(load_benchmark(benchmark.name, benchmark.options))
+            loaded = load_benchmark(benchmark.name, benchmark.options)
+            self._metrics[key] = validation_metrics(loaded)
+            for result in self._finished:
+                if benchmark in result.config.benchmarks and benchmark.key in result.benchmarks:
+                    measured = result.benchmarks[benchmark.key].revision
+                    _check_unchanged(f"benchmark '{benchmark.key}'", measured, loaded.revision)
         return self._metrics[key]
 
     def _is_new(self, checked: object) -> bool:
@@ -103,6 +116,14 @@ class _Checks:
         is_new = key not in self._checked
         self._checked.add(key)
         return is_new
+
+
+def _check_unchanged(name: str, before: str, now: str) -> None:
+    if before != now:
+        raise TaskError(
+            f"{name} is not what this study's finished trials have read (revision {before[:12]}, now {now[:12]}), and "
+            "further trials could not be compared with them: restore its files, or run a new study"
+        )
 
 
 def validation_metrics(benchmark: Benchmark) -> frozenset[str]:

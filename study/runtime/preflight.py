@@ -104,7 +104,7 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
         shortage=shortage,
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
         backbones=check_backbones(config, download=download),
-        corpora=check_data(config, download=download),
+        corpora=check_data(config, download=download, finished=layout.finished(folder)),
     )
 
 

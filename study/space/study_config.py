@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from study.config import TrialConfig
+from study.config_sections import VALIDATION
 from study.config_values import Frozen
 from study.space import fields, selection
 from study.space.distributions import MOST_TRIALS
@@ -178,7 +179,10 @@ def _check_storage(url: str | None) -> None:
 
 
 def _without_effect(config: StudyConfig) -> str | None:
-    """Return what is wrong with a setting that has no effect; not asked in `parse`, so that older studies resume."""
+    """Return what is wrong with a setting that has no effect, or not the one that is meant.
+
+    It is not asked in `parse`, so that older studies resume.
+    """
     for trial in config.examples:
         corpora = [repr((corpus.name, corpus.options)) for corpus in trial.corpora]
         for name, corpus in zip(corpora, trial.corpora, strict=True):
@@ -192,6 +196,13 @@ def _without_effect(config: StudyConfig) -> str | None:
         return (
             f"scheduler.min_steps: {config.scheduler.min_steps} is not below the {steps} steps of a trial, "
             "so none would be stopped: lower it, or write 'scheduler: none'"
+        )
+    loss = f"{VALIDATION}/{selection.LOSS}"
+    searched = {branch.key for branches in config.search.space for branch in branches}
+    if "temperature" in searched and any(objective.metric == loss for objective in config.objectives):
+        return (
+            f"objective: {loss} cannot rank trials whose temperature is searched, as each computes it at its own: "
+            f"write a metric of the ranking, such as {selection.DEFAULT_OBJECTIVE}, or fix the temperature under trial"
         )
     return None
 

@@ -8,6 +8,7 @@ seed. The more monolingual the batches, the stronger the language and the less t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from study.results import files, layout
 from tasks.factbook.facts import facts
 from tasks.factbook.names import LANGUAGES
 from tasks.factbook.texts import passage, question
+from tasks.plugins import load_corpus
 from tasks.relevance import Relevance, relevance
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 from tasks.scoring import metrics_of, positions_table
@@ -119,6 +121,11 @@ def _scores(data: Benchmark, backbone: str, alpha: float, number: int) -> dict[s
     }
 
 
+@cache
+def _factbook_revision() -> str:
+    return load_corpus("factbook", {}).revision
+
+
 def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, table: Any) -> None:
     scores = metrics_of(table, data.name, data.settings, data.metrics)
     files.write_table(layout.positions_file(trial, data.name), table)
@@ -136,7 +143,7 @@ def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, 
             "history": list(_history(number)),
             "seconds": 61.5,
         },
-        "corpora": [{"name": "factbook", "revision": "synthetic", "rows": 1364}],
+        "corpora": [{"name": "factbook", "revision": _factbook_revision(), "rows": 1364}],
         "training_languages": [language for language in LANGUAGES if language not in UNSEEN],
         "metrics": {OBJECTIVE: validation, **scores.metrics},
         "benchmarks": {

@@ -93,6 +93,29 @@ def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, 
         compare(changed, choose_pairs(changed), "xquad_r")
 
 
+def with_revision(folder: str, number: int, kind: str, revision: str) -> None:
+    """Let a trial have seen another content of its benchmark or of its corpora."""
+    path = files.join(layout.trial_folder(folder, number), layout.RESULT)
+    result = files.read_json(path)
+    if kind == "benchmark":
+        result["benchmarks"]["xquad_r"]["revision"] = revision
+    else:
+        names = [corpus["name"] for corpus in result["config"]["corpora"]]
+        result["corpora"] = [{"name": name, "revision": revision, "rows": 8} for name in names]
+    files.write_json(path, result)
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "corpus"])
+def test_a_study_whose_data_was_changed_between_its_trials_is_refused(
+    synthetic_study: Study, tmp_path: Path, kind: str
+) -> None:
+    folder = str(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
+    for number, revision in ((0, "abcabcabcabc"), (3, "feedfeedfeed"), (4, "feedfeedfeed")):
+        with_revision(folder, number, kind, revision)
+    with pytest.raises(StudyError, match=rf"{kind} '\w+' was changed between its trials .*feedfeedfeed in trials 3, 4"):
+        read_study(folder)
+
+
 def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"has no study\.json"):
         read_study(str(tmp_path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from study.analysis.study import Group, groups_of, ranked, representatives
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult
@@ -23,6 +25,34 @@ def numbers(groups: tuple[Group, ...]) -> list[tuple[int, ...]]:
 def test_trials_that_differ_only_by_seed_are_one_group() -> None:
     results = [trial(0, seed=0), trial(1, alpha=0.3), trial(2, seed=1), trial(3, seed=1, batch_size=64)]
     assert numbers(groups_of(results)) == [(0, 2), (1,), (3,)]
+
+
+def test_a_point_that_was_drawn_twice_is_one_seed_and_stays_in_the_ranking() -> None:
+    results = [trial(0, 0.5), trial(1, 0.9, seed=1), trial(2, 0.5), trial(3, 0.9, seed=1)]
+    (group,) = groups_of(results)
+    assert group.numbers == (0, 1)
+    assert [result.number for result in group.repeats] == [2, 3]
+    assert group.mean(OBJECTIVE) == pytest.approx(0.7)
+    assert all(group.holds(number) for number in range(4))
+    assert not group.holds(4)
+    assert [result.number for result in ranked(results, objective(OBJECTIVE))] == [1, 3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        {"name": "lareqa", "path": "/data", "languages": ["en"]},
+        {"name": "parallel_jsonl", "path": "/data/train.jsonl", "languages": ["eng"]},
+        {"name": "dataset", "path": "/data/en.jsonl", "language": "en"},
+        {"name": "dataset", "path": "/data/en.csv", "columns": {"en-GB": {"query": "q", "passage": "p"}}},
+    ],
+    ids=["languages", "another spelling", "language", "columns"],
+)
+def test_training_on_english_alone_is_en_en_however_it_is_written(corpus: dict[str, Any]) -> None:
+    (group,) = groups_of([trial(0, alpha=1, corpora=[corpus])])
+    assert group.label == "En-En"
+    both = {"name": "lareqa", "path": "/data"}
+    assert groups_of([trial(0, alpha=1, corpora=[corpus, both])])[0].label == "X-X-mono"
 
 
 def test_a_group_is_labelled_by_how_it_makes_batches() -> None:

@@ -31,6 +31,24 @@ def test_a_heat_map_has_pairs_beside_the_diagonal_and_the_own_language_on_it(syn
     assert maps["metrics"] == {"map": "mAP", "ndcg@10": "nDCG@10"}
 
 
+def test_a_heat_map_tells_languages_apart_whose_names_have_hyphens(synthetic_study: Study) -> None:
+    (first, *_) = synthetic_study.results
+    names, scores = ("pt-BR", "pt-PT", "th"), iter(range(9))
+    measured = first.benchmarks["xquad_r"].model_copy(
+        update={
+            "queries": dict.fromkeys(names, 1),
+            "passages": dict.fromkeys(names, 1),
+            "by_language": {"monolingual": {name: {"map": next(scores) / 10} for name in names}},
+            "by_pair": {f"{q}-{p}": {"map": next(scores) / 10} for q in names for p in names if q != p},
+        }
+    )
+    maps = heat_maps([first.model_copy(update={"benchmarks": {"xquad_r": measured}})], "xquad_r", ("map",))
+    assert maps is not None
+    assert sorted(maps["rows"]) == sorted(maps["columns"]) == sorted(names)
+    values = maps["values"][first.number]["map"]
+    assert sorted(value for row in values for value in row) == [n / 10 for n in range(9)]
+
+
 def test_without_pairs_of_languages_there_is_no_heat_map(synthetic_study: Study) -> None:
     (first, *_) = synthetic_study.results
     without_pairs = first.benchmarks["xquad_r"].model_copy(update={"by_pair": {}})

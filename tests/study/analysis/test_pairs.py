@@ -65,6 +65,12 @@ def test_an_untrained_backbone_has_no_settings_of_training_to_be_equal() -> None
     assert (pair.group.numbers, pair.baseline.numbers, pair.unequal) == ((1,), (0,), {})
 
 
+def test_an_untrained_backbone_that_reads_texts_in_another_way_is_not_at_equal_settings() -> None:
+    study = study_of((0.1, {"steps": 0}), (0.5, {"alpha": 0.5, "max_passage_tokens": 24, "temperature": 0.2}))
+    (pair,) = choose_pairs(study, ["zero-shot"])
+    assert pair.unequal == {"max_passage_tokens": (24, 256)}
+
+
 def test_hybrid_is_compared_with_every_other_way_to_sample_batches_at_equal_settings() -> None:
     english = [{"name": "factbook", "languages": ["en"]}]
     study = study_of(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from study.config import TrialConfig
 from study.model.backbone import load_encoder
 from study.model.encoder import Dense, Encoder, Kind
+from study.model.pooling_and_prompts import resolve
 from study.model.sentence_transformers_folder import ExportError, export
 from tests.toy_encoder import toy_encoder
 
@@ -66,6 +67,17 @@ def test_both_ways_to_load_an_export_give_our_embeddings(held: Encoder, tmp_path
     assert theirs.max_seq_length == 64
     assert theirs.similarity_fn_name == "cosine"
     assert (tmp_path / "model" / "README.md").read_text("utf-8") == "# บัตร\n"
+
+
+def test_an_export_without_prompts_has_none_whatever_its_name(tmp_path: Path) -> None:
+    config = TrialConfig(backbone="builtin/xlmr-tiny", query_prefix="", passage_prefix="")
+    held = load_encoder(config, CPU)
+    export(held, tmp_path / "e5-mini-0000", "")
+    theirs = SentenceTransformer(str(tmp_path / "e5-mini-0000"), device="cpu")
+    again = load_encoder(TrialConfig(backbone=str(tmp_path / "e5-mini-0000")), CPU)
+    assert_equal(embeddings(again, "query"), embeddings(held, "query"))
+    assert_equal(torch.from_numpy(theirs.encode_query(TEXTS[:-1])), embeddings(held, "query")[:-1])
+    assert resolve(TrialConfig(backbone=str(tmp_path / "e5-mini-0000"))).assumed == ()
 
 
 def test_exporting_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from study.results.trial_result import BenchmarkResult, CorpusRecord, TrialResult
 from study.runtime.data_checks import check_data
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
+from tasks.plugins import TaskError, load_benchmark
 from tasks.schema import Corpus
+from tests.study.trial_results import trial_result
 
 LANGUAGES = ("ar", "th", "zh")
 
@@ -48,6 +51,31 @@ def jsonl(path: str, **options: Any) -> dict[str, Any]:
 def test_corpora_that_serve_every_trial_pass_and_are_opened_once(tmp_path: Path) -> None:
     (corpus,) = read(study([jsonl(pairs(tmp_path, 30), held_out=5)], [0, 0.5, 1]))
     assert (corpus.name, len(corpus), corpus.languages) == ("parallel_jsonl", 25, LANGUAGES)
+
+
+def test_data_that_finished_trials_have_read_otherwise_is_refused(tmp_path: Path) -> None:
+    file = pairs(tmp_path, 30)
+    config = study([jsonl(file)], [0.5])
+    trial = config.examples[0]
+    (corpus,), benchmark = read(config), load_benchmark("factbook", {})
+    measured = {"revision": benchmark.revision, "benchmark": "factbook"}
+    empty: dict[str, Any] = {
+        name: {} for name in ("details", "metrics", "by_language", "by_pair", "queries", "passages")
+    }
+    record = CorpusRecord(name=corpus.name, revision=corpus.revision, rows=len(corpus))
+
+    def finished(trained: CorpusRecord, revision: str) -> TrialResult:
+        found = {"factbook": BenchmarkResult.model_validate(empty | measured | {"revision": revision})}
+        settings = trial.model_dump(mode="json")
+        return trial_result(0, measured=found, **settings).model_copy(update={"corpora": (trained,)})
+
+    check_data(config, download=False, finished=[finished(record, benchmark.revision)])
+    with pytest.raises(TaskError, match=r"benchmark 'factbook' is not what .* have read \(revision other, now "):
+        check_data(config, download=False, finished=[finished(record, "other")])
+    pairs(tmp_path, 29)
+    Path(file).write_bytes((tmp_path / "29-True.jsonl").read_bytes())
+    with pytest.raises(TaskError, match="corpus 'parallel_jsonl' is not what this study's finished trials have read"):
+        check_data(config, download=False, finished=[finished(record, benchmark.revision)])
 
 
 @pytest.mark.parametrize(

@@ -270,3 +270,13 @@ def test_an_objective_or_scheduler_that_cannot_select_is_refused(lines: str, sen
     with pytest.raises(SpaceError) as refusal:
         read(GOOD + lines, tmp_path)
     assert str(refusal.value).startswith(f"space.yaml: {sentence}")
+
+
+def test_a_loss_does_not_rank_trials_of_several_temperatures(tmp_path: Path) -> None:
+    space = {
+        "search": {"trials": 4, "space": {"temperature": {"type": "float", "low": 0.01, "high": 0.1}}},
+        "objective": "validation/loss",
+    }
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(space), "utf-8")
+    with pytest.raises(SpaceError, match="validation/loss cannot rank trials whose temperature is searched"):
+        load(str(tmp_path / "space.yaml"))

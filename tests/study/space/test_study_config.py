@@ -123,7 +123,7 @@ def test_objectives_may_be_several_and_improve_in_their_own_direction(tmp_path: 
     - {metric: validation/loss}
     - {metric: validation/crosslingual/recall@5, direction: minimize}
     """
-    config = read(GOOD + dedent(objectives), tmp_path)
+    config = read(GOOD.replace("temperature:", "learning_rate:") + dedent(objectives), tmp_path)
     assert [objective.direction for objective in config.objectives] == ["maximize", "minimize", "minimize", "minimize"]
 
 
