@@ -29,8 +29,6 @@ METRICS = (
     ("multilingual/language_preference", "language preference"),
 )
 ORDER = (ZERO_SHOT, "En-En", "X-X", "X-X-mono", "X-Y", HYBRID, "pair-level hybrid")
-ALL_ROWS = 977
-"""Rows of XQuAD-R that share no text with the 60 questions held out for validation."""
 SIZE_HYBRID = "hybrid (alpha 0.5)"
 SIZE_ARMS = ("X-Y", SIZE_HYBRID, "X-X-mono")
 UNSEEN = ("el", "ru", "th", "tr")
@@ -231,18 +229,14 @@ def split_leads(study: Study, view: str) -> Iterable[Row]:
 
 
 def by_size() -> list[tuple[int, dict[str, tuple[Study, Group]]]]:
-    """Return, per number of training rows, the trial with seed 0 of each arm that has one, and its study.
-
-    All rows of XQuAD-R are those of direction A.
-    """
+    """Return, per number of rows trained on, the trial with seed 0 of each arm that has one, and its study."""
     found: dict[int, dict[str, tuple[Study, Group]]] = {}
     for name in ("size", "xquad-to-mlqa"):
         study = read_study(str(HERE / name))
         for group in groups(study):
             first = tuple(one for one in group.results if one.config.seed == 0)
             if group.label in SIZE_ARMS and first:
-                rows = int(group.config.corpora[0].options.get("rows", ALL_ROWS))
-                found.setdefault(rows, {})[group.label] = (study, replace(group, results=first))
+                found.setdefault(first[0].corpora[0].rows, {})[group.label] = (study, replace(group, results=first))
     return sorted(found.items())
 
 
