@@ -146,7 +146,8 @@ def _execute(plan: Plan, record: Record, interruption: Interruption, console: Co
     if code == UNFINISHED:
         console.print(_resume_hint(folder), soft_wrap=True)
     elif layout.finished(folder):
-        console.print(Text(f"next: python -m study.compare {shlex.quote(folder)}"), soft_wrap=True)
+        for start, command in (("next:", "compare"), ("     ", "export")):
+            console.print(Text(f"{start} python -m study.{command} {shlex.quote(folder)}"), soft_wrap=True)
     return code
 
 

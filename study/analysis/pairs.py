@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from study.analysis.study import (
+    ENCODING_SETTINGS,
     HYBRID,
     SAMPLINGS,
     ZERO_SHOT,
@@ -27,11 +28,6 @@ from study.space.selection import Objective
 from tasks.plugins import nearest
 
 BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
-_OF_ENCODING = (
-    *("pooling", "query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens"),
-    *("precision", "windows", "benchmarks"),
-)
-"""Settings that decide what is measured without a step of training."""
 _COMPARED = frozenset({"seed", "alpha", "mixing", "backbone"})
 
 
@@ -51,7 +47,7 @@ class Pair(NamedTuple):
     def unequal(self) -> dict[str, tuple[Any, Any]]:
         """The settings in which the two differ, apart from those that are compared."""
         if ZERO_SHOT in (self.group.sampling, self.baseline.sampling):
-            names: Iterable[str] = _OF_ENCODING  # an untrained encoder has no training settings
+            names: Iterable[str] = (*ENCODING_SETTINGS, "benchmarks")  # an untrained encoder has no training settings
         else:
             names = (name for name in TrialConfig.model_fields if name not in self.compared)
         values = {name: (getattr(self.group.config, name), getattr(self.baseline.config, name)) for name in names}

@@ -30,6 +30,16 @@ SAMPLINGS = ("X-X-mono", "X-Y", "X-X", "En-En", PAIRWISE, HYBRID, ZERO_SHOT)
 """Ways to sample batches, named as in arXiv 2408.10536 and LAReQA (arXiv 2004.05484). Batches in one language each, or
 of pairs across languages (X-Y); same-language pairs with languages mixed in a batch (X-X); English alone; pairs of both
 kinds mixed within batches, or batches of both kinds (hybrid); no training."""
+ENCODING_SETTINGS = (
+    "pooling",
+    "query_prefix",
+    "passage_prefix",
+    "max_query_tokens",
+    "max_passage_tokens",
+    "precision",
+    "windows",
+)
+"""Settings that decide what is measured even without a step of training."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from study.analysis.headline import headline
 from study.analysis.languages import trial_labels
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
-from study.analysis.study import SAMPLINGS, Study, groups_of, ranked, representatives, sampling_of
+from study.analysis.study import ENCODING_SETTINGS, SAMPLINGS, Study, groups_of, ranked, representatives, sampling_of
 from study.analysis.tables import Table, setting_cell, text_cells
 from study.config import TrialConfig
 from study.pages import charts
@@ -27,6 +27,8 @@ from study.results.trial_result import BackboneRecord, FailedTrial, TrialResult
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
 """The password in a storage's URL."""
+_UNTRAINED = (*ENCODING_SETTINGS, "backbone", "steps", "seed", "benchmarks", "centring", "top_lists", "resources")
+"""Settings that an encoder without training has."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def _settings(results: Sequence[TrialResult], names: Sequence[str]) -> Table:
     rows = []
     for result in results:
         settings = result.config.model_dump(mode="json")
-        texts = (_yaml(settings[name]).removesuffix("...\n").strip() for name in names)
+        shown = settings if result.config.steps else {name: settings[name] for name in _UNTRAINED}
+        texts = (_yaml(shown[name]).removesuffix("...\n").strip() if name in shown else "–" for name in names)
         rows.append((setting_cell(result.number), *text_cells(*texts)))
     return Table("Settings in which trials differ", ("trial", *names), tuple(rows), frozenset(names))
 

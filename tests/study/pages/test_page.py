@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from study.analysis.study import Study, read_study
 from study.pages import page
 from study.pages.content import Content, read_content
 from study.results import files, layout
+from tests.study.trial_results import changed
 
 ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">ข้อความ"
 
@@ -172,3 +174,13 @@ def test_a_study_of_one_trial_has_a_report(synthetic_study: Study) -> None:
     html = page.html(read_content(alone))
     assert "sentence-transformers" not in html
     assert "Hybrid batches against" not in html
+
+
+def test_a_trial_without_training_has_no_settings_of_training(synthetic_study: Study) -> None:
+    first, *others = synthetic_study.results
+    study = replace(synthetic_study, results=(changed(first, steps=0), *others))
+    table = read_content(study).settings
+    alpha, steps = table.headings.index("alpha"), table.headings.index("steps")
+    rows = {cells[0].text: cells for cells in table.rows}
+    assert (rows["0"][alpha].text, rows["0"][steps].text) == ("–", "0")
+    assert rows["1"][alpha].text == "0.0"
