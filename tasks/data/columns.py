@@ -6,6 +6,7 @@ names (`.tsv`, `.txt`) tabs; all but Parquet may be compressed (`.gz`, `.zst`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
 """Names of data files end in one of these, compressed ones in `.gz` or `.zst` after it."""
 COMPRESSED = (".gz", ".zst")
 _JSON_SUFFIXES = (".jsonl", ".json")
+_LIKE_A_HEADER = re.compile(r"(\w*[_\- ])?(ids?|docno|number|key)", re.IGNORECASE)
+"""What a first column of another name is called, such as `article_id`; hardly any row is called so."""
 
 
 class Column(NamedTuple):
@@ -200,7 +203,8 @@ def _places(file: Path, table: Table, first: Row) -> tuple[dict[str, int], bool]
     number, fields = first
     names = [field.strip() for field in fields]
     known = {name for column in table.columns.values() for name in column.names}
-    if len(fields) == len(table.headerless) and not known & {name.casefold() for name in names}:
+    is_header = known & {name.casefold() for name in names} or _LIKE_A_HEADER.fullmatch(names[0])
+    if len(fields) == len(table.headerless) and not is_header:
         return {column: i for i, column in enumerate(table.headerless)}, False
     chosen = table.chosen(names, f"{file}, line {number}")
     return {column: names.index(name) for column, name in chosen.items()}, True

@@ -33,7 +33,7 @@ CORPUS = Table(
     {
         "id": Column(("_id", "id", *_PASSAGE_ID)),
         "title": Column(("title",), required=False),
-        "text": Column(("text", "contents", "passage", "document")),
+        "text": Column(("text", "contents", "content", "passage", "document", "body")),
     },
     headerless=("id", "text"),
 )

@@ -158,3 +158,16 @@ def test_missing_qrels_are_named(apart: Path) -> None:
     (apart / "zh" / "qrels.tsv").unlink()
     with pytest.raises(TaskError, match=r"zh/queries.jsonl has queries without qrels: add those of 'zh'"):
         local.load(path=apart)
+
+
+def test_a_tsv_corpus_may_lack_a_header_and_one_with_unknown_names_is_no_passage(shared: Path) -> None:
+    folder = shared / "th"
+    (folder / "corpus.jsonl").unlink()
+    rows = "t1\tกรุงเทพ\nt2\tแม่น้ำเจ้าพระยา\n"
+    for header in ("", "id\tbody\n"):
+        (folder / "corpus.tsv").write_text(header + rows, encoding="utf-8")
+        thai = next(pool for pool in load_benchmark("local", {"path": str(shared)}).pools if pool.language == "th")
+        assert thai.passages.ids() == ["t1", "t2"]
+    (folder / "corpus.tsv").write_text("article_id\tinhalt\n" + rows, encoding="utf-8")
+    with pytest.raises(TaskError, match="line 1 has article_id, inhalt, but a corpus needs a column for its id"):
+        load_benchmark("local", {"path": str(shared)})

@@ -118,8 +118,10 @@ def test_a_truncated_corpus_is_named_and_leaves_no_table(tmp_path: Path, cache: 
 
 
 def test_a_corpus_with_other_columns_is_refused(tmp_path: Path, cache: Path) -> None:
-    write(tmp_path / "copy", "ar", ARABIC | {"corpus": [{"docid": "7#0", "body": "عاصمة مصر"}]}, "parquet")
-    with pytest.raises(TaskError, match=r"parquet has docid, body, but a corpus needs a column for its text: text or"):
+    write(tmp_path / "copy", "ar", ARABIC | {"corpus": [{"docid": "7#0", "inhalt": "عاصمة مصر"}]}, "parquet")
+    with pytest.raises(
+        TaskError, match=r"parquet has docid, inhalt, but a corpus needs a column for its text: text or"
+    ):
         miracl.load(path=tmp_path / "copy", languages=("ar",))
 
 
