@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests bench node aws gcp test-faults test-gpu test-cluster clean
+.PHONY: run test lint types contracts tests tests-on-ray tests-without-ray bench node aws gcp test-faults test-gpu test-cluster clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run
@@ -20,9 +20,15 @@ types: .venv/test.stamp
 contracts: .venv/test.stamp
 	$(BIN)/lint-imports
 
-# Two processes: what starts Ray waits much of the time.
+# Side by side, as what starts Ray waits much of the time; each is printed when it has ended.
 tests: .venv/test.stamp
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 15
+	$(MAKE) --jobs 2 --output-sync=target tests-on-ray tests-without-ray
+
+tests-on-ray: .venv/test.stamp
+	$(BIN)/python -m pytest -m ray --durations 15
+
+tests-without-ray: .venv/test.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray" --durations 15
 
 # A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage (STORAGE) and, where
 # that is a bucket, the database of their trials (RECORD); every call to Ray carries the token.

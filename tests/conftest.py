@@ -17,30 +17,10 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, which the summary counts, and deal modules to the processes of `make test`.
-
-    A module is run by one process, and so are all modules that use the one undisturbed study, and all others that start
-    Ray. These come first, because they take longest.
-    """
-    undisturbed = {module(item) for item in items if "ended_well" in fixtures(item)}
-    group: dict[pytest.Item, str] = {}
+    """Mark the tests that drive a browser, so that the summary can count them."""
     for item in items:
-        if "browser" in fixtures(item):
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-        ray = item.get_closest_marker("ray")
-        group[item] = "undisturbed" if module(item) in undisturbed else "ray" if ray else module(item)
-        item.add_marker(pytest.mark.xdist_group(group[item]))
-    items.sort(key=lambda item: ["undisturbed", "ray", group[item]].index(group[item]))
-
-
-def module(item: pytest.Item) -> str:
-    """Return the path of a test's module."""
-    return item.nodeid.partition("::")[0]
-
-
-def fixtures(item: pytest.Item) -> tuple[str, ...]:
-    """Return the names of all fixtures that a test uses."""
-    return tuple(getattr(item, "fixturenames", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

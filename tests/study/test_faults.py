@@ -13,10 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
+import pytest
 
 from study.results import layout
 from tests.study.faults import PROCESSES, Kind, below, left_over, of_kind, of_ray, strike
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
+
+pytestmark = pytest.mark.ray
 
 
 def first_of(kind: Kind, study: subprocess.Popen[str]) -> psutil.Process:

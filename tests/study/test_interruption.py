@@ -21,6 +21,8 @@ from tests.listeners import Address, listeners
 from tests.study.faults import Kind, below, left_over, of_kind, strike
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
+pytestmark = pytest.mark.ray
+
 AGENTS_WAIT_S = 60
 """Ray's agents wait so long for a GCS that is gone; the study ends them before."""
 

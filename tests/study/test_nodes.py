@@ -15,6 +15,8 @@ from ray.cluster_utils import Cluster
 from tests.study.faults import Kind, of_kind
 from tests.study.small_study import ENVIRONMENT, checkpoint_of, run, started, told, wait_for, write_space
 
+pytestmark = pytest.mark.ray
+
 NODES = 2
 CPUS = 2  # a node holds one trial of two workers
 

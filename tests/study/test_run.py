@@ -14,6 +14,8 @@ from tasks.schema import Setting
 from tasks.scoring import metrics_of
 from tests.study.small_study import LANGUAGES, SPACE, Ended, run, write_space
 
+pytestmark = pytest.mark.ray
+
 
 def test_a_study_ends_well_and_says_nothing_but_its_own_lines(ended_well: Ended) -> None:
     _, study = ended_well

@@ -16,6 +16,8 @@ from study.runtime.exit_status import UNFINISHED
 from tests.study.disks import cut_off, fill, small_disk
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
