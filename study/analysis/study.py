@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from study.analysis import formats
+from study.analysis.same_data import check_same_data
 from study.config import TrialConfig
 from study.config_sections import CorpusConfig
 from study.config_values import Schedule
@@ -103,7 +104,7 @@ def read_study(folder: str) -> Study:
 
     Raises:
         StudyError: there is no study, or its record cannot be read.
-        StudyError: none of its trials was measured.
+        StudyError: none of its trials was measured, or data was changed between them.
     """
     folder = files.absolute(folder)
     record = layout.read_study(folder)
@@ -114,33 +115,6 @@ def read_study(folder: str) -> Study:
         raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
     check_same_data(folder, results)
     return Study(folder, record, results, failed)
-
-
-def check_same_data(folder: str, results: Iterable[TrialResult]) -> None:
-    """Refuse trials that were measured on one benchmark, or trained on one corpus, with different content.
-
-    Raises:
-        StudyError: naming the benchmark or corpus, and the trials that saw each content of it.
-    """
-    seen: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for result in results:
-        options = {benchmark.key: str(benchmark.options) for benchmark in result.config.benchmarks}
-        contents = {
-            (f"benchmark '{name}'", options.get(name.partition("@")[0], "")): measured.revision
-            for name, measured in result.benchmarks.items()
-        } | {
-            (f"corpus '{record.name}'", str(config)): record.revision
-            for config, record in zip(result.config.corpora, result.corpora, strict=False)
-        }
-        for data, revision in contents.items():
-            seen.setdefault(data, {}).setdefault(revision, []).append(result.number)
-    for (name, _), revisions in seen.items():
-        if len(revisions) > 1:
-            trials = "; ".join(f"{content[:12]} in trials {', '.join(map(str, n))}" for content, n in revisions.items())
-            raise StudyError(
-                f"the study in {folder} cannot be read as one: {name} was changed between its trials ({trials}): move "
-                f"the trials with the wrong content out of its folder {layout.TRIALS}, or run a new study"
-            )
 
 
 def sampling_of(config: TrialConfig) -> str:
