@@ -269,8 +269,8 @@ def test_other_names_of_columns_are_read(folder: Path, names: tuple[str, str]) -
 
 
 def test_a_corpus_without_a_column_of_texts_is_refused_and_empty_texts_are_not(folder: Path) -> None:
-    write(folder, "th/corpus.jsonl", [{"_id": "p1", "body": THAI}])
-    assert "th/corpus.jsonl, line 1 has _id, body, but a corpus needs a column for its text" in refusal(folder)
+    write(folder, "th/corpus.jsonl", [{"_id": "p1", "inhalt": THAI}])
+    assert "th/corpus.jsonl, line 1 has _id, inhalt, but a corpus needs a column for its text" in refusal(folder)
     rows: Rows = [
         {"_id": "p1", "text": THAI},
         {"_id": "p2", "text": RIVER},
