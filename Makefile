@@ -22,7 +22,7 @@ contracts: .venv/test.stamp
 
 # Side by side, as what starts Ray waits much of the time; each is printed when it has ended.
 tests: .venv/test.stamp
-	$(MAKE) --jobs 2 --output-sync=target tests-on-ray tests-without-ray
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target tests-on-ray tests-without-ray
 
 tests-on-ray: .venv/test.stamp
 	$(BIN)/python -m pytest -m ray --durations 15

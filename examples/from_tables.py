@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -39,17 +39,21 @@ search:
 
 def main(data: Path) -> None:
     """Read both tables of a folder and write the three parts beside them."""
-    articles = {(row["id"], row["language"]): f"{row['title']} {row['body']}" for row in table(data / "articles.csv")}
-    questions = table(data / "questions.csv")
+    read, questions = table(data / "articles.csv"), table(data / "questions.csv")
+    articles = {(row["id"], row["language"]): f"{row['title']} {row['body']}" for row in read}
+    for kind, rows in (("article", read), ("question", questions)):
+        for (name, language), count in Counter((row["id"], row["language"]) for row in rows).items():
+            if count > 1:
+                sys.exit(f"{kind} {name} is there {count} times in {language}: give each an id of its own")
     for row in questions:
         if (row["article_id"], row["language"]) not in articles:
             sys.exit(f"question {row['id']}: there is no article {row['article_id']} in {row['language']}")
     tested = set(sorted({row["article_id"] for row in questions})[::5])
     write_benchmark(data / "test", articles, [row for row in questions if row["article_id"] in tested])
-    rows = pairs(articles, [row for row in questions if row["article_id"] not in tested])
-    write_lines(data / "train.jsonl", ({"id": name, "pairs": languages} for name, languages in rows.items()))
-    held_out = max(1, len(rows) // 10)
-    space = SPACE.format(held_out=held_out, batch_size=min(32, max(2, len(rows) // 4)))
+    training = pairs(articles, [row for row in questions if row["article_id"] not in tested])
+    write_lines(data / "train.jsonl", ({"id": name, "pairs": languages} for name, languages in training.items()))
+    held_out = max(1, len(training) // 10)
+    space = SPACE.format(held_out=held_out, batch_size=min(32, max(2, len(training) // 4)))
     (data / "study.yaml").write_text(space, "utf-8")
 
 

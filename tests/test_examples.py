@@ -64,6 +64,20 @@ def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_sear
     assert "2 more rows are held out for validation or share a text with those that are" in planned  # an article's two
 
 
+def test_a_table_with_an_id_twice_is_refused_and_an_article_without_questions_is_a_passage(tmp_path: Path) -> None:
+    articles = ["id,language,title,body", *(f"a{n},th,เรื่อง {n},本文 {n}" for n in range(9)), "a0,ar,عنوان,نص"]
+    questions = ["id,language,question,article_id", *(f"q{n},th,คำถาม {n},a{n}" for n in range(8))]
+    (tmp_path / "articles.csv").write_text("\n".join(articles), "utf-8")
+    (tmp_path / "questions.csv").write_text("\n".join(questions), "utf-8")
+    run(str(EXAMPLES / "from_tables.py"), str(tmp_path))
+    checked = run("-m", "study.fetch", "local", "--check", "--option", f"path={tmp_path / 'test'}")
+    assert ["all", "2", "10", "2", "0", "0", "0"] in [line.split() for line in checked.splitlines()]
+    (tmp_path / "articles.csv").write_text("\n".join([*articles, "a0,th,อีก,อีก"]), "utf-8")
+    command = [sys.executable, str(EXAMPLES / "from_tables.py"), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "article a0 is there 2 times in th: give each an id of its own\n")
+
+
 def test_an_exported_model_searches_six_sentences_in_three_languages(tmp_path: Path) -> None:
     config = next(iter(study_config.load(str(EXAMPLES / "my_corpus.yaml")).examples))
     export(load_encoder(config, torch.device("cpu")), tmp_path / "model", "card")

@@ -96,7 +96,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
 
 def _at(pair: Pair, groups: Sequence[Group]) -> str:
     """Return the settings of a pair's group that tell it from other groups of its backbone."""
-    if pair.unequal or not pair.group.config.steps:
+    if not pair.group.config.steps or (pair.unequal and pair.baseline.config.steps):
         return ""
     trained = [group for group in groups if group.config.steps and group.backbone == pair.group.backbone]
     return settings_text(pair.group, (name for name in varied_settings(trained) if name not in pair.compared), trained)

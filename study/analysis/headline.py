@@ -106,6 +106,8 @@ def _clause(comparison: Comparison, figure: Figure) -> str:
     other = baseline.label if own else f"{baseline.backbone_name}, {baseline.label}"
     places = decimals(figure.metric)
     gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
+    if unequal := comparison.pair.unequal:
+        gap += f", and the two also differ in {formats.some_of(list(unequal))}"
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}

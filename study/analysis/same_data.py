@@ -1,36 +1,51 @@
-"""Whether all trials of a study have seen the same data."""
+"""Whether all trials of a study have read the same data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from study.config_sections import BenchmarkConfig, CorpusConfig
 from study.results import layout
 from study.results.layout import StudyError
 from study.results.trial_result import TrialResult
 
+Source = BenchmarkConfig | CorpusConfig
+"""Where data comes from, as in a search space."""
+
+
+def revisions(results: Iterable[TrialResult]) -> list[tuple[Source, str, int]]:
+    """Return every benchmark that trials were measured on and every corpus that they were trained on.
+
+    Returns:
+        Where the data comes from, its revision when the trial read it, and the trial's number.
+    """
+    read: list[tuple[Source, str, int]] = []
+    for result in results:
+        measured = [benchmark for benchmark in result.config.benchmarks if benchmark.key in result.benchmarks]
+        read += [(one, result.benchmarks[one.key].revision, result.number) for one in measured]
+        trained = zip(result.config.corpora, result.corpora, strict=False)  # zero-shot trials have no records
+        read += [(corpus, record.revision, result.number) for corpus, record in trained]
+    return read
+
+
+def title(source: Source) -> str:
+    """Return a benchmark or a corpus as messages call it."""
+    return f"corpus '{source.name}'" if isinstance(source, CorpusConfig) else f"benchmark '{source.key}'"
+
 
 def check_same_data(folder: str, results: Iterable[TrialResult]) -> None:
-    """Refuse trials that were measured on one benchmark, or trained on one corpus, with different content.
+    """Refuse trials for which one benchmark or corpus had different content.
 
     Raises:
-        StudyError: naming the benchmark or corpus, and the trials that saw each content of it.
+        StudyError: naming the benchmark or corpus, and the trials that read each content of it.
     """
-    seen: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for result in results:
-        options = {benchmark.key: str(benchmark.options) for benchmark in result.config.benchmarks}
-        contents = {
-            (f"benchmark '{name}'", options.get(name.partition("@")[0], "")): measured.revision
-            for name, measured in result.benchmarks.items()
-        } | {
-            (f"corpus '{record.name}'", str(config)): record.revision
-            for config, record in zip(result.config.corpora, result.corpora, strict=False)
-        }
-        for data, revision in contents.items():
-            seen.setdefault(data, {}).setdefault(revision, []).append(result.number)
-    for (name, _), revisions in seen.items():
-        if len(revisions) > 1:
-            trials = "; ".join(f"{content[:12]} in trials {', '.join(map(str, n))}" for content, n in revisions.items())
+    trials: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for source, revision, number in revisions(results):
+        trials.setdefault((title(source), repr(source)), {}).setdefault(revision, []).append(number)
+    for (name, _), by_revision in trials.items():
+        if len(by_revision) > 1:
+            shown = "; ".join(f"{one[:12]} in trials {', '.join(map(str, n))}" for one, n in by_revision.items())
             raise StudyError(
-                f"the study in {folder} cannot be read as one: {name} was changed between its trials ({trials}): move "
+                f"the study in {folder} cannot be read as one: {name} was changed between its trials ({shown}): move "
                 f"the trials with the wrong content out of its folder {layout.TRIALS}, or run a new study"
             )

@@ -125,7 +125,8 @@ def trained(comparison: Comparison) -> str:
 
 def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
-    questions, freedom = f"{difference.questions} questions", f"{difference.freedom:.3g} degrees of freedom"
+    questions, degrees = f"{difference.questions} questions", f"{difference.freedom:.3g}"
+    freedom = f"{degrees} degree{'' if degrees == '1' else 's'} of freedom"
     if difference.method is Method.QUESTIONS:
         return f"Tested over {questions}; with one seed, noise between seeds is unknown"
     if difference.seeds == (0, 0):

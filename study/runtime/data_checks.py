@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from study.analysis.same_data import Source, revisions, title
 from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
 from study.results.trial_result import TrialResult
@@ -61,7 +62,7 @@ class _Checks:
     """Checks trials; what several of them share is read once."""
 
     def __init__(self, config: StudyConfig, *, download: bool, finished: Sequence[TrialResult]) -> None:
-        self._finished = finished
+        self._read = revisions(finished)
         self._objectives = [objective.metric for objective in config.objectives]
         self._download = download
         self._checked: set[str] = set()
@@ -91,10 +92,7 @@ class _Checks:
         key = repr(corpus)
         if key not in self.corpora:
             self.corpora[key] = load_for_training(corpus)
-            for result in self._finished:
-                for config, record in zip(result.config.corpora, result.corpora, strict=False):
-                    if config == corpus:
-                        _check_unchanged(f"corpus '{corpus.name}'", record.revision, self.corpora[key].revision)
+            self._check_unchanged(corpus, self.corpora[key].revision)
         return self.corpora[key]
 
     def _is_here(self, benchmark: BenchmarkConfig) -> bool:
@@ -105,25 +103,23 @@ class _Checks:
         if key not in self._metrics:
             loaded = load_benchmark(benchmark.name, benchmark.options)
             self._metrics[key] = validation_metrics(loaded)
-            for result in self._finished:
-                if benchmark in result.config.benchmarks and benchmark.key in result.benchmarks:
-                    measured = result.benchmarks[benchmark.key].revision
-                    _check_unchanged(f"benchmark '{benchmark.key}'", measured, loaded.revision)
+            self._check_unchanged(benchmark, loaded.revision)
         return self._metrics[key]
+
+    def _check_unchanged(self, source: Source, now: str) -> None:
+        for read, before, _ in self._read:
+            if read == source and before != now:
+                raise TaskError(
+                    f"{title(source)} is not what this study's finished trials have read (revision {before[:12]}, now "
+                    f"{now[:12]}), and further trials could not be compared with them: restore its files, or run a new "
+                    "study"
+                )
 
     def _is_new(self, checked: object) -> bool:
         key = repr(checked)
         is_new = key not in self._checked
         self._checked.add(key)
         return is_new
-
-
-def _check_unchanged(name: str, before: str, now: str) -> None:
-    if before != now:
-        raise TaskError(
-            f"{name} is not what this study's finished trials have read (revision {before[:12]}, now {now[:12]}), and "
-            "further trials could not be compared with them: restore its files, or run a new study"
-        )
 
 
 def validation_metrics(benchmark: Benchmark) -> frozenset[str]:

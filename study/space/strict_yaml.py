@@ -190,13 +190,9 @@ def _fields(models: Iterable[type[pydantic.BaseModel]]) -> set[str]:
 
 def _section_of(key: str, models: Iterable[type[pydantic.BaseModel]]) -> str:
     """Return where a key belongs that stands one level too high; empty if it is not in exactly one section."""
-    sections = {
-        name
-        for model in models
-        for name, field in model.model_fields.items()
-        if any(key in inner.model_fields for inner in models_in(field.annotation))
-    }
-    return f"it belongs under '{min(sections)}'" if len(sections) == 1 else ""
+    known = {name: field for model in models for name, field in model.model_fields.items()}
+    sections = [name for name, field in known.items() if key in _fields(models_in(field.annotation))]
+    return f"it belongs under '{sections[0]}'" if len(sections) == 1 else ""
 
 
 def models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:

@@ -141,6 +141,11 @@ def test_a_baseline_that_others_are_compared_with_too_is_named_once() -> None:
     assert last.endswith("It is compared with zero-shot."), last
 
 
+def test_settings_that_are_not_compared_and_differ_are_named_in_the_answer() -> None:
+    first, *_ = answer(trials(0.9, alpha=0.5, max_passage_tokens=24), trials(0.3, 1, steps=0))
+    assert first.endswith(", and the two also differ in max_passage_tokens)."), first
+
+
 def test_a_seed_that_only_one_of_the_two_has_leaves_the_best_trial_out() -> None:
     lucky = trials(0.5, 3, alpha=0.25)
     lucky[2] = lucky[2].model_copy(update={"metrics": {DEFAULT_OBJECTIVE: 0.9}})
