@@ -60,9 +60,12 @@ def main(
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         loaded = load_corpus(chosen.name, chosen.options)
-        summary, backbone = _mine(config, loaded, rule, file), resolve(config)
-    if os.environ.get("RANK", "0") == "0":
-        cli.say(console, *lines(model, backbone.describe()), *_report(summary))
+        is_first = os.environ.get("RANK", "0") == "0"
+        if is_first:
+            cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
+        summary = _mine(config, loaded, rule, file)
+    if is_first:
+        cli.say(console, *_report(summary))
         console.print(Text(f"written: {file}"), soft_wrap=True)
 
 

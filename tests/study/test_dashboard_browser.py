@@ -18,6 +18,7 @@ from tensorboardX import SummaryWriter
 
 from study.analysis.study import Study
 from study.results import files, layout
+from tests.study.browser_log import log
 from tests.study.live_study import copy_of
 
 
@@ -38,7 +39,7 @@ def served(synthetic_study: Study, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_trial_is_listed_sorted_and_stays_sorted_while_the_page_renews_itself(
     browser: webdriver.Chrome, served: tuple[str, psutil.Process]
 ) -> None:
-    browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    log(browser, "browser")  # forgets what came before
     browser.get(served[0])
     numbers = (
         "return [...document.querySelectorAll('#live tbody td:first-child')].map((cell) => Number(cell.innerText))"
@@ -52,13 +53,13 @@ def test_every_trial_is_listed_sorted_and_stays_sorted_while_the_page_renews_its
         lambda one: one.execute_script("return document.querySelector('#live table') !== window.old")
     )
     assert browser.execute_script(numbers) == list(range(12, -1, -1))
-    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert log(browser, "browser") == []
 
 
 def test_every_view_opens_from_it_without_an_error(
     browser: webdriver.Chrome, served: tuple[str, psutil.Process]
 ) -> None:
-    browser.get_log("browser")  # type: ignore[no-untyped-call]
+    log(browser, "browser")  # forgets what came before
     body = (By.TAG_NAME, "body")
     signs = {
         "History": "Hyperparameter Importance",
@@ -70,8 +71,7 @@ def test_every_view_opens_from_it_without_an_error(
         browser.find_element(By.LINK_TEXT, view).click()
         WebDriverWait(browser, 120).until(text_to_be_present_in_element(body, sign))
         assert browser.current_url.startswith(served[0])  # one port: a tunnel to it shows all
-    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
-    assert errors == []
+    assert log(browser, "browser", level="SEVERE") == []
 
 
 def test_optuna_dashboard_shows_no_button_that_would_be_refused(
@@ -89,16 +89,16 @@ def test_optuna_dashboard_shows_no_button_that_would_be_refused(
     assert hidden == icons
 
 
+@pytest.mark.parametrize("path", ["", "dashboard"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_optuna_dashboard_is_light_where_the_page_is_light_and_dark_where_it_is_dark(
-    browser: webdriver.Chrome, served: tuple[str, psutil.Process]
+    browser: webdriver.Chrome, served: tuple[str, psutil.Process], path: str, scheme: str
 ) -> None:
     ground = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
-    for path in ("", "dashboard"):
-        browser.get(served[0] + path)
-        for scheme in ("light", "dark"):
-            features = [{"name": "prefers-color-scheme", "value": scheme}]
-            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-            WebDriverWait(browser, 60).until(lambda one: (min(one.execute_script(ground)) > 128) == (scheme == "light"))  # noqa: B023
+    browser.get(served[0] + path)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    WebDriverWait(browser, 60).until(lambda one: (min(one.execute_script(ground)) > 128) == (scheme == "light"))
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 

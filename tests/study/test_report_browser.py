@@ -16,6 +16,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from study.analysis.study import Study
 from study.pages.page import write_report
 from study.results import files, layout
+from tests.study.browser_log import log
 
 ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 
@@ -66,11 +67,6 @@ def see(browser: webdriver.Chrome, chart: WebElement) -> None:
     """Scroll to a chart and wait until it is drawn."""
     browser.execute_script("arguments[0].scrollIntoView()", chart)
     WebDriverWait(chart, 30).until(lambda one: one.find_elements(By.CSS_SELECTOR, "svg path"))
-
-
-def log(browser: webdriver.Chrome, kind: str) -> list[str]:
-    entries: list[dict[str, str]] = browser.get_log(kind)  # type: ignore[no-untyped-call]  # selenium leaves it untyped
-    return [entry["message"] for entry in entries]
 
 
 def test_every_trial_is_on_the_page(opened: webdriver.Chrome) -> None:
