@@ -164,7 +164,8 @@ class Group:
     backbone_name: str
     """The backbone's name in tables and sentences (`formats.short_names`)."""
     repeats: tuple[TrialResult, ...] = ()
-    """Further trials of a seed, which a search that draws a point twice makes: no evidence that the first is not."""
+    """Further trials of these seeds, from a search that drew a point again: they repeat the first, and no test counts
+    them."""
 
     @property
     def config(self) -> TrialConfig:
@@ -232,8 +233,8 @@ def _group(trials: Sequence[TrialResult], backbone_name: str) -> Group:
     firsts: dict[int, TrialResult] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
         firsts.setdefault(trial.config.seed, trial)
-    results = tuple(firsts.values())
-    return Group(results, backbone_name, tuple(trial for trial in trials if trial not in results))
+    repeats = tuple(trial for trial in trials if trial is not firsts[trial.config.seed])
+    return Group(tuple(firsts.values()), backbone_name, repeats)
 
 
 def varied_settings(groups: Sequence[Group]) -> tuple[str, ...]:

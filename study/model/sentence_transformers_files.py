@@ -20,7 +20,7 @@ NUMBERED_FROM_PADDING = {
 
 SENTENCE_BERT, SENTENCE_TRANSFORMERS = "sentence_bert_config.json", "config_sentence_transformers.json"
 COMPLETE = "prompts_are_complete"
-"""A key of ours in an export: its prompts are all there are, empty ones too. Other tools write empty ones unasked."""
+"""Our own key in an exported folder: an empty prompt there means none. Other tools write empty prompts by default."""
 _LENGTHS = {"max_seq_length", "query_length", "document_length"}
 _WITHOUT_EFFECT = {"modality_config", "module_output_name", "unpad_inputs", "do_lower_case"} | _LENGTHS
 """Keys of `sentence_bert_config.json` that are read here, or that change no embedding of a text."""

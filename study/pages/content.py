@@ -28,7 +28,7 @@ from study.results.trial_result import BackboneRecord, FailedTrial, TrialResult
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
 """The password in a storage's URL."""
 _UNTRAINED = (*ENCODING_SETTINGS, "backbone", "steps", "seed", "benchmarks", "centring", "top_lists", "resources")
-"""Settings that an encoder without training has."""
+"""Settings that have an effect without training."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Checkpoints of a long evaluation, so that one that is interrupted continues where it stopped.
 
 Counts, and the best passages for a few queries, are all that an evaluation keeps of the passages it has read, so a few
-megabytes stand for any number of embeddings. Each process writes its own file, and continues from it only if the
-benchmark's revision is the same, and the embeddings of the queries and relevant passages are to the last bit: another
-model, other data or another number of processes starts from the beginning.
+megabytes stand for any number of embeddings. Each process writes its own file. It continues from the file only if the
+benchmark has the same revision and the embeddings of the queries and relevant passages are equal to the last bit. With
+another model, other data or another number of processes it starts from the beginning.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
 COMPRESSED = (".gz", ".zst")
 _JSON_SUFFIXES = (".jsonl", ".json")
 _LIKE_A_HEADER = re.compile(r"(\w*[_\- ])?(ids?|docno|number|key)", re.IGNORECASE)
-"""What a first column of another name is called, such as `article_id`; hardly any row is called so."""
+"""Matches the first field of a header with other names, such as `article_id`; ids themselves hardly look like this."""
 
 
 class Column(NamedTuple):
