@@ -14,7 +14,7 @@ Source = BenchmarkConfig | CorpusConfig
 
 
 def revisions(results: Iterable[TrialResult]) -> list[tuple[Source, str, int]]:
-    """Return every benchmark that trials were measured on and every corpus that they were trained on.
+    """Return every benchmark that trials were measured or validated on, and every corpus that they were trained on.
 
     Returns:
         Where the data comes from, its revision when the trial read it, and the trial's number.
@@ -25,6 +25,8 @@ def revisions(results: Iterable[TrialResult]) -> list[tuple[Source, str, int]]:
         read += [(one, result.benchmarks[one.key].revision, result.number) for one in measured]
         trained = zip(result.config.corpora, result.corpora, strict=False)  # zero-shot trials have no records
         read += [(corpus, record.revision, result.number) for corpus, record in trained]
+        if result.validation_revision:
+            read.append((result.config.validation.benchmark, result.validation_revision, result.number))
     return read
 
 

@@ -142,6 +142,8 @@ class TrialResult(Measurement):
     clock: Clock = Clock()
     training_languages: tuple[str, ...] = ()
     corpora: tuple[CorpusRecord, ...] = ()
+    validation_revision: str = ""
+    """Identifies the data of the validation benchmark; empty in results of earlier versions."""
 
 
 class FailedTrial(Frozen):

@@ -124,6 +124,7 @@ def _run(
         clock=Clock(**clock),
         training_languages=tuple(sorted({language for corpus in corpora for language in corpus.languages})),
         corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
+        validation_revision=development.revision,
     )
     return result, evaluations
 

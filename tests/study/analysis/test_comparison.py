@@ -94,10 +94,12 @@ def test_trials_measured_on_other_questions_are_refused(synthetic_study: Study, 
 
 
 def with_revision(folder: str, number: int, kind: str, revision: str) -> None:
-    """Let a trial have seen another content of its benchmark or of its corpora."""
+    """Let a trial have read other content of its benchmark, its corpora or its validation benchmark."""
     path = files.join(layout.trial_folder(folder, number), layout.RESULT)
     result = files.read_json(path)
-    if kind == "benchmark":
+    if kind == "validation":
+        result["validation_revision"] = revision
+    elif kind == "benchmark":
         result["benchmarks"]["xquad_r"]["revision"] = revision
     else:
         names = [corpus["name"] for corpus in result["config"]["corpora"]]
@@ -105,14 +107,15 @@ def with_revision(folder: str, number: int, kind: str, revision: str) -> None:
     files.write_json(path, result)
 
 
-@pytest.mark.parametrize("kind", ["benchmark", "corpus"])
+@pytest.mark.parametrize("kind", ["benchmark", "corpus", "validation"])
 def test_a_study_whose_data_was_changed_between_its_trials_is_refused(
     synthetic_study: Study, tmp_path: Path, kind: str
 ) -> None:
     folder = str(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
     for number, revision in ((0, "abcabcabcabc"), (3, "feedfeedfeed"), (4, "feedfeedfeed")):
         with_revision(folder, number, kind, revision)
-    with pytest.raises(StudyError, match=rf"{kind} '\w+' was changed between its trials .*feedfeedfeed in trials 3, 4"):
+    named = "benchmark" if kind == "validation" else kind
+    with pytest.raises(StudyError, match=rf"{named} '\w+' was changed between its .*feedfeedfeed in trials 3, 4"):
         read_study(folder)
 
 

@@ -72,6 +72,9 @@ def test_data_that_finished_trials_have_read_otherwise_is_refused(tmp_path: Path
     check_data(config, download=False, finished=[finished(record, benchmark.revision)])
     with pytest.raises(TaskError, match=r"benchmark 'factbook' is not what .* have read \(revision other, now "):
         check_data(config, download=False, finished=[finished(record, "other")])
+    validated = finished(record, benchmark.revision).model_copy(update={"validation_revision": "other"})
+    with pytest.raises(TaskError, match=r"benchmark 'factbook' is not what .* have read \(revision other, now "):
+        check_data(config, download=False, finished=[validated])
     pairs(tmp_path, 29)
     Path(file).write_bytes((tmp_path / "29-True.jsonl").read_bytes())
     with pytest.raises(TaskError, match="corpus 'parallel_jsonl' is not what this study's finished trials have read"):
