@@ -4,21 +4,26 @@ MLflow and W&B take their server and credentials from their own environment vari
 WANDB_API_KEY and so on), never from a search space, which is stored with the results.
 
 TensorBoard gets each trial's metrics over its own steps, and its settings as HParams, in <study>/tensorboard/0003/.
-Tune's own TensorBoard logger writes outside the study's folder, copies every five minutes, counts reports instead of
-steps and learns a trial's settings when it ends.
+Tune's own TensorBoard logger, which this one replaces, writes outside the study's folder, copies every five minutes,
+counts reports instead of steps and learns a trial's settings when it ends.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune import Callback
 from ray.tune.experiment import Trial
-from tensorboardX import SummaryWriter
-from tensorboardX.summary import hparams
+from ray.tune.logger import TBXLoggerCallback
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.summary import hparams, scalar
 
 from study.config import TrialConfig
 from study.results import files, layout
@@ -30,7 +35,6 @@ MLFLOW = "mlflow.db"
 """MLflow's SQLite file in a study's folder, unless MLFLOW_TRACKING_URI is set."""
 ALWAYS = ("backbone", "alpha", "temperature", "learning_rate", "batch_size", "steps", "seed")
 """Settings shown for every trial, besides those that are searched."""
-_FLUSH_S = 5
 AssignmentOf = Callable[[str], Assignment]
 """Returns the assignment behind one of Tune's trial ids."""
 
@@ -62,8 +66,37 @@ class MLflow(MLflowLoggerCallback):
         super().log_trial_result(iteration, trial, {plain(key): value for key, value in result.items()})
 
 
-class TensorBoard(Callback):
-    """Writes what trials report.
+class EventFile:
+    """A file of TensorBoard events, written before `add` returns.
+
+    tensorboardX's SummaryWriter writes in a thread. If that dies, as of a full disk, nobody is told, and who adds more
+    than ten events waits for ever.
+
+    Args:
+        folder: where the file goes; made if it is missing.
+    """
+
+    def __init__(self, folder: str) -> None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._writer = EventsWriter(files.join(folder, "events"))
+
+    def add(self, *summaries: Summary, step: int = 0) -> None:
+        """Append summaries.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        for summary in summaries:
+            self._writer.write_event(Event(summary=summary, wall_time=time.time(), step=step))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+class TensorBoard(TBXLoggerCallback):
+    """Writes what trials report; Tune leaves its own TensorBoard logger out where it is given one of that class.
 
     Args:
         config: the study.
@@ -72,46 +105,39 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, config: StudyConfig, folder: str, assignment_of: AssignmentOf) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         searched = (branch.key for branches in config.search.space for branch in branches)
         self._names = tuple(dict.fromkeys((*ALWAYS, *searched)))
         self._folder, self._assignment_of = folder, assignment_of
-        self._writers: dict[int, SummaryWriter] = {}
+        self._files: dict[int, EventFile] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return no state: Tune pickles callbacks, but a resumed study creates new ones."""
         return {}
 
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+    def log_trial_start(self, trial: Trial) -> None:
         """Write a trial's settings, unless this is a retry."""
         assignment = self._assignment_of(trial.trial_id)
-        if assignment.number not in self._writers:
-            path = files.join(self._folder, layout.TENSORBOARD, f"{assignment.number:04d}")
-            self._writers[assignment.number] = SummaryWriter(path, flush_secs=_FLUSH_S)
+        if assignment.number not in self._files:
+            folder = files.join(self._folder, layout.TENSORBOARD, f"{assignment.number:04d}")
+            self._files[assignment.number] = EventFile(folder)
             _, start, _ = hparams(self._settings(assignment.trial), {})
-            self._writers[assignment.number].file_writer.add_summary(start)
+            self._files[assignment.number].add(start)
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
+    def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
         """Write a report's metrics at its step."""
         report = read_report(result)
-        if isinstance(report, Failure):
-            return
-        writer = self._writers[self._assignment_of(trial.trial_id).number]
-        for name, value in finite(report.metrics).items():
-            writer.add_scalar(plain(name), value, report.step)
+        if not isinstance(report, Failure):
+            metrics = [scalar(plain(name), value) for name, value in finite(report.metrics).items()]
+            self._files[self._assignment_of(trial.trial_id).number].add(*metrics, step=report.step)
 
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Mark a trial as ended."""
-        writer = self._writers.pop(self._assignment_of(trial.trial_id).number)
-        _, _, end = hparams({}, {})
-        writer.file_writer.add_summary(end)
-        writer.close()
-
-    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Close the file of a trial; a resumed study writes another one."""
-        self._writers.pop(self._assignment_of(trial.trial_id).number).close()
+    def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
+        """Mark a trial as ended, unless it failed: a resumed study writes another file."""
+        ended = self._files.pop(self._assignment_of(trial.trial_id).number)
+        if not failed:
+            _, _, end = hparams({}, {})
+            ended.add(end)
+        ended.close()
 
     def _settings(self, trial: TrialConfig) -> dict[str, str | float]:
         """Return a trial's settings by dotted name; HParams accept numbers and text only."""

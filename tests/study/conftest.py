@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from study.analysis.study import Study, read_study
+from tests.study.disks import small_disk
 from tests.study.small_study import Ended, run, write_space
 from tests.study.synthetic_study import write_study
 
@@ -44,6 +47,17 @@ def folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as path:
         yield Path(path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, with room for a small study."""
+    with ExitStack() as mounted:
+        try:
+            place = mounted.enter_context(small_disk(tmp_path / "disk"))
+        except subprocess.CalledProcessError:
+            pytest.skip("only root may mount a disk")
+        yield place
 
 
 @pytest.fixture(scope="session")

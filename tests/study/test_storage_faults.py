@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from study.results import layout
 from study.runtime.exit_status import UNFINISHED
-from tests.study.disks import cut_off, fill, small_disk
+from tests.study.disks import cut_off, fill
 from tests.study.small_study import checkpoint_of, run, started, told, wait_for, write_space
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, with room for the study."""
-    with ExitStack() as mounted:
-        try:
-            place = mounted.enter_context(small_disk(tmp_path / "disk"))
-        except subprocess.CalledProcessError:
-            pytest.skip("only root may mount a disk")
-        yield place
 
 
 def test_storage_that_is_cut_off_and_then_full_costs_no_trial_and_changes_no_number(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.logger import TBXLoggerCallback
+from ray.tune.utils.callback import _create_default_callbacks
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -19,6 +23,7 @@ from study.runtime.messages import Assignment
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
+from tests.study.disks import fill
 
 
 def study(*loggers: str) -> StudyConfig:
@@ -72,6 +77,22 @@ def test_a_scheduled_setting_is_written_as_text(tmp_path: Path) -> None:
     read = EventAccumulator(str(tmp_path / "tensorboard" / "0000")).Reload()
     content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert "'start': 1" in HParamsPluginData.FromString(content).session_start_info.hparams["alpha"].string_value
+
+
+def test_a_report_that_does_not_fit_on_the_disk_is_an_error_and_no_wait(disk: Path) -> None:
+    trial: Any = SimpleNamespace(trial_id="0000000a")
+    logger = TensorBoard(study(), str(disk), {trial.trial_id: Assignment(3, TrialConfig())}.__getitem__)
+    logger.on_trial_start(0, [], trial)
+    fill(disk)
+    metrics = {f"factbook/multilingual/recall@{k}": 0.5 for k in range(1, 100)}
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        logger.on_trial_result(0, [], trial, {"step": 20, **metrics})
+
+
+def test_tune_adds_no_second_tensorboard_logger_of_its_own(tmp_path: Path) -> None:
+    ours = TensorBoard(study(), str(tmp_path), unknown)
+    loggers = _create_default_callbacks([ours])
+    assert [logger for logger in loggers if isinstance(logger, TBXLoggerCallback)] == [ours]
 
 
 def test_mlflow_is_told_names_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
