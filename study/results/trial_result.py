@@ -64,6 +64,8 @@ class TrainingProgress:
     """Learned so far; None where the temperature is a setting."""
     seconds: float = 0.0
     """Seconds spent training so far, over all attempts."""
+    data: tuple[tuple[str, str], ...] = ()
+    """What it was trained on and validated by, as messages call it, and the revision of each."""
 
 
 class BackboneRecord(Frozen):

@@ -7,23 +7,40 @@ that a kill or a full disk can truncate.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import ray.train
 
 from study import distributed
+from study.analysis.same_data import title
 from study.results import files, layout
 from study.runtime import messages
 from study.training import checkpoint
 from study.training.loop import Training
+from tasks.plugins import TaskError
+from tasks.schema import Benchmark, Corpus
 
 logger = logging.getLogger(__name__)
 
 
+def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchmark) -> None:
+    """Note what a trial is trained on and validated by, so that its checkpoints tell."""
+    config = training.config
+    trained = [(title(source), corpus.revision) for source, corpus in zip(config.corpora, corpora, strict=True)]
+    data = (*trained, (title(config.validation.benchmark), validation.revision))
+    training.progress = replace(training.progress, data=data)
+
+
 def restore(training: Training, folder: str) -> None:
-    """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start."""
+    """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start.
+
+    Raises:
+        TaskError: the trial was trained on other data up to that checkpoint.
+    """
+    data = training.progress.data
     for name in layout.checkpoints(folder):
         try:
             with _local(folder, name) as path:
@@ -35,7 +52,18 @@ def restore(training: Training, folder: str) -> None:
             logger.warning("%s; trying the checkpoint before it", error)
             _discard(folder, name)
         else:
+            _check_same(training.progress.data, data, training.progress.step)
+            training.progress = replace(training.progress, data=data)
             return
+
+
+def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], step: int) -> None:
+    for (name, then), (_, revision) in zip(before, now, strict=False):  # earlier checkpoints do not tell
+        if then != revision:
+            raise TaskError(
+                f"{name} is not what this trial has read up to step {step} (revision {then[:12]}, now "
+                f"{revision[:12]}): restore its files and resume the study, or run a new one"
+            )
 
 
 def restore_best(training: Training, folder: str) -> None:

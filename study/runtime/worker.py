@@ -106,6 +106,7 @@ def _run(
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)
+        checkpoints.note_data(training, corpora, development)
         checkpoints.restore(training, folder)
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()

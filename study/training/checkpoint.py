@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -23,6 +24,8 @@ from study.results.trial_result import TrainingProgress
 WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """Exceptions raised by reading a damaged checkpoint or one of another model."""
+
+_PROGRESS = pydantic.TypeAdapter(TrainingProgress)
 
 
 class CheckpointError(RuntimeError):
@@ -73,7 +76,8 @@ def read(folder: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
         CheckpointError: a file is missing or truncated.
     """
     try:
-        return TrainingProgress(**json.loads((folder / PROGRESS).read_text("utf-8"))), load_file(folder / WEIGHTS)
+        progress = _PROGRESS.validate_python(json.loads((folder / PROGRESS).read_text("utf-8")))
+        return progress, load_file(folder / WEIGHTS)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
 

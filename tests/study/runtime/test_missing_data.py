@@ -5,6 +5,7 @@ Ray Train and Tune are replaced by what they do for one worker: keep checkpoints
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,37 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     monkeypatch.setattr("study.runtime.ray_internals.tell", lambda *_: None)
     monkeypatch.setattr("ray.tune.report", told.append)
     return told
+
+
+def test_a_trial_whose_corpus_was_changed_between_its_steps_waits_for_what_it_has_read(
+    tmp_path: Path, reports: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, take = tmp_path / "pairs.jsonl", ray.train.report
+
+    def write(word: str) -> None:
+        rows = ({"th": {"query": f"คำถามที่ {n}", "passage": f"{word} {n}"}} for n in range(9))
+        lines = (json.dumps({"id": str(n), "pairs": row}, ensure_ascii=False) for n, row in enumerate(rows))
+        corpus.write_text("\n".join(lines), "utf-8")
+
+    def dies(*taken: Any, **named: Any) -> None:
+        take(*taken, **named)
+        raise OSError("the network is gone")
+
+    raw = CONFIG.model_dump(mode="json") | {"corpora": [{"name": "parallel_jsonl", "path": str(corpus)}], "alpha": 1}
+    assignment = Assignment(0, TrialConfig.model_validate(raw)).to_dict()
+    write("คำตอบ")
+    monkeypatch.setattr(ray.train, "report", dies)
+    with pytest.raises(OSError, match="the network is gone"):
+        trial.run_trial(assignment, study_folder=str(tmp_path))
+    monkeypatch.setattr(ray.train, "report", take)
+    write("คำตอบใหม่")
+    trial.run_trial(assignment, study_folder=str(tmp_path))
+    assert reports[-1]["resumable"]
+    assert "corpus 'parallel_jsonl' is not what this trial has read up to step 1 (revision" in reports[-1]["failed"]
+    write("คำตอบ")
+    trial.run_trial(assignment, study_folder=str(tmp_path))
+    assert reports[-1]["final"]
+    assert reports[-1]["step"] == CONFIG.steps
 
 
 def test_a_trained_trial_whose_benchmark_failed_is_evaluated_later_without_further_training(
