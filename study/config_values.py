@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pydantic
 
@@ -35,6 +35,12 @@ class Schedule(Settings):
     start: float
     end: float
     shape: Literal["linear", "cosine"] = "linear"
+
+    @pydantic.model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.start == self.end:  # reports would show a constant alpha of 0 or 1 as hybrid
+            raise ValueError(f"start and end are both {self.start:g}: write the number alone")
+        return self
 
     def __format__(self, spec: str) -> str:
         """Return both ends in a number's format, as in `1→0`."""

@@ -153,9 +153,10 @@ def checked(model: type[Model], value: object, where: str = "") -> Model:
 def explain(model: type[pydantic.BaseModel], problems: Sequence[ErrorDetails], where: str = "") -> str:
     """Return `key.key: what is wrong` for the first problem.
 
-    Unknown keys come first, as one of them may be a missing key with a typing error.
+    Unknown keys come first, as one of them may be a missing key with a typing error; then our own checks, which know
+    more than a union's other types.
     """
-    order = ("extra_forbidden", "missing")
+    order = ("extra_forbidden", "missing", "value_error")
     problem = min(problems, key=lambda p: order.index(p["type"]) if p["type"] in order else len(order))
     path, models = _path(model, problem["loc"])
     last = str(problem["loc"][-1]) if problem["loc"] else ""

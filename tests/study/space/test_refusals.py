@@ -105,6 +105,7 @@ REFUSED_TRIALS = [
         "corpora: [{name: factbook, languages: 'de,zh'}]",
         "trial.corpora: corpus 'factbook', option 'languages': 'de",
     ),
+    ("alpha: {start: 0.5, end: 0.5}", "trial.alpha: start and end are both 0.5: write the number alone"),
     ("alpha: {start: 0, ends: 1}", "trial.alpha: unknown key 'ends': did you mean 'end'?"),
     ("steps: 2.5", "trial.steps: 2.5 is refused: input should be a valid integer"),
     ("batch_size: 65, resources: {workers: 2}", "trial with these values: batch_size 65 cannot be shared equally by 2"),
