@@ -15,7 +15,7 @@ from study.analysis.statistics import Method
 from study.analysis.study import HYBRID, Group, Study, groups_of, ranked, settings_text, varied_settings
 from study.analysis.verdict import badge, trained
 from study.results.layout import StudyError
-from study.results.trial_result import FailedTrial
+from study.results.trial_result import FailedTrial, TrialResult
 
 _BACKBONES = 3
 """Most backbones that the answer speaks of; the best trial's is the first."""
@@ -44,7 +44,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
-    return sentences + list(_failures(study.failed))
+    return [*sentences, *_seen(study.results), *_failures(study.failed)]
 
 
 def headline_of(study: Study) -> list[str]:
@@ -59,6 +59,23 @@ def headline_of(study: Study) -> list[str]:
         if figures := leading_figures(compared):
             return headline(study, compared, figures)
     return headline(study, {}, {})
+
+
+def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield how many questions of a benchmark trials were trained on, if any were."""
+    numbers: dict[tuple[str, int, int], list[str]] = {}
+    for result in results:
+        for name, seen in result.seen_questions.items():
+            if seen and name in result.benchmarks:
+                questions = sum(result.benchmarks[name].queries.values())
+                numbers.setdefault((name, seen, questions), []).append(str(result.number))
+    for (name, seen, questions), of_count in numbers.items():
+        trials = f"{'Trial' if len(of_count) == 1 else 'Trials'} {formats.some_of(of_count)}"
+        was = "was" if len(of_count) == 1 else "were"
+        yield (
+            f"{trials} {was} trained on {seen:,} of the {questions:,} questions of {name}: its figures are not those "
+            "of unseen questions."
+        )
 
 
 def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:

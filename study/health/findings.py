@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 def data(config: StudyConfig) -> Finding:
     """Read the study's data that needs no download, as a run does before it starts."""
     try:
-        corpora = check_data(config, download=False)
+        corpora = check_data(config, download=False).corpora
     except TaskError as error:
         return Finding("data", False, str(error), "repair the data, or change the search space")
     names = ", ".join(corpus.name for corpus in corpora) or "none"

@@ -146,6 +146,8 @@ class TrialResult(Measurement):
     corpora: tuple[CorpusRecord, ...] = ()
     validation_revision: str = ""
     """Identifies the data of the validation benchmark; empty in results of earlier versions."""
+    seen_questions: Mapping[str, int] = {}
+    """Benchmark -> how many of its questions are training questions too; without those where that was not counted."""
 
 
 class FailedTrial(Frozen):

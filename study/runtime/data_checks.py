@@ -6,7 +6,8 @@ checkpoints and trials, and reported benchmarks are read once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,13 +19,23 @@ from study.space.selection import LOSS
 from study.space.study_config import StudyConfig
 from study.training.corpora import check_negatives, load_for_training
 from study.training.sampler import HybridSampler
+from study.training.seen_questions import seen_questions
 from tasks.plugins import TaskError, benchmark_is_local, is_local, load_benchmark, nearest
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Corpus
 from tasks.scoring import available_metrics
 
 
-def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()) -> tuple[Corpus, ...]:
+class Data(NamedTuple):
+    """What the trials of a study read, as far as it is on this machine."""
+
+    corpora: tuple[Corpus, ...]
+    """In the order in which they are named."""
+    seen: tuple[str, ...]
+    """One sentence for every benchmark with questions that trials are trained on."""
+
+
+def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()) -> Data:
     """Read all data that the trials of a study would read, and refuse what would fail in one of them.
 
     Files are converted here if they are new to this machine, as the workers would.
@@ -34,9 +45,6 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
         download: whether to download data that is not on this machine; the workers do it otherwise.
         finished: results of the study's trials so far, which further trials will be compared with.
 
-    Returns:
-        The corpora that are on this machine, in the order in which they are named.
-
     Raises:
         TaskError: data is missing or malformed, a corpus cannot serve the batches, a metric does not exist, or data is
             not what it was when the finished trials read it.
@@ -44,7 +52,8 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
     checks = _Checks(config, download=download, finished=finished)
     for trial in config.examples:
         checks.check(trial)
-    return tuple(checks.corpora.values())
+    seen = dict.fromkeys(sentence for trial in config.examples for sentence in checks.seen(trial))
+    return Data(tuple(checks.corpora.values()), tuple(seen))
 
 
 def without_copy(config: StudyConfig) -> list[str]:
@@ -67,6 +76,7 @@ class _Checks:
         self._download = download
         self._checked: set[str] = set()
         self._metrics: dict[str, frozenset[str]] = {}
+        self._benchmarks: dict[str, Benchmark] = {}
         self.corpora: dict[str, Corpus] = {}
 
     def check(self, trial: TrialConfig) -> None:
@@ -102,9 +112,24 @@ class _Checks:
         key = repr(benchmark)
         if key not in self._metrics:
             loaded = load_benchmark(benchmark.name, benchmark.options)
+            self._benchmarks[key] = loaded
             self._metrics[key] = validation_metrics(loaded)
             self._check_unchanged(benchmark, loaded.revision)
         return self._metrics[key]
+
+    def seen(self, trial: TrialConfig) -> Iterator[str]:
+        """Yield a sentence for every benchmark with questions that the trial is trained on."""
+        corpora = [self.corpora[repr(corpus)] for corpus in trial.corpora if repr(corpus) in self.corpora]
+        for config in trial.benchmarks:
+            benchmark = self._benchmarks.get(repr(config))
+            if not trial.steps or benchmark is None or not self._is_new(("seen", trial.corpora, config)):
+                continue
+            if seen := seen_questions(benchmark, corpora):
+                questions = sum(map(len, benchmark.queries.values()))
+                yield (
+                    f"{title(config)}: {seen:,} of its {questions:,} questions are training questions too, so its "
+                    "figures will not be those of unseen questions"
+                )
 
     def _check_unchanged(self, source: Source, now: str) -> None:
         for read, before, _ in self._read:

@@ -90,7 +90,7 @@ def _range(values: Sequence[int]) -> str:
 
 
 def _data(plan: Plan) -> Iterator[str]:
-    for corpus in plan.corpora:
+    for corpus in plan.data.corpora:
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         yield f"corpus {corpus.name}: {about}"

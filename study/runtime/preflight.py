@@ -15,10 +15,9 @@ from study.model.pooling_and_prompts import resolve
 from study.results import layout
 from study.results.layout import RecordError
 from study.runtime import resources
-from study.runtime.data_checks import check_data
+from study.runtime.data_checks import Data, check_data
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
-from tasks.schema import Corpus
 
 
 class MissingLoggerError(UserError):
@@ -42,19 +41,22 @@ class Plan:
     shortage: str
     trials_now: int
     """Trials that fit before an autoscaling cluster has grown."""
-    corpora: tuple[Corpus, ...]
-    """Corpora that are on this machine, in the order in which they are named."""
+    data: Data
     backbones: Mapping[str, Mapping[str, Any]]
     """Pooling, prompts and limits of each backbone that was checked."""
 
     @property
     def notes(self) -> list[str]:
-        """Assumptions about backbones whose files state nothing, and bfloat16 that is emulated; one line each."""
+        """What a user should know before the study starts, one line each.
+
+        Assumptions about backbones whose files state nothing, emulated bfloat16, test questions in training data.
+        """
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
         return [
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
+            *self.data.seen,
         ]
 
     @property
@@ -104,7 +106,7 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
         shortage=shortage,
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
         backbones=check_backbones(config, download=download),
-        corpora=check_data(config, download=download, finished=layout.finished(folder)),
+        data=check_data(config, download=download, finished=layout.finished(folder)),
     )
 
 

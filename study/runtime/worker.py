@@ -36,10 +36,11 @@ from study.space.selection import better
 from study.training import checkpoint, memory
 from study.training.corpora import load_for_training
 from study.training.loop import Training
+from study.training.seen_questions import seen_questions
 from study.training.step import DivergedError
 from tasks.errors import UserError
 from tasks.plugins import TaskError
-from tasks.schema import Benchmark
+from tasks.schema import Benchmark, Corpus
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,8 +127,17 @@ def _run(
         training_languages=tuple(sorted({language for corpus in corpora for language in corpus.languages})),
         corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
         validation_revision=development.revision,
+        seen_questions=_seen(reported, corpora),
     )
     return result, evaluations
+
+
+def _seen(benchmarks: Sequence[Benchmark], corpora: Sequence[Corpus]) -> dict[str, int]:
+    """Count the questions of each benchmark that were trained on; rank 0 alone, as it writes the result."""
+    if distributed.rank() != 0:
+        return {}
+    counted = {benchmark.name: seen_questions(benchmark, corpora) for benchmark in benchmarks}
+    return {name: count for name, count in counted.items() if count is not None}
 
 
 def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:

@@ -174,6 +174,21 @@ def test_a_study_without_pairs_still_places_its_best_trial() -> None:
     assert last.endswith("It is in no verdict: its backbone has no baseline.")
 
 
+def test_questions_that_were_trained_on_are_in_the_answer() -> None:
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    asked = {"th": 150, "zh": 1150}
+    results = []
+    for result, seen in zip(numbered([trials(0.5, alpha=0.25), trials(0.6, alpha=0.5)]), (12, 12, 0, 3), strict=True):
+        measured = {name: one.model_copy(update={"queries": asked}) for name, one in result.benchmarks.items()}
+        update = {"seen_questions": {"factbook": seen, "never measured": 7}, "benchmarks": measured}
+        results.append(result.model_copy(update=update))
+    told = headline(Study("/studies/toy", record, tuple(results)), {}, {})
+    assert told[-2:] == [
+        f"{of} trained on {seen} of the 1,300 questions of factbook: its figures are not those of unseen questions."
+        for of, seen in (("Trials 0, 1 were", 12), ("Trial 3 was", 3))
+    ]
+
+
 def test_trials_that_failed_are_named() -> None:
     record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
     results = numbered([trials(0.5, alpha=0.25)])

@@ -41,7 +41,7 @@ def study(corpora: list[Any], alphas: list[float], **trial: Any) -> StudyConfig:
 
 
 def read(config: StudyConfig) -> tuple[Corpus, ...]:
-    return check_data(config, download=False)
+    return check_data(config, download=False).corpora
 
 
 def jsonl(path: str, **options: Any) -> dict[str, Any]:
@@ -79,6 +79,23 @@ def test_data_that_finished_trials_have_read_otherwise_is_refused(tmp_path: Path
     Path(file).write_bytes((tmp_path / "29-True.jsonl").read_bytes())
     with pytest.raises(TaskError, match="corpus 'parallel_jsonl' is not what this study's finished trials have read"):
         check_data(config, download=False, finished=[finished(record, benchmark.revision)])
+
+
+def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "th"
+    own.mkdir(parents=True)
+    (own / "corpus.jsonl").write_text('{"_id": "p", "text": "答"}\n', "utf-8")
+    queries = [{"_id": "1", "text": "ถาม  7"}, {"_id": "2", "text": "ใหม่"}]
+    (own / "queries.jsonl").write_text("\n".join(json.dumps(query) for query in queries), "utf-8")
+    (own / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tp\t1\n2\tp\t1\n", "utf-8")
+    asked = {"name": "local", "path": str(own.parent)}
+    corpora = [jsonl(pairs(tmp_path, 30))]
+    (sentence,) = check_data(study(corpora, [0, 0.5, 1], benchmarks=["factbook", asked]), download=False).seen
+    assert sentence == (
+        "benchmark 'local': 1 of its 2 questions are training questions too, so its figures will not be those of "
+        "unseen questions"
+    )
+    assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).seen == ()
 
 
 @pytest.mark.parametrize(

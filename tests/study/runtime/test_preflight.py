@@ -36,7 +36,7 @@ def test_a_plan_counts_the_trials_that_fit_now_and_once_the_cluster_has_grown(tm
     assert (plan.trials_at_once, plan.trials_now) == (6, 2)
     assert "2 until the cluster has grown" in plan.waiting
     assert plan.record_url == f"sqlite:///{tmp_path}/ไทย/optuna.db"
-    assert [corpus.name for corpus in plan.corpora] == ["factbook"]
+    assert [corpus.name for corpus in plan.data.corpora] == ["factbook"]
     assert not (tmp_path / "ไทย").exists()
 
 

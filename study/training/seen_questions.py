@@ -1,0 +1,44 @@
+"""How many questions of a benchmark a trial was trained on: on those it shows what it remembers."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tasks.schema import Benchmark, Corpus
+
+MOST_QUESTIONS = 200_000
+"""Larger corpora are not searched: reading their texts would delay every trial by more than some seconds."""
+_CHUNK = 4096
+
+
+def seen_questions(benchmark: Benchmark, corpora: Sequence[Corpus]) -> int | None:
+    """Return how many of a benchmark's questions, counted in each language, are training questions in that language.
+
+    Questions that differ in case, spaces or Unicode's compatible forms alone are the same.
+
+    Returns:
+        None where the corpora have more than `MOST_QUESTIONS`.
+    """
+    shared = {language: [c for c in corpora if language in c.languages] for language in benchmark.languages}
+    if sum(len(corpus.rows(language)) for language in shared for corpus in shared[language]) > MOST_QUESTIONS:
+        return None
+    seen = 0
+    for language, having in shared.items():
+        trained = {_bare(text) for corpus in having for text in _questions(corpus, language)}
+        seen += sum(_bare(text) in trained for text in benchmark.queries[language].texts())
+    return seen
+
+
+def _questions(corpus: Corpus, language: str) -> Iterator[str]:
+    rows = np.asarray(corpus.rows(language))
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        languages = [language] * len(part)
+        yield from (pair.query for pair in corpus.pairs(part, languages, languages))
+
+
+def _bare(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
