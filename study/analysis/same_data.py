@@ -31,8 +31,10 @@ def revisions(results: Iterable[TrialResult]) -> list[tuple[Source, str, int]]:
 
 
 def title(source: Source) -> str:
-    """Return a benchmark or a corpus as messages call it."""
-    return f"corpus '{source.name}'" if isinstance(source, CorpusConfig) else f"benchmark '{source.key}'"
+    """Return a benchmark or a corpus as messages call it, with its path if it has one."""
+    name = f"corpus '{source.name}'" if isinstance(source, CorpusConfig) else f"benchmark '{source.key}'"
+    path = source.options.get("path")
+    return f"{name} ({path})" if path else name
 
 
 def check_same_data(folder: str, results: Iterable[TrialResult]) -> None:

@@ -77,7 +77,9 @@ def test_data_that_finished_trials_have_read_otherwise_is_refused(tmp_path: Path
         check_data(config, download=False, finished=[validated])
     pairs(tmp_path, 29)
     Path(file).write_bytes((tmp_path / "29-True.jsonl").read_bytes())
-    with pytest.raises(TaskError, match="corpus 'parallel_jsonl' is not what this study's finished trials have read"):
+    with pytest.raises(
+        TaskError, match=r"corpus 'parallel_jsonl' \(.*jsonl\) is not what this study's finished trials have read"
+    ):
         check_data(config, download=False, finished=[finished(record, benchmark.revision)])
 
 
@@ -92,8 +94,8 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
     corpora = [jsonl(pairs(tmp_path, 30))]
     (sentence,) = check_data(study(corpora, [0, 0.5, 1], benchmarks=["factbook", asked]), download=False).seen
     assert sentence == (
-        "benchmark 'local': 1 of its 2 questions are training questions too, so its figures will not be those of "
-        "unseen questions"
+        f"benchmark 'local' ({own.parent}): 1 of its 2 questions are training questions too, so its figures will not "
+        "be those of unseen questions"
     )
     assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).seen == ()
 

@@ -88,7 +88,10 @@ def test_a_trial_whose_corpus_was_changed_between_its_steps_waits_for_what_it_ha
     write("คำตอบใหม่")
     trial.run_trial(assignment, study_folder=str(tmp_path))
     assert reports[-1]["resumable"]
-    assert "corpus 'parallel_jsonl' is not what this trial has read up to step 1 (revision" in reports[-1]["failed"]
+    assert (
+        f"corpus 'parallel_jsonl' ({corpus}) is not what this trial has read up to step 1 (revision"
+        in reports[-1]["failed"]
+    )
     write("คำตอบ")
     trial.run_trial(assignment, study_folder=str(tmp_path))
     assert reports[-1]["final"]
