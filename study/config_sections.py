@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -103,8 +104,9 @@ class ResourcesConfig(Settings):
 
     workers: int = Field(default=1, ge=1)
     """Processes that share each batch (DDP)."""
-    cpus_per_worker: int = Field(default=1, ge=1)
-    """CPUs, and computing threads, per worker."""
+    cpus_per_worker: float = Field(default=1, gt=0)
+    """CPUs, and computing threads, per worker; with a fraction, small trials share a CPU, as one waits while another
+    computes."""
     gpus_per_worker: float = Field(default=0, ge=0)
     """0 trains on CPUs; with a fraction, small trials share a GPU, each keeping to that part of its memory."""
 
@@ -114,11 +116,17 @@ class ResourcesConfig(Settings):
         gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {}
         return {"CPU": self.cpus_per_worker, **gpus}
 
-    @pydantic.field_validator("gpus_per_worker")
+    @property
+    def threads(self) -> int:
+        """Computing threads of a worker."""
+        return math.ceil(self.cpus_per_worker)
+
+    @pydantic.field_validator("cpus_per_worker", "gpus_per_worker")
     @classmethod
-    def _whole_or_part(cls, value: float) -> float:
+    def _whole_or_part(cls, value: float, info: pydantic.ValidationInfo) -> float:
         if value > 1 and value != int(value):
-            raise ValueError(f"{value:g} is neither a part of one GPU nor a whole number of them")
+            kind = str(info.field_name)[:3].upper()
+            raise ValueError(f"{value:g} is neither a part of one {kind} nor a whole number of them")
         return value
 
     @pydantic.model_validator(mode="after")

@@ -47,7 +47,7 @@ def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
     slots = [node.workers(resources) for node in cluster.supply().nodes]
     wanted = sum(slots) if resources.gpus_per_worker else max(resources.workers, sum(slot > 0 for slot in slots))
     workers = min(wanted, sum(slots), _free(resources))
-    size = f"{resources.cpus_per_worker} CPU, {resources.gpus_per_worker:g} GPU"
+    size = f"{resources.cpus_per_worker:g} CPU, {resources.gpus_per_worker:g} GPU"
     if workers < resources.workers:
         says = f"only {workers} of a trial's {resources.workers} x ({size}) fit now"
         return Finding("all-reduce", False, says, "wait for what runs now, or add nodes")

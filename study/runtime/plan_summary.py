@@ -64,7 +64,7 @@ def _size(plan: Plan) -> Iterator[str]:
     trials, first, search = plan.config.examples, plan.config.examples[0], plan.config.search
     need = first.resources
     fit = "none fits" if plan.shortage else f"{plan.trials_at_once} at a time{plan.waiting}"
-    takes = f"{need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU)"
+    takes = f"{need.workers} x ({need.cpus_per_worker:g} CPU, {need.gpus_per_worker:g} GPU)"
     yield f"a trial takes {takes}; {plan.supply}: {fit}"
     if plan.shortage:
         yield f"the search space is good, but a run would be refused here: {plan.shortage}"

@@ -189,7 +189,7 @@ def _shortage(need: ResourcesConfig, available: Supply) -> str:
             "it where there are GPUs, or set resources.gpus_per_worker to 0"
         )
     return (
-        f"resources.workers {need.workers} x ({need.cpus_per_worker} CPU, {need.gpus_per_worker:g} GPU) is "
+        f"resources.workers {need.workers} x ({need.cpus_per_worker:g} CPU, {need.gpus_per_worker:g} GPU) is "
         f"more than fits: {available}, and a worker cannot span nodes; "
         "lower resources.workers or what a worker takes, or add nodes"
     )

@@ -53,7 +53,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         folder: the trial's folder, reachable from every node.
     """
     config = assignment.trial
-    use_cpus(config.resources.cpus_per_worker)
+    use_threads(config.resources.threads)
     gc.freeze()  # a million objects of imported modules, which would be visited whenever token ids fill a generation
     if layout.read_result(folder):
         return  # an earlier attempt has failed for good
@@ -148,7 +148,7 @@ def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> 
         runs: where TREC run files go; None writes none.
         queue: receives what the workers are doing.
     """
-    use_cpus(config.resources.cpus_per_worker)
+    use_threads(config.resources.threads)
     device = ray.train.torch.get_device()
     memory.keep_to_share(device, config.resources.gpus_per_worker)
     return measure_backbone(config, device, runs=runs, progress=_teller(queue.put))
@@ -159,7 +159,7 @@ def _teller(send: Callable[[Activity], None]) -> Progress:
     return Teller(send if distributed.rank() == 0 else lambda _: None)
 
 
-def use_cpus(count: int) -> None:
+def use_threads(count: int) -> None:
     """Compute and tokenize on `count` threads.
 
     Ray gives torch as many threads as a worker has CPUs, but not on nodes that `ray up` started, which inherit

@@ -29,6 +29,7 @@ from tasks.schema import Corpus, Rows
 Kind = Literal["monolingual", "crosslingual", "mixed"]
 """`mixed`: the kind was drawn for each pair."""
 REDRAWS = 100
+_CHUNK = 4096
 PAIR_STREAM, VERSION_STREAM = 1, 2
 """Separate the random numbers that choose each pair's kind, and each query's second version, from all others."""
 
@@ -68,7 +69,8 @@ class HybridSampler:
         config: the trial, whose corpus weights, `alpha`, `mixing`, `batch_size`, `steps` and `seed` decide the batches.
 
     Raises:
-        TaskError: a corpus is smaller than a batch, or cannot serve the cross-lingual pairs that `alpha` asks for.
+        TaskError: a corpus has fewer distinct passages than a batch, or cannot serve the cross-lingual pairs that
+            `alpha` asks for.
     """
 
     def __init__(self, corpora: Sequence[Corpus], config: TrialConfig) -> None:
@@ -151,9 +153,11 @@ class HybridSampler:
                 return rows
             rows = rows.copy()
             rows[repeated] = _taken(candidates, rng.integers(len(candidates), size=len(repeated)))
-        raise TaskError(
-            f"corpus '{corpus.name}' has too few distinct passages for a batch of {self._batch_size}; lower batch_size"
-        )
+        # Few passages are left that are not in the batch: take each row whose passage is new.
+        everything = _taken(candidates, rng.permutation(len(candidates)))
+        _, first = np.unique(corpus.keys(everything).passages, return_index=True)
+        assert len(first) >= len(rows), "`_check_rows` has counted the passages"
+        return everything[np.sort(first)[: len(rows)]]
 
     def _check(self) -> None:
         for corpus in self._corpora:
@@ -177,19 +181,20 @@ class HybridSampler:
             )
 
     def _check_rows(self, corpus: Corpus) -> None:
-        sizes = {language: len(corpus.rows(language)) for language in corpus.languages}
+        """Check that batches of distinct passages can be drawn from all rows that batches are drawn from."""
+        everywhere, aligned = "in all languages", "in two or more languages"
+        drawn = {f"in '{language}'": corpus.rows(language) for language in corpus.languages}
         if self._mixing == "pair":
-            sizes = {"all languages": len(corpus)}
-        language, fewest = min(sizes.items(), key=lambda item: (item[1], item[0]))
+            drawn = {everywhere: range(len(corpus))}
+        if self._may_be_crosslingual() and len(corpus.rows()):
+            drawn[aligned] = corpus.rows()
+        passages = {where: _passages(corpus, rows, self._batch_size) for where, rows in drawn.items()}
+        where, fewest = min(passages.items(), key=lambda item: (item[1], item[0]))
         if fewest < self._batch_size:
+            otherwise = {everywhere: "", aligned: ", or set alpha to 1"}.get(where, ", or leave the language out")
             raise TaskError(
-                f"corpus '{corpus.name}' has {fewest} rows in '{language}', fewer than batch_size "
-                f"{self._batch_size}; lower batch_size or leave the language out"
-            )
-        if self._may_be_crosslingual() and 0 < len(corpus.rows()) < self._batch_size:
-            raise TaskError(
-                f"corpus '{corpus.name}' has {len(corpus.rows())} rows in two or more languages, fewer than "
-                f"batch_size {self._batch_size}; lower batch_size or set alpha to 1"
+                f"corpus '{corpus.name}' has {fewest} distinct passages in {len(drawn[where])} rows {where}, fewer "
+                f"than batch_size {self._batch_size}: set batch_size to {fewest} or less{otherwise}"
             )
 
     def _may_be_crosslingual(self) -> bool:
@@ -200,6 +205,16 @@ class HybridSampler:
 def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:
     # A range is the identity: the rows of a complete parallel corpus are never listed.
     return positions if isinstance(candidates, range) else np.asarray(candidates)[positions]
+
+
+def _passages(corpus: Corpus, rows: Sequence[int] | Rows, enough: int) -> int:
+    """Return how many distinct passages rows have, or `enough` where they have more."""
+    seen: set[int] = set()
+    for start in range(0, len(rows), _CHUNK):
+        seen.update(corpus.keys(np.asarray(rows[start : start + _CHUNK])).passages.tolist())
+        if len(seen) >= enough:
+            return enough
+    return len(seen)
 
 
 def _two_languages(corpus: Corpus, row: int, rng: np.random.Generator) -> tuple[str, str]:

@@ -103,8 +103,13 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
 @pytest.mark.parametrize(
     ("rows", "options", "alphas", "sentence"),
     [
-        (11, {}, [0.5], "has 11 rows in 'ar', fewer than batch_size 12; lower batch_size or leave the language out"),
-        (30, {"held_out": 20}, [0.5], "has 10 rows in 'ar', fewer than batch_size 12"),
+        (
+            11,
+            {},
+            [0.5],
+            "in 11 rows in 'ar', fewer than batch_size 12: set batch_size to 11 or less, or leave the language",
+        ),
+        (30, {"held_out": 20}, [0.5], "has 10 distinct passages in 10 rows in 'ar', fewer than batch_size 12"),
         (30, {"languages": ["th", "ja"]}, [1], "no row of .* has 'ja'"),
         (30, {"languages": ["th"]}, [1, 0.9], "alpha 0.9 asks for cross-lingual batches, but 'parallel_jsonl' has no"),
     ],

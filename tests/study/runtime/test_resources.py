@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 import ray
 import yaml
@@ -19,7 +20,7 @@ from study.runtime.resources import CapacityError, ClusterError, Node, Supply, t
 from study.space.study_config import SHIPPED
 
 
-def need(workers: int, cpus: int = 1, gpus: float = 0) -> ResourcesConfig:
+def need(workers: int, cpus: float = 1, gpus: float = 0) -> ResourcesConfig:
     return ResourcesConfig(workers=workers, cpus_per_worker=cpus, gpus_per_worker=gpus)
 
 
@@ -35,12 +36,20 @@ def need(workers: int, cpus: int = 1, gpus: float = 0) -> ResourcesConfig:
         ([Node(8, 2)], need(1, 1, 0.6), 2),
         ([Node(2, 2)], need(1, 1, 0.25), 2),
         ([Node(16, 4), Node(16, 4)], need(1, 1, 3), 2),
+        ([Node(2, 0)], need(2, 0.5), 2),
+        ([Node(3, 0), Node(1, 0)], need(1, 0.3), 13),
     ],
 )
 def test_a_worker_lies_on_one_node_and_a_part_of_a_gpu_on_one_gpu(
     nodes: list[Node], wanted: ResourcesConfig, fit: int
 ) -> None:
     assert trials_at_once([wanted], Supply("the cluster", tuple(nodes))) == fit
+
+
+def test_a_part_of_a_cpu_is_one_thread_and_more_than_one_is_whole() -> None:
+    assert [need(1, cpus).threads for cpus in (0.25, 1, 3)] == [1, 1, 3]
+    with pytest.raises(pydantic.ValidationError, match=r"1.5 is neither a part of one CPU nor a whole number of them"):
+        need(1, 1.5)
 
 
 @pytest.mark.parametrize("sizes", list(itertools.combinations_with_replacement(range(5), 3)))

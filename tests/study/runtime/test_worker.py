@@ -19,9 +19,9 @@ from tasks.errors import UserError
 SAYS_ITS_THREADS = """
 import os
 import torch
-from study.runtime.worker import use_cpus
+from study.runtime.worker import use_threads
 before = torch.get_num_threads()
-use_cpus(2)
+use_threads(2)
 print(before, torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"])
 """
 

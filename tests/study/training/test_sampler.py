@@ -25,13 +25,14 @@ def sampler(
     seed: int = 0,
     weights: tuple[float | None, ...] = (),
     alignment_weight: float = 0,
+    batch_size: int = 8,
 ) -> HybridSampler:
     corpora = corpora or (ToyCorpus.parallel(100, LANGUAGES),)
     named = tuple(
         CorpusConfig(name=corpus.name, weight=weight)
         for corpus, weight in zip(corpora, weights or [None] * len(corpora), strict=True)
     )
-    config = TrialConfig(corpora=named, alpha=alpha, mixing=mixing, batch_size=8, steps=STEPS, seed=seed)
+    config = TrialConfig(corpora=named, alpha=alpha, mixing=mixing, batch_size=batch_size, steps=STEPS, seed=seed)
     return HybridSampler(corpora, config.model_copy(update={"alignment_weight": alignment_weight}))
 
 
@@ -171,13 +172,21 @@ def test_a_scheduled_alpha_moves_the_share_over_the_steps() -> None:
 @pytest.mark.parametrize(
     ("corpus", "alpha", "sentence"),
     [
-        (ToyCorpus.parallel(5, LANGUAGES), 0.5, "corpus 'toy' has 5 rows in 'ar', fewer than batch_size 8"),
+        (
+            ToyCorpus.parallel(5, LANGUAGES),
+            0.5,
+            "corpus 'toy' has 5 distinct passages in 5 rows in 'ar', fewer than batch_size 8",
+        ),
         (
             ToyCorpus.parallel(50, ("en",)),
             0.5,
             "alpha 0.5 asks for cross-lingual batches, but 'toy' has no row in two languages",
         ),
-        (ToyCorpus("toy", [("th", "zh")] * 5 + [("th",)] * 9 + [("zh",)] * 9, range(23)), 0.5, "5 rows in two or more"),
+        (
+            ToyCorpus("toy", [("th", "zh")] * 5 + [("th",)] * 9 + [("zh",)] * 9, range(23)),
+            0.5,
+            "has 5 distinct passages in 5 rows in two or more languages, .* 5 or less, or set alpha to 1",
+        ),
     ],
 )
 def test_a_corpus_that_cannot_fill_a_batch_is_refused(corpus: ToyCorpus, alpha: float, sentence: str) -> None:
@@ -185,10 +194,23 @@ def test_a_corpus_that_cannot_fill_a_batch_is_refused(corpus: ToyCorpus, alpha: 
         sampler(alpha, corpus)
 
 
-def test_too_few_distinct_passages_are_refused_when_the_batch_is_drawn() -> None:
-    corpus = ToyCorpus("toy", [LANGUAGES] * 50, [row % 4 for row in range(50)])
-    with pytest.raises(TaskError, match="too few distinct passages for a batch of 8; lower batch_size"):
-        sampler(0.5, corpus).batch(0)
+@pytest.mark.parametrize("mixing", ["batch", "pair"])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_a_batch_is_drawn_of_as_many_distinct_passages_as_there_are_and_not_of_more(alpha: float, mixing: str) -> None:
+    enough = ToyCorpus("toy", [LANGUAGES] * 400, [min(row, 7) for row in range(400)])  # seven of eight occur once
+    for plan in batches(sampler(alpha, enough, mixing=mixing), 60):
+        assert sorted(enough.keys(plan.rows).passages) == sorted(set(enough.keys(np.arange(400)).passages))
+    fewer = ToyCorpus("toy", [LANGUAGES] * 400, [min(row, 6) for row in range(400)])
+    with pytest.raises(TaskError, match=r"has 7 distinct passages in 400 rows in .*: set batch_size to 7 or less"):
+        sampler(alpha, fewer, mixing=mixing)
+
+
+def test_the_batch_size_that_is_asked_for_suits_all_languages_and_pairs_of_them() -> None:
+    rows = [("th", "zh")] * 6 + [("th",)] * 9 + [("ar",)] * 7
+    corpus = ToyCorpus("toy", rows, [0, 0, 0, 1, 1, 2, *range(3, 19)])
+    with pytest.raises(TaskError, match=r"has 3 distinct passages in 6 rows in 'zh', fewer .*: set batch_size to 3 or"):
+        sampler(0.5, corpus)
+    sampler(0.5, corpus, batch_size=3)
 
 
 def same_language(plan: BatchPlan) -> list[bool]:
