@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.config import TrialConfig
-from study.results import files
+from study.results import files, layout
 from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -28,8 +29,9 @@ LOG_WIDTH = 160
 LONGEST_MESSAGE = 800
 """Characters of an error; the middle of a longer one is left out."""
 DEFAULT_SPACE = "quickstart"
-DEFAULT_STORAGE = "~/multilingual-retrieval-studies"
-"""Folder of all studies."""
+DEFAULT_STORAGE, STORAGE_VARIABLE = "~/multilingual-retrieval-studies", "STUDY_STORAGE"
+"""Folder of all studies, and what names another."""
+STUDY_HELP = "The study's folder or URI, or its name if it lies in the storage of all studies."
 
 
 def console() -> Console:
@@ -41,7 +43,7 @@ def console() -> Console:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     output = Console(highlight=False)
-    if not output.is_terminal:
+    if not output.is_terminal and "COLUMNS" not in os.environ:
         output.width = LOG_WIDTH
     return output
 
@@ -119,6 +121,14 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
         return TrialConfig.model_validate(values)
     except pydantic.ValidationError as error:
         raise UserError(f"trial{explain(TrialConfig, error.errors())}") from None
+
+
+def study_folder(study: str) -> str:
+    """Return the folder of a study that is named on the command line: a folder, a URI or a name in the storage."""
+    if "/" in study or files.exists(files.join(files.absolute(study), layout.STUDY)):
+        return study
+    named = files.join(files.absolute(os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)), study)
+    return named if files.exists(files.join(named, layout.STUDY)) else study
 
 
 def output_file(file: Path | str, option: str) -> Path:

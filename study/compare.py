@@ -30,7 +30,7 @@ COMPARISON = "compare"
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
+    study: Annotated[str, typer.Argument(help=cli.STUDY_HELP)],
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,7 +44,7 @@ def main(
 ) -> None:
     """Compare groups of trials: differences, intervals and p-values, by setting and language."""
     with cli.refusals():
-        _compare(study, baseline or [], metric, cli.console())
+        _compare(cli.study_folder(study), baseline or [], metric, cli.console())
 
 
 def _compare(folder: str, baselines: list[str], metric: str | None, console: Console) -> None:

@@ -26,7 +26,7 @@ class PortError(UserError):
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
+    study: Annotated[str, typer.Argument(help=cli.STUDY_HELP)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8080,
     host: Annotated[
         str, typer.Option(help="Address to listen on; only this machine can connect unless given.")
@@ -35,7 +35,7 @@ def main(
     """Show a study's trials, parameters, curves and report, with links to TensorBoard and Ray's dashboard."""
     console = cli.console()
     with cli.refusals():
-        _serve(files.absolute(study), port, host, console)
+        _serve(files.absolute(cli.study_folder(study)), port, host, console)
 
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:

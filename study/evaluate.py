@@ -121,8 +121,9 @@ def _limits(name: str) -> dict[str, int]:
     """Return the text limits that a name in LIMITS stands for, or those of the study in a folder."""
     if name in LIMITS:
         return LIMITS[name]
+    name = cli.study_folder(name)
     if not files.exists(files.join(files.absolute(name), layout.STUDY)):
-        raise UserError(f"--limits {name} is refused: write whole, trial or the folder of a study")
+        raise UserError(f"--limits {name} is refused: write whole, trial, or a study's folder or name")
     found = {tuple((key, getattr(trial.config, key)) for key in LIMITS["whole"]) for trial in read_study(name).results}
     if len(found) > 1:
         raise UserError(

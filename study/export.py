@@ -22,7 +22,7 @@ from tasks.errors import UserError
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="The study's folder or URI.")],
+    study: Annotated[str, typer.Argument(help=cli.STUDY_HELP)],
     trial: Annotated[int | None, typer.Option(help="A trial's number; the best by the objective unless given.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="A folder that does not exist; <study>-<trial> here unless given.")
@@ -38,7 +38,7 @@ def main(
     """Export a trial's best checkpoint as a sentence-transformers folder with a model card."""
     console = cli.console()
     with cli.refusals():
-        source = read_study(study)
+        source = read_study(cli.study_folder(study))
         result = _chosen(source, trial)
         folder = cli.output_folder(output or f"{source.name}-{result.number:04d}", "--output")
         if folder.exists():
@@ -47,8 +47,9 @@ def main(
             hub_upload.create_repository(push)
         _export(source, result, folder, language_means=language_means)
         address = hub_upload.upload(folder, push) if push else None
+    what = "" if result.training.best_step else ", a model as it is, without training,"
     text = (
-        f"trial {result.number} is in {folder}; load it with SentenceTransformer('{folder}') of the package "
+        f"trial {result.number}{what} is in {folder}; load it with SentenceTransformer('{folder}') of the package "
         "sentence-transformers"
     )
     console.print(Text(text), soft_wrap=True)

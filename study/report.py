@@ -10,9 +10,10 @@ from study import cli
 from study.results import files, layout
 
 
-def main(study: Annotated[str, typer.Argument(help="The study's folder or URI.")]) -> None:
+def main(study: Annotated[str, typer.Argument(help=cli.STUDY_HELP)]) -> None:
     """Write report.html, which needs nothing but a browser, and report.md into the study's folder."""
     with cli.refusals():
+        study = cli.study_folder(study)
         layout.read_study(files.absolute(study))
         from study.pages.page import write_report  # imports the charts' libraries, which take a second
 

@@ -41,7 +41,7 @@ def main(
     ] = None,
     under: Annotated[
         str,
-        typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI for the study's folder."),
+        typer.Option("--storage", envvar=cli.STORAGE_VARIABLE, help="Folder or URI for the study's folder."),
     ] = cli.DEFAULT_STORAGE,
     resume: Annotated[bool, typer.Option("--resume", help="Resume a study; the latest by default.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and start nothing.")] = False,

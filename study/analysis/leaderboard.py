@@ -1,4 +1,4 @@
-"""Rankings of trials: all, the best of each way to sample batches, and the Pareto front of several objectives."""
+"""Rankings of trials: all, the best setting of each way to sample batches, the Pareto front of several objectives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from study.analysis import formats
-from study.analysis.study import SAMPLINGS, ranked, sampling_of
+from study.analysis.study import SAMPLINGS, Group, groups_of, ranked, sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult
@@ -34,39 +34,54 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
     columns = _columns(benchmark, results)
     names, others = formats.short_names(result.config.backbone for result in results), _other_settings(results)
     settings = ("alpha", "temperature", *others, "seed")
-    headings = ("trial", "backbone", "batches", *settings, _heading(objective))
+    groups = groups_of(results)
+    over_seeds = ("mean over seeds",) if any(len(group.results) > 1 for group in groups) else ()
+    headings = ("trial", "backbone", "batches", *settings, *over_seeds, _heading(objective))
     rows = []
     for place, result in enumerate(ranked(results, objective)):
+        mean = _group_of(result, groups).mean(objective.metric)
         cells = (
             setting_cell(result.number),
             *text_cells(names[result.config.backbone], sampling_of(result.config)),
             *_settings(result.config, *settings),
+            *(number_cell(mean, formats.decimals(objective.metric)) for _ in over_seeds),
             number_cell(result.metrics[objective.metric], formats.decimals(objective.metric)),
             *_scores(result, benchmark, columns),
         )
         rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
-    title = f"Trials, best first by {objective.metric} (mean over a setting's seeds); scores on {benchmark}"
+    title = (
+        f"Trials, best first by {objective.metric}{', ' * bool(over_seeds)}{''.join(over_seeds)}; scores on {benchmark}"
+    )
     return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS.union(others))
 
 
 def samplings_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
-    """Return, per backbone, the best trial by the objective of each way to sample batches."""
+    """Return, per backbone, the best setting by the objective of each way to sample batches; means over its seeds."""
     columns = _columns(benchmark, results)
     names = formats.short_names(result.config.backbone for result in results)
+    groups = groups_of(results)
     rows = []
     for backbone, name in sorted(names.items()):
         for sampling in SAMPLINGS:
             alike = [r for r in results if r.config.backbone == backbone and sampling_of(r.config) == sampling]
             for best in ranked(alike, objective)[:1]:
+                group = _group_of(best, groups)
+                means = ((metric, group.mean(f"{benchmark}/{setting}/{metric}")) for setting, metric in columns)
                 cells = (
-                    *text_cells(name, sampling, str(len(alike)), str(best.number)),
+                    *text_cells(name, sampling, str(len(alike)), formats.some_of([*map(str, group.numbers)])),
                     *_settings(best.config, "alpha", "temperature"),
-                    *_scores(best, benchmark, columns),
+                    *(number_cell(mean, formats.decimals(metric)) for metric, mean in means),
                 )
                 rows.append(cells)
-    title = f"Ways to sample batches on {benchmark}: the best trial of each by {objective.metric}"
+    several = any(len(group.results) > 1 for group in groups)
+    means_of = ", means over its seeds" if several else ""
+    title = f"Ways to sample batches on {benchmark}: the best setting of each by {objective.metric}{means_of}"
     headings = ("backbone", "batches", "trials", "best", "alpha", "temperature", *_headings(columns))
     return Table(title, headings, tuple(rows), _TEXTS, keys=2, settings=_SETTINGS)
+
+
+def _group_of(result: TrialResult, groups: Sequence[Group]) -> Group:
+    return next(group for group in groups if group.holds(result.number))
 
 
 def _other_settings(results: Sequence[TrialResult]) -> tuple[str, ...]:

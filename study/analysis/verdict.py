@@ -31,7 +31,7 @@ def _judged(difference: Difference, other: str, figure: Figure) -> str:
     """Return that a group leads or trails another one, where seeds were tried and that is beyond noise."""
     places, value = decimals(figure.metric), difference.value
     gap = f"{formats.signed(value, places)} {formats.interval(difference.low, difference.high, places)}"
-    if difference.method is Method.QUESTIONS:
+    if not is_judged(difference):
         return f"differs from {other} on {figure.name} by {gap}"
     if difference.p >= LEVEL:
         return f"is within noise of {other} on {figure.name}, {gap}"
@@ -41,9 +41,14 @@ def _judged(difference: Difference, other: str, figure: Figure) -> str:
     return f"{verb} {other} on {figure.name} by {gap} [{low}, {high}]"
 
 
+def is_judged(difference: Difference) -> bool:
+    """Return whether noise between seeds is known, without which no difference is a verdict."""
+    return difference.method is not Method.QUESTIONS
+
+
 def badge(difference: Difference, metric: str) -> str:
     """Return the judgement in one or two words: `ahead` or `behind` where the difference is beyond noise."""
-    if difference.method is Method.QUESTIONS:
+    if not is_judged(difference):
         return "one seed"
     leads = (difference.value > 0) == higher_is_better(metric)
     return "within noise" if difference.p >= LEVEL else "ahead" if leads else "behind"
@@ -72,13 +77,13 @@ def languages_table(comparison: Comparison, figure: Figure) -> Table:
     """Return a pair's differences in one score by query language; p after Holm's correction over the languages."""
     differences, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
     rows = [(Cell(la), *difference_cells(differences[la], figure.metric, p)) for la, p in adjusted.items()]
-    name = f"{title(comparison)}, {figure.name} by query language"
+    name = f"{title(comparison)}, {figure.name} by query language (intervals: each alone)"
     return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))
 
 
 def difference_cells(difference: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
-    """Return cells with difference, interval and p, in bold where the difference is beyond noise."""
-    places, strong = decimals(metric), p < LEVEL
+    """Return cells with difference, interval and p, in bold where the difference is beyond noise of seeds too."""
+    places, strong = decimals(metric), is_judged(difference) and p < LEVEL
     return (
         Cell(formats.signed(difference.value, places), difference.value, strong),
         Cell(formats.interval(difference.low, difference.high, places), difference.low),
@@ -128,7 +133,10 @@ def _test(difference: Difference) -> str:
     questions, degrees = f"{difference.questions} questions", f"{difference.freedom:.3g}"
     freedom = f"{degrees} degree{'' if degrees == '1' else 's'} of freedom"
     if difference.method is Method.QUESTIONS:
-        return f"Tested over {questions}; with one seed, noise between seeds is unknown"
+        return (
+            f"With one seed each that is no verdict: interval and p hold over {questions} alone, and noise between "
+            "seeds is unknown"
+        )
     if difference.seeds == (0, 0):
         return f"Tested over {questions}; neither was trained"
     a, b = difference.seeds

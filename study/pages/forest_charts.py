@@ -9,10 +9,12 @@ import altair as alt
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.pairs import Pair
 from study.analysis.statistics import LEVEL, Difference
+from study.analysis.verdict import is_judged
 from study.pages import chart_style as style
 from study.pages.chart_style import Spec
 from tasks.metrics import higher_is_better, metric
 
+BEYOND = "beyond noise"
 LOWER = " ↓"
 """Marks a score of which less is better."""
 
@@ -53,11 +55,11 @@ def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Sca
             "low": style.rounded(difference.low),
             "high": style.rounded(difference.high),
             "p": style.rounded(difference.p),
-            "difference is": f"{'beyond' if difference.p < LEVEL else 'within'} noise",
+            "difference is": BEYOND if is_judged(difference) and difference.p < LEVEL else "within noise",
         }
         for figure, difference in differences.items()
     ]
-    color = alt.Scale(domain=["beyond noise", "within noise"], range=["var(--accent)", "var(--muted)"])
+    color = alt.Scale(domain=[BEYOND, "within noise"], range=["var(--accent)", "var(--muted)"])
     base = alt.Chart(style.data(rows)).encode(
         y=alt.Y("score:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=200)),
         color=alt.Color("difference is:N", scale=color, legend=None),

@@ -16,6 +16,10 @@ from tasks.schema import Setting
 
 _HIDDEN = {"validation", "benchmarks", "resources", "corpora"}
 """Settings that the card shows elsewhere, or that its reader does not need."""
+_OF_ENCODING = frozenset({"backbone", "pooling", "precision", "windows", "centring"}) | {
+    *("query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens")
+}
+"""Settings that count for a model that was not trained."""
 _TRAINED = """\
 A multilingual dense retriever: {backbone}, fine-tuned for {steps} steps on {sampling} batches, alpha {alpha}, \
 temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
@@ -154,10 +158,14 @@ def _data(result: TrialResult) -> list[str]:
 
 def _settings(result: TrialResult) -> Table:
     values = {name: value for name, value in result.config if name not in _HIDDEN and value is not None}
-    values |= {"steps taken": result.training.step, "best step": result.training.best_step}
+    trained = result.training.best_step
+    if trained:
+        values |= {"steps taken": result.training.step, "best step": trained}
+    else:
+        values = {name: value for name, value in values.items() if name in _OF_ENCODING}
     values |= {**result.versions, **result.hardware}
     return Table(
-        "As trained",
+        "As trained" if trained else "As evaluated",
         ("setting", "value"),
         tuple(text_cells(name, formats.setting(value)) for name, value in values.items()),
         frozenset({"setting", "value"}),

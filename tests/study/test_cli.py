@@ -61,6 +61,26 @@ def test_the_record_lies_in_the_study_s_folder_whatever_that_is_called(name: str
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_study_is_found_by_its_folder_and_by_its_name_in_the_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("studies/การทดลอง", "here/การทดลอง", "here/second"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "studies/การทดลอง/study.json").touch()
+    (tmp_path / "here/second/study.json").touch()
+    monkeypatch.setenv("STUDY_STORAGE", str(tmp_path / "studies"))
+    monkeypatch.chdir(tmp_path / "here")
+    named = ("การทดลอง", "second", "none", "../here/second", "s3://bucket/study")
+    assert [cli.study_folder(name) for name in named] == [str(tmp_path / "studies/การทดลอง"), *named[1:]]
+
+
+def test_a_pipe_has_the_width_that_the_environment_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert cli.console().width == cli.LOG_WIDTH
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.console().width == 80
+
+
 @pytest.mark.parametrize("storage", ["foo://bucket/x", "ftp://host/x", "htp://x", "s3://"])
 def test_a_uri_that_no_file_system_serves_is_refused(storage: str) -> None:
     with pytest.raises(UserError, match=r"is refused: write a folder, or a URI that begins with s3://"):

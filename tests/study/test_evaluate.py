@@ -148,7 +148,7 @@ def test_limits_that_name_nothing_or_a_study_of_several_are_refused(synthetic_st
     several = with_limits(synthetic_study, tmp_path / "study", [(32, 48), (64, 48)])
     for given, told in (
         (several, "the trials of this study cut texts at different lengths"),
-        ("trail", "--limits trail is refused: write whole, trial or the folder of a study"),
+        ("trail", "--limits trail is refused: write whole, trial, or a study's folder or name"),
     ):
         ended = CliRunner().invoke(program(main), ["builtin/xlmr-tiny", "--limits", given])
         assert (ended.exit_code, told in ended.output) == (2, True), ended.output

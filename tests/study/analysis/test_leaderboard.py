@@ -74,6 +74,25 @@ def test_each_way_to_make_batches_shows_its_best_trial() -> None:
     ]
 
 
+def test_with_several_seeds_settings_are_shown_by_their_means_so_that_they_agree_with_order_and_verdict() -> None:
+    mono = "factbook/monolingual/map"
+    scores = {0: (0.9, 0.5, 0.2), 0.5: (0.6, 0.7, 0.8)}  # alpha 0 has the best seed, and the worse mean
+    results = [
+        trial_result(3 * group + seed, {OBJECTIVE.metric: score, mono: score / 2}, alpha=alpha, seed=seed)
+        for group, (alpha, of_seeds) in enumerate(scores.items())
+        for seed, score in enumerate(of_seeds)
+    ]
+    repeated = trial_result(6, {OBJECTIVE.metric: 0.6, mono: 0.3}, alpha=0.5, seed=0)
+    rows = samplings_table([*results, repeated], OBJECTIVE, "factbook").rows
+    assert [[cell.text for cell in row[1:4]] for row in rows] == [["X-Y", "3", "0, 1, 2"], ["hybrid", "4", "3, 4, 5"]]
+    assert [row[6].value for row in rows] == pytest.approx([1.6 / 6, 2.1 / 6])
+    table = trials_table([*results, repeated], OBJECTIVE, "factbook")
+    assert "mean over seeds" in table.headings
+    at = table.headings.index("mean over seeds")
+    assert [row[at].value for row in table.rows] == pytest.approx([0.7] * 4 + [1.6 / 3] * 3)
+    assert "mean over seeds" not in trials_table(TRIALS, OBJECTIVE, "factbook").headings
+
+
 def test_metrics_are_written_as_in_papers() -> None:
     names = ("map", "map@20", "ndcg@10", "mrr", "recall@100", "rank_distance", "accuracy")
     written = ("mAP", "mAP@20", "nDCG@10", "MRR", "Recall@100", "rank distance", "Accuracy")

@@ -69,7 +69,8 @@ def difference(
             difference(0.031, 0.0001, (1, 1), Method.QUESTIONS, 0),
             (
                 "hybrid (alpha 0.5) differs from X-Y on multilingual mAP by +0.031 [+0.012, +0.050], p < 0.001. "
-                "Tested over 390 questions; with one seed, noise between seeds is unknown."
+                "With one seed each that is no verdict: interval and p hold over 390 questions alone, and "
+                "noise between seeds is unknown."
             ),
         ),
     ],

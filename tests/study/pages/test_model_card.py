@@ -97,6 +97,14 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     assert rows["best step"] == ["80"]
 
 
+def test_a_backbone_that_was_not_trained_has_no_settings_of_training() -> None:
+    card = model_card(result(steps=0), "x")
+    assert "As evaluated" in card
+    assert {"alpha", "batch\\_size", "learning\\_rate", "temperature", "steps taken"}.isdisjoint(table_rows(card))
+    assert {"alpha", "batch\\_size", "temperature", "steps taken"} < set(table_rows(model_card(result(), "x")))
+    assert {"pooling", "precision", "max\\_query\\_tokens", "torch"} & set(table_rows(card))
+
+
 def test_a_backbone_that_was_not_trained_claims_no_data() -> None:
     card = model_card(result(steps=0, alpha=1.0), "x")
     assert "as it is" in card
