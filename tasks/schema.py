@@ -167,6 +167,11 @@ class Benchmark:
         """Every language with queries, sorted."""
         return tuple(sorted(self.queries))
 
+    @property
+    def questions(self) -> int:
+        """Number of queries, those of several languages counted in each."""
+        return sum(map(len, self.queries.values()))
+
 
 class Pair(NamedTuple):
     """One training example: a query, a passage that answers it, and passages that do not."""

@@ -25,14 +25,19 @@ from tasks.relevance import relevance
 from tasks.schema import Benchmark, Corpus
 from tasks.scoring import available_metrics
 
+FEW_QUESTIONS = 50
+"""Fewer validation questions, counted in each language, are told to a user."""
+
 
 class Data(NamedTuple):
     """What the trials of a study read, as far as it is on this machine."""
 
     corpora: tuple[Corpus, ...]
     """In the order in which they are named."""
-    seen: tuple[str, ...]
-    """One sentence for every benchmark with questions that trials are trained on."""
+    benchmarks: tuple[tuple[BenchmarkConfig, Benchmark], ...]
+    """As a search space names them, and what was read."""
+    notes: tuple[str, ...]
+    """What a user should know: test questions that trials are trained on, and too few to choose trials by."""
 
 
 def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()) -> Data:
@@ -52,8 +57,8 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
     checks = _Checks(config, download=download, finished=finished)
     for trial in config.examples:
         checks.check(trial)
-    seen = dict.fromkeys(sentence for trial in config.examples for sentence in checks.seen(trial))
-    return Data(tuple(checks.corpora.values()), tuple(seen))
+    notes = dict.fromkeys(sentence for trial in config.examples for sentence in checks.notes(trial))
+    return Data(tuple(checks.corpora.values()), tuple(checks.benchmarks.values()), tuple(notes))
 
 
 def without_copy(config: StudyConfig) -> list[str]:
@@ -76,7 +81,7 @@ class _Checks:
         self._download = download
         self._checked: set[str] = set()
         self._metrics: dict[str, frozenset[str]] = {}
-        self._benchmarks: dict[str, Benchmark] = {}
+        self.benchmarks: dict[str, tuple[BenchmarkConfig, Benchmark]] = {}
         self.corpora: dict[str, Corpus] = {}
 
     def check(self, trial: TrialConfig) -> None:
@@ -112,23 +117,28 @@ class _Checks:
         key = repr(benchmark)
         if key not in self._metrics:
             loaded = load_benchmark(benchmark.name, benchmark.options)
-            self._benchmarks[key] = loaded
+            self.benchmarks[key] = benchmark, loaded
             self._metrics[key] = validation_metrics(loaded)
             self._check_unchanged(benchmark, loaded.revision)
         return self._metrics[key]
 
-    def seen(self, trial: TrialConfig) -> Iterator[str]:
-        """Yield a sentence for every benchmark with questions that the trial is trained on."""
+    def notes(self, trial: TrialConfig) -> Iterator[str]:
+        """Yield what a user should know about the trial's data, one sentence each."""
+        _, validation = self.benchmarks.get(repr(trial.validation.benchmark), (None, None))
+        if trial.steps and validation and validation.questions < FEW_QUESTIONS:
+            yield (
+                f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
+                f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}"
+            )
         corpora = [self.corpora[repr(corpus)] for corpus in trial.corpora if repr(corpus) in self.corpora]
         for config in trial.benchmarks:
-            benchmark = self._benchmarks.get(repr(config))
+            _, benchmark = self.benchmarks.get(repr(config), (None, None))
             if not trial.steps or benchmark is None or not self._is_new(("seen", trial.corpora, config)):
                 continue
             if seen := seen_questions(benchmark, corpora):
-                questions = sum(map(len, benchmark.queries.values()))
                 yield (
-                    f"{title(config)}: {seen:,} of its {questions:,} questions are training questions too, so its "
-                    "figures will not be those of unseen questions"
+                    f"{title(config)}: {seen:,} of its {benchmark.questions:,} questions are training questions too, so "
+                    "its figures will not be those of unseen questions"
                 )
 
     def _check_unchanged(self, source: Source, now: str) -> None:

@@ -96,6 +96,14 @@ def _data(plan: Plan) -> Iterator[str]:
         yield f"corpus {corpus.name}: {about}"
         if isinstance(corpus, Remaining):
             yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
+    validations = [trial.validation.benchmark for trial in plan.config.examples]
+    for config, benchmark in plan.data.benchmarks:
+        use, passages = (
+            "validation" if config in validations else "reported",
+            sum(len(p.passages) for p in benchmark.pools),
+        )
+        languages = ", ".join(benchmark.languages)
+        yield f"{use} {config.key}: {benchmark.questions:,} questions ({languages}), {passages:,} passages"
     if downloads := without_copy(plan.config):
         yield f"downloaded by a run, and checked then: {', '.join(downloads)}"
     for name, settings in plan.backbones.items():

@@ -56,7 +56,7 @@ class Plan:
         return [
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
-            *self.data.seen,
+            *self.data.notes,
         ]
 
     @property

@@ -92,12 +92,28 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
     (own / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tp\t1\n2\tp\t1\n", "utf-8")
     asked = {"name": "local", "path": str(own.parent)}
     corpora = [jsonl(pairs(tmp_path, 30))]
-    (sentence,) = check_data(study(corpora, [0, 0.5, 1], benchmarks=["factbook", asked]), download=False).seen
+    own_space = study(corpora, [0, 0.5, 1], benchmarks=["factbook", asked])
+    (sentence,) = check_data(own_space, download=False).notes
     assert sentence == (
         f"benchmark 'local' ({own.parent}): 1 of its 2 questions are training questions too, so its figures will not "
         "be those of unseen questions"
     )
-    assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).seen == ()
+    assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).notes == ()
+
+
+def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_for_another_s(tmp_path: Path) -> None:
+    corpus = jsonl(pairs(tmp_path, 30), held_out=4)
+    data = check_data(
+        study([corpus], [0.5], validation={"benchmark": {"name": "held_out", "corpus": corpus}}), download=False
+    )
+    (note,) = data.notes
+    assert note.startswith("validation: benchmark 'held_out' has 12 questions, so noise decides which checkpoint")
+    splits = study(
+        [corpus], [0.5], validation={"benchmark": {"name": "factbook", "split": "dev"}}, benchmarks=["factbook"]
+    )
+    read = check_data(splits, download=False).benchmarks
+    assert [config.options.get("split") for config, _ in read] == ["dev", None]
+    assert read[0][1].questions != read[1][1].questions
 
 
 @pytest.mark.parametrize(
