@@ -1,23 +1,50 @@
 """From a table of articles and a table of questions to a study: `python examples/from_tables.py DATA`.
 
-DATA holds `articles.csv` (id, language, title, body) and `questions.csv` (id, language, question, article_id). An
-article has one id in all its languages, and so have translations of a question. Written beside them:
+DATA holds two CSV files, separated by commas, semicolons or tabs:
 
-    train.jsonl   pairs to train on: the questions about four articles in five
-    test/         a benchmark: the questions about every fifth article, against all articles
+    articles.csv     id, language, title (optional), body
+    questions.csv    id, language, question, article_id (several: `A001;A002`)
+
+Translations of an article have one id, or ids of their own that a question lists. Translations of a question have one
+id. An article answers its questions in every language. Written beside the tables:
+
+    test/         a benchmark: about a fifth of the questions, against all articles
+    train.jsonl   pairs to train on: questions about other articles
     study.yaml    a search space that uses both
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import os
+import re
+import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-Row = Mapping[str, str]
+import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # this project, where it is not installed
+
+from study.cli import DEFAULT_STORAGE
+from tasks.data.columns import Column, Record, Table
+from tasks.data.languages import language_code
+from tasks.data.text_lines import text_lines
+from tasks.errors import UserError
+from tasks.holdout_split import split
+from tasks.plugins import load_corpus
+from tasks.schema import Corpus, Rows
+
+ID, LANGUAGE, TITLE = Column(("id",)), Column(("language", "lang")), Column(("title",), required=False)
+BODY, QUESTION = Column(("body", "text", "content")), Column(("question", "query", "text"))
+ANSWER = Column(("article_id", "article_ids", "answer_id", "answers"))
+ARTICLES = Table("a table of articles", {"id": ID, "language": LANGUAGE, "title": TITLE, "text": BODY}, ())
+QUESTIONS = Table("a table of questions", {"id": ID, "language": LANGUAGE, "text": QUESTION, "article": ANSWER}, ())
 SPACE = """\
 trial:
   backbone: builtin/xlmr-tiny                # a folder or an id of the hub, such as intfloat/multilingual-e5-small
@@ -26,84 +53,301 @@ trial:
   validation:
     benchmark: {{name: held_out, corpus: {{name: parallel_jsonl, path: train.jsonl, held_out: {held_out}}}}}
     every: 50
+    metric: {metric}
   steps: 200
   batch_size: {batch_size}
+  learning_rate: 3e-3                        # for random weights; about 2e-5 to 5e-5 for a pretrained backbone
+objective: validation/{metric}
 search:
   sampler: grid
   seeds: 2
   zero_shot: true
   space:
-    alpha: {{type: categorical, choices: [0, 0.5, 1]}}
+    alpha: {{type: categorical, choices: {alphas}}}
 """
+Version = tuple[str, str]  # the id of an article or a question, and its language
+Row = dict[str, Any]  # of the corpus
+
+
+class Tables(NamedTuple):
+    """Both tables; `answers` has the articles of each question, by id."""
+
+    articles: dict[Version, str]
+    questions: dict[Version, str]
+    answers: dict[str, list[str]]
+
+    def has_pair(self, question: Version) -> bool:
+        """Return whether an article answers a question in its own language."""
+        return any((article, question[1]) in self.articles for article in self.answers[question[0]])
 
 
 def main(data: Path) -> None:
-    """Read both tables of a folder and write the three parts beside them."""
-    read, questions = table(data / "articles.csv"), table(data / "questions.csv")
-    articles = {(row["id"], row["language"]): f"{row['title']} {row['body']}" for row in read}
-    for kind, rows in (("article", read), ("question", questions)):
-        for (name, language), count in Counter((row["id"], row["language"]) for row in rows).items():
-            if count > 1:
-                sys.exit(f"{kind} {name} is there {count} times in {language}: give each an id of its own")
-    for row in questions:
-        if (row["article_id"], row["language"]) not in articles:
-            sys.exit(f"question {row['id']}: there is no article {row['article_id']} in {row['language']}")
-    tested = set(sorted({row["article_id"] for row in questions})[::5])
-    write_benchmark(data / "test", articles, [row for row in questions if row["article_id"] in tested])
-    training = pairs(articles, [row for row in questions if row["article_id"] not in tested])
-    write_lines(data / "train.jsonl", ({"id": name, "pairs": languages} for name, languages in training.items()))
-    held_out = max(1, len(training) // 10)
-    space = SPACE.format(held_out=held_out, batch_size=min(32, max(2, len(training) // 4)))
-    (data / "study.yaml").write_text(space, "utf-8")
+    """Read both tables of a folder, write the three parts beside them, and print what was written."""
+    tables = read(data)
+    tested = test_questions(tables)
+    write_benchmark(data / "test", tables, tested)
+    trained = tables._replace(questions={v: text for v, text in tables.questions.items() if v[0] not in tested})
+    said = [*write_study(data, training_rows(trained)), *notes(tables, trained)]
+    asked = counted("question", tables.questions.keys() - trained.questions.keys())
+    print(f"test: {asked}, against {counted('article', tables.articles)}", *said, sep="\n")
+    space, folder = shlex.quote(str(data / "study.yaml")), f"{os.environ.get('STUDY_STORAGE', DEFAULT_STORAGE)}/first"
+    print(f"next: python -m study.run {space} --dry-run", f"then: python -m study.run {space} --name first", sep="\n")
+    print(f"then: python -m study.compare {folder}  # study.report and study.export take the folder, too")
 
 
-def pairs(articles: Mapping[tuple[str, str], str], questions: Iterable[Row]) -> dict[str, dict[str, Row]]:
-    """Return, per row of the corpus, a question and its article in each language.
+def read(data: Path) -> Tables:
+    """Read both tables of a folder."""
+    tables = Tables({}, {}, defaultdict(list))
+    for row in records(data / "articles.csv", ARTICLES):
+        name, language = version = version_of(row)
+        if version in tables.articles:
+            raise UserError(f"{row.where}: article {name} is there twice in {language}: give each an id of its own")
+        tables.articles[version] = f"{row.values.get('title', '')} {row.values['text']}".strip()
+    known = {name for name, _ in tables.articles}
+    for row in records(data / "questions.csv", QUESTIONS):
+        name, language = version = version_of(row)
+        if tables.questions.setdefault(version, row.values["text"]) != row.values["text"]:
+            raise UserError(f"{row.where}: question {name} is there twice in {language}: give each an id of its own")
+        cell = row.values["article"]
+        for article in [cell] if cell in known else filter(None, map(str.strip, re.split("[;|,]", cell))):
+            if article not in known:
+                raise UserError(f"{row.where}: question {name} names article {article}, which is in no language")
+            if article not in tables.answers[name]:
+                tables.answers[name].append(article)
+    return tables
 
-    Translations of a question are a row. Other questions about an article are joined in turn, one per language: the
-    article answers each of them in every language.
-    """
-    languages_of: dict[str, set[str]] = defaultdict(set)
-    for row in questions:
-        languages_of[row["id"]].add(row["language"])
-    asked: dict[tuple[str, str], int] = defaultdict(int)
-    rows: dict[str, dict[str, Row]] = defaultdict(dict)
-    for row in questions:
-        article, language = row["article_id"], row["language"]
-        name = row["id"]
-        if len(languages_of[name]) == 1:
-            name = f"{article}/{asked[article, language]}"
-            asked[article, language] += 1
-        rows[name][language] = {"query": row["question"], "passage": articles[article, language]}
+
+def records(file: Path, table: Table) -> Iterator[Record]:
+    """Yield the rows of a table; only the title may be empty."""
+    (_, header), *rows = csv_rows(file)
+    names = table.chosen(header, str(file))
+    for where, cells in rows:
+        if len(cells) != len(header):
+            raise UserError(
+                f"{where} has {len(cells)} cells, but the first line has {len(header)}: put texts that contain the "
+                "separator into quotes"
+            )
+        values = {column: cells[header.index(name)] for column, name in names.items()}
+        for column, name in names.items():
+            if table.columns[column].required and not values[column].strip(";|, "):
+                raise UserError(f"{where}: the cell below '{name}' is empty: fill it, or remove the row")
+        yield Record(values, where)
+
+
+def csv_rows(file: Path) -> list[tuple[str, list[str]]]:
+    """Return the place, for messages, and the cells of each row of a CSV file, with its header."""
+    if not file.is_file():
+        raise UserError(f"there is no file {file}: the folder needs articles.csv and questions.csv")
+    lines = [f"{line}\n" for _, line in text_lines(file)]
+    separator = max(",;\t", key="".join(lines[:1]).count)
+    csv.field_size_limit(sys.maxsize)  # articles may be long
+    reader, rows, line = csv.reader(lines, delimiter=separator, strict=True), [], 1
+    try:
+        for cells in reader:
+            if any(map(str.strip, cells)):  # spreadsheets may add rows of separators alone
+                rows.append((f"{file}, line {line}", [cell.strip() for cell in cells]))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{file}, line {line} cannot be read: {error}") from None
+    if len(rows) < 2:
+        raise UserError(f"{file} is empty: its first line names the columns, and each other line is a row")
     return rows
 
 
-def write_benchmark(folder: Path, articles: Mapping[tuple[str, str], str], questions: Iterable[Row]) -> None:
-    """Write all articles, these questions, and that an article answers its questions in every language it has."""
-    passages, queries, qrels = defaultdict(list), defaultdict(list), ["query-id\tcorpus-id\tscore"]
-    for (article, language), text in articles.items():
-        passages[language].append({"_id": f"{article}-{language}", "text": text})
-    for row in questions:
-        queries[row["language"]].append({"_id": row["id"], "text": row["question"]})
-        relevant = (f"{article}-{language}" for article, language in articles if article == row["article_id"])
-        qrels += [f"{row['id']}\t{passage}\t1" for passage in relevant]
-    for language in passages:
-        write_lines(folder / language / "corpus.jsonl", passages[language])
-        write_lines(folder / language / "queries.jsonl", queries[language])
-    (folder / "qrels.tsv").write_text("\n".join(dict.fromkeys(qrels)) + "\n", "utf-8")
+def version_of(row: Record) -> Version:
+    """Return a row's id and language; `zh-CN` and `zho` are `zh`, as in the rest of the project."""
+    language = language_code(row.values["language"])
+    if language is None:
+        raise UserError(f"{row.where}: '{row.values['language']}' is not a language code such as th or zh")
+    return row.values["id"], language
 
 
-def table(file: Path) -> list[dict[str, str]]:
-    """Read a CSV file."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        return list(csv.DictReader(lines))
+def test_questions(tables: Tables) -> set[str]:
+    """Return the questions of the benchmark, which share no article with any other question.
+
+    They are a fifth of those that can be trained on, and all that cannot, as no article is in their language.
+    """
+    trainable = {version[0] for version in tables.questions if tables.has_pair(version)}
+    groups = connected(tables.answers)
+    tested = {question for group in groups if trainable.isdisjoint(group) for question in group}
+    divisible = [group for group in groups if not trainable.isdisjoint(group)]
+    if len(divisible) == 1:
+        raise UserError("all questions share articles, directly or over other questions: none can be kept for a test")
+    languages = languages_of(tables.questions)
+    # Every language gets its share of both parts, whatever the order of the table.
+    divisible.sort(key=lambda group: (languages[group[0]], hashlib.sha256(group[0].encode()).digest()))
+    total, seen, taken = sum(map(len, divisible)), 0, 0
+    for group in divisible:
+        if 5 * taken <= seen and 5 * len(group) <= total:
+            tested.update(group)
+            taken += len(group)
+        seen += len(group)
+    return tested if taken else tested.union(min(divisible, key=len, default=[]))
 
 
-def write_lines(file: Path, records: Iterable[Mapping[str, object]]) -> None:
+def connected(answers: Mapping[str, list[str]]) -> list[list[str]]:
+    """Group the questions that share an article, directly or over other questions."""
+    leader, first = {question: question for question in answers}, dict[str, str]()
+
+    def root(question: str) -> str:
+        while leader[question] != question:
+            question = leader[question]
+        return question
+
+    for question, articles in answers.items():
+        for article in articles:
+            leader[root(question)] = root(first.setdefault(article, question))
+    groups = defaultdict(list)
+    for question in answers:
+        groups[root(question)].append(question)
+    return list(groups.values())
+
+
+def training_rows(tables: Tables) -> list[Row]:
+    """Return the rows of the corpus: a question and its article, in each language that both are in.
+
+    Translations of a question share rows. A question in one language joins questions in others that have the same
+    articles, in turn, as each article answers them all. Several articles in one language are as many rows.
+    """
+    languages, turns = languages_of(tables.questions), Counter[tuple[frozenset[str], str]]()
+    joined: dict[object, dict[str, str]] = defaultdict(dict)
+    for name, language in tables.questions:
+        about = frozenset(tables.answers[name])
+        joined[name if len(languages[name]) > 1 else (about, turns[about, language])][language] = name
+        turns[about, language] += len(languages[name]) == 1
+    rows = []
+    for asked in joined.values():
+        found = {
+            article: [language for language in asked if (article, language) in tables.articles]
+            for article in tables.answers[next(iter(asked.values()))]
+        }
+        passages: dict[str, list[str]] = {language: [] for language in asked}
+        for article in sorted(found, key=lambda article: -len(found[article])):  # so that translations share a row
+            for language in found[article]:
+                passages[language].append(tables.articles[article, language])
+        for place in range(max(map(len, passages.values()))):
+            pairs = {
+                language: {"query": tables.questions[name, language], "passage": passages[language][place]}
+                for language, name in asked.items()
+                if place < len(passages[language])
+            }
+            rows.append({"id": "+".join(dict.fromkeys(asked.values())), "pairs": pairs})
+    return rows
+
+
+def write_study(data: Path, rows: list[Row]) -> list[str]:
+    """Write the corpus and the search space, and return sentences on what they hold."""
+    if len(rows) < 2:
+        raise UserError(f"too few questions are left to train on, so that only {data / 'test'} was written")
+    write_lines(data / "train.jsonl", rows)
+    corpus = load_corpus("parallel_jsonl", {"path": str((data / "train.jsonl").resolve())})
+    # What shares a text with the held-out rows is not trained on either: where questions share articles, fewer are drawn.
+    groups = min(len(np.unique(part)) for part in corpus.components(np.arange(len(corpus))))
+    held_out = max(1, min(max(len(corpus) // 10, 8), groups // 5))
+    training, validation = split(corpus, held_out)
+    # A batch holds different passages: of the rows in one language, or of those in two or more.
+    sizes = {language: distinct(training, training.rows(language))[1] for language in training.languages}
+    if few := {language for language, size in sizes.items() if size < 2}:
+        kept = [row | {"pairs": {key: pair for key, pair in row["pairs"].items() if key not in few}} for row in rows]
+        reason = f"left out of training: {', '.join(sorted(few))}, which would have fewer than two passages"
+        return [*write_study(data, [row for row in kept if row["pairs"]]), reason]
+    fewest, where = min((size, f"in {language}") for language, size in sizes.items())
+    aligned, notes = distinct(training, training.rows())[1], []
+    if largest_batch(aligned) < min(largest_batch(fewest), 8):
+        notes.append(
+            f"alpha is 1: rows in two or more languages have {aligned} passages, too few for batches of their own"
+        )
+    elif aligned < fewest:
+        fewest, where = aligned, "in two or more languages"
+    metric, batch_size = f"{'multilingual' if len(sizes) > 1 else 'monolingual'}/map", largest_batch(fewest)
+    alphas = [1] if notes else [0, 0.5, 1]
+    space = SPACE.format(held_out=held_out, metric=metric, batch_size=batch_size, alphas=alphas)
+    (data / "study.yaml").write_text(space, "utf-8")
+    trained, validated = distinct(training, range(len(training)))[0], distinct(corpus, validation)[0]
+    shared = len(corpus) - len(training) - len(validation)
+    return [
+        f"training: {trained} questions in {len(training)} rows, {len(training.rows())} of them in two or more languages",
+        f"validation: {validated} questions in {len(validation)} rows; {shared} more share a text with them, unused",
+        f"batch_size: {batch_size}, as the rows to train on have {fewest} different passages {where}",
+        *notes,
+    ]
+
+
+def distinct(corpus: Corpus, rows: Sequence[int] | Rows) -> tuple[int, int]:
+    """Count the different questions and passages of rows; translations are one."""
+    keys = corpus.keys(np.array(rows, dtype=np.int64))
+    return len(np.unique(keys.queries)), len(np.unique(keys.passages))
+
+
+def largest_batch(passages: int) -> int:
+    """Return the largest power of two that a number of passages allows, up to 32; 0 for none."""
+    return max(size for size in (0, 1, 2, 4, 8, 16, 32) if size <= passages)
+
+
+def notes(tables: Tables, trained: Tables) -> Iterator[str]:
+    """Yield what the training rows leave out, and what the statistics would misunderstand."""
+    if crossing := [version for version in tables.questions if not tables.has_pair(version)]:
+        kept = sum(version not in trained.questions for version in crossing)
+        yield (
+            f"left out of training: {counted('question', crossing)} without an article in the same language, as a row "
+            f"holds both in one language; {kept} are in the benchmark"
+        )
+    named = {(article, language) for name, language in trained.questions for article in trained.answers[name]}
+    about = {article for article, _ in named}
+    if unasked := [version for version in tables.articles if version[0] in about and version not in named]:
+        yield f"left out of training: {counted('article', unasked)} in a language without a question on them"
+    asked = defaultdict(set)
+    for name, language in tables.questions:
+        asked[frozenset(tables.answers[name])].add(language)
+    if len(tables.questions) == len(tables.answers) and any(len(languages) > 1 for languages in asked.values()):
+        yield (
+            "no question has its id in two languages: statistics would count translations as independent questions, so "
+            "give translations of a question one id"
+        )
+
+
+def write_benchmark(folder: Path, tables: Tables, tested: Collection[str]) -> None:
+    """Write all articles, the questions of the benchmark, and which articles answer them."""
+    for old in [*folder.glob("*/corpus.jsonl"), *folder.glob("*/queries.jsonl")]:
+        old.unlink()  # may be of a language that the tables no longer have
+    parts, qrels = defaultdict(list), ["query-id\tcorpus-id\tscore"]
+    for (article, language), text in tables.articles.items():
+        parts[f"{language}/corpus.jsonl"].append({"_id": f"{article}-{language}", "text": text})
+    for (name, language), text in tables.questions.items():
+        if name in tested:
+            parts[f"{language}/queries.jsonl"].append({"_id": name, "text": text})
+    languages = languages_of(tables.articles)
+    for name in filter(tested.__contains__, tables.answers):
+        qrels += [f"{name}\t{article}-{key}\t1" for article in tables.answers[name] for key in languages[article]]
+    for file, rows in parts.items():
+        write_lines(folder / file, rows)
+    (folder / "qrels.tsv").write_text("\n".join(qrels) + "\n", "utf-8")
+
+
+def write_lines(file: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Write JSON lines."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), "utf-8")
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+
+
+def languages_of(versions: Iterable[Version]) -> dict[str, list[str]]:
+    """Return the languages of each id."""
+    languages = defaultdict(list)
+    for name, language in versions:
+        languages[name].append(language)
+    return languages
+
+
+def counted(noun: str, versions: Collection[Version]) -> str:
+    """Return such as `2 questions (th 2, zh 1)`: a translation has the id of what it translates."""
+    count, languages = len({name for name, _ in versions}), Counter(language for _, language in versions)
+    return f"{count} {noun}{'s' * (count > 1)} ({', '.join(f'{key} {n}' for key, n in sorted(languages.items()))})"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("name the folder of articles.csv and questions.csv: python examples/from_tables.py DATA")
+    try:
+        main(Path(sys.argv[1]))
+    except (UserError, OSError) as error:
+        sys.exit(str(error))

@@ -137,8 +137,8 @@ class _Checks:
                 continue
             if seen := seen_questions(benchmark, corpora):
                 yield (
-                    f"{title(config)}: {seen:,} of its {benchmark.questions:,} questions are training questions too, so "
-                    "its figures will not be those of unseen questions"
+                    f"{title(config)}: {seen:,} of its {benchmark.questions:,} questions are training questions too, "
+                    "so its figures will not be those of unseen questions"
                 )
 
     def _check_unchanged(self, source: Source, now: str) -> None:
