@@ -24,8 +24,8 @@ from transformers import TrainerCallback
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import MAX_TOKENS, training_trial
 from study.config import Precision, TrialConfig
+from study.corpora import training_corpora
 from study.model.backbone import load_encoder
-from study.training.corpora import load_for_training
 from study.training.loop import Training
 from study.training.sampler import HybridSampler
 from tasks.schema import Corpus
@@ -71,7 +71,7 @@ def measure(chosen: Options, precision: Precision, *, batch_size: int = 32, cach
             query_prefix=PROMPTS["query"],
             passage_prefix=PROMPTS["passage"],
         )
-        corpus = load_for_training(config.corpora[0])
+        corpus = training_corpora(config)[0]
         encoder = load_encoder(config, chosen.device)
         peer = SentenceTransformer(chosen.checkpoint, device=chosen.device.type)
         peer.max_seq_length = MAX_TOKENS

@@ -18,8 +18,8 @@ import torch.distributed as dist
 from bench.row import Options, Row, Seconds, finish, in_turn, options, ratio
 from bench.texts import training_trial
 from study.config import Precision, TrialConfig
+from study.corpora import training_corpora
 from study.model.backbone import load_encoder
-from study.training.corpora import load_for_training
 from study.training.loop import Training
 
 BATCH_SIZES = (32, 100)
@@ -36,7 +36,7 @@ def worker(rank: int, world_size: int, rendezvous: str, config: TrialConfig, res
             "nccl" if cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world_size
         )
     encoder = load_encoder(config, device)
-    ticks = [time.perf_counter() for _ in Training(config, encoder, [load_for_training(config.corpora[0])]).run()]
+    ticks = [time.perf_counter() for _ in Training(config, encoder, training_corpora(config)).run()]
     results.put(ticks[-1] - ticks[0])
     if world_size > 1:
         dist.destroy_process_group()

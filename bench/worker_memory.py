@@ -24,8 +24,8 @@ from bench.row import Options, Row, finish, options
 from bench.texts import training_trial
 from study.batching import best_budget
 from study.config import TrialConfig
+from study.corpora import training_corpora
 from study.model.backbone import load_encoder
-from study.training.corpora import load_for_training
 from study.training.loop import Training
 
 BYTES_A_PARAMETER = 16
@@ -52,7 +52,7 @@ def worker(rank: int, rendezvous: str, config: TrialConfig, results: Any) -> Non
     cuda = torch.cuda.is_available()
     device = torch.device(f"cuda:{rank}" if cuda else "cpu")
     dist.init_process_group("nccl" if cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
-    corpus = load_for_training(config.corpora[0])
+    corpus = training_corpora(config)[0]
     before = reset(device)
     encoder = load_encoder(config, device)
     for _ in Training(config, encoder, [corpus]).run():

@@ -22,6 +22,7 @@ from study.config import TrialConfig
 from study.config_sections import CorpusConfig
 from study.model.pooling_and_prompts import lines, resolve
 from study.space.strict_yaml import checked, read_value
+from tasks.holdout_split import Remaining, training_rows
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
@@ -59,10 +60,12 @@ def main(
         from study.retrieval.mining import Rule  # imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
-        loaded = load_corpus(chosen.name, chosen.options)
+        loaded = training_rows(load_corpus(chosen.name, chosen.options), chosen.held_out)
         is_first = os.environ.get("RANK", "0") == "0"
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
+            if isinstance(loaded, Remaining):
+                cli.say(console, f"{loaded.excluded:,} rows are held out: not mined, not written, no negatives")
         summary = _mine(config, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))

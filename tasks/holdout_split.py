@@ -1,7 +1,9 @@
 """Hold out rows of a training corpus for validation.
 
 The rows depend on the corpus and their number only, so that training, which leaves them out, and the benchmark
-`held_out`, which evaluates on them, agree. In a search space a YAML anchor keeps both the same:
+`held_out`, which evaluates on them, agree. Where a trial's corpora are other than the one that is held out from, as
+with fewer rows or languages, training leaves out what has a text of the held-out rows (`without_texts`). In a search
+space a YAML anchor keeps both the same:
 
     corpora: [&data {name: parallel_jsonl, path: train.jsonl, held_out: 200}]
     validation: {benchmark: {name: held_out, corpus: *data}}
@@ -9,7 +11,7 @@ The rows depend on the corpus and their number only, so that training, which lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +19,12 @@ import numpy.typing as npt
 
 from tasks.data.records import combined_digest
 from tasks.plugins import TaskError
+from tasks.same_text import bare
 from tasks.schema import Corpus, Keys, Pair, Rows
 
 SEED = 20240810
 """The same for every trial: seeds and settings are compared on the same queries."""
-_BLOCK = 1 << 20
+_BLOCK, _TEXTS_BLOCK = 1 << 20, 1 << 12
 
 
 class Split(NamedTuple):
@@ -57,6 +60,33 @@ def split(corpus: Corpus, rows: int) -> Split:
 def training_rows(corpus: Corpus, held_out: int) -> Corpus:
     """Return a corpus without the rows that `held_out` keeps for validation; the whole corpus if that is 0."""
     return split(corpus, held_out).training if held_out else corpus
+
+
+def without_texts(corpus: Corpus, texts: Collection[str]) -> Corpus:
+    """Return a corpus without the rows that hold one of these texts as query or passage, in any of its languages.
+
+    A split of a corpus with other options, or of a copy, does not know which of this corpus's rows it has held out.
+
+    Args:
+        corpus: reads all its texts, so it should not be a large one.
+        texts: as `tasks.same_text.bare` returns them.
+
+    Raises:
+        TaskError: no row is left.
+    """
+    holding: set[int] = set()
+    for language in corpus.languages:
+        rows = np.asarray(corpus.rows(language))
+        for start in range(0, len(rows), _TEXTS_BLOCK):
+            part = rows[start : start + _TEXTS_BLOCK]
+            languages = [language] * len(part)
+            pairs = zip(part.tolist(), corpus.pairs(part, languages, languages), strict=True)
+            holding |= {row for row, pair in pairs if bare(pair.query) in texts or bare(pair.passage) in texts}
+    if not holding:
+        return corpus
+    if len(holding) == len(corpus):
+        raise TaskError(f"corpus '{corpus.name}': every row shares a text with the validation data; hold out fewer")
+    return Remaining(corpus, np.array(sorted(holding)))
 
 
 def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
@@ -96,7 +126,8 @@ class Remaining:
     @property
     def excluded(self) -> int:
         """The number of rows that do not remain."""
-        return len(self._excluded)
+        earlier = self._corpus.excluded if isinstance(self._corpus, Remaining) else 0
+        return earlier + len(self._excluded)
 
     @property
     def fewest_negatives(self) -> int:

@@ -44,7 +44,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
-    return [*sentences, *_seen(study.results), *_failures(study.failed)]
+    return [*sentences, *_missing_seeds(study), *_seen(study.results), *_failures(study.failed)]
 
 
 def headline_of(study: Study) -> list[str]:
@@ -59,6 +59,21 @@ def headline_of(study: Study) -> list[str]:
         if figures := leading_figures(compared):
             return headline(study, compared, figures)
     return headline(study, {}, {})
+
+
+def _missing_seeds(study: Study) -> Iterator[str]:
+    """Yield which settings lack seeds: early stopping takes the worse ones, and the mean of the others flatters."""
+    search = study.record.search_space.get("search")
+    seeds = search.get("seeds", 1) if isinstance(search, Mapping) else 1
+    groups = groups_of(study.results)
+    lacking = [group for group in groups if group.config.steps and len(group.results) < seeds]
+    if lacking:
+        names = varied_settings(groups)
+        shown = formats.some_of([settings_text(group, names, groups) or group.label for group in lacking], "; ")
+        yield (
+            f"Not all {seeds} seeds have a result at {shown}: where early stopping or a failure took the worse ones, "
+            "the mean of the others flatters the setting."
+        )
 
 
 def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
@@ -153,8 +168,9 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
     others = [one.pair.baseline for one in alike if one.pair.baseline.numbers not in compared]
     if own and all(number in one.left_out for one in own):
         return "It is left out of the verdict: only one of the two that are compared has its seed"
-    if any(group.numbers == one.pair.baseline.numbers for one in own):
-        return "Hybrid batches are compared with it"
+    against = list(dict.fromkeys(one.pair.group.label for one in own if group.numbers == one.pair.baseline.numbers))
+    if against:
+        return f"It is what {formats.some_of(against)} {'is' if len(against) == 1 else 'are'} compared with"
     reason = _reason(group, others if own else [], study, alike, benchmark)
     if not own:
         return f"It is in no verdict: {reason}"

@@ -141,18 +141,19 @@ def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialRe
     """Return the trials that have the objective, best first.
 
     Trials that differ in their seed alone stand together, ordered by the mean of the objective over their seeds, so
-    that a lucky seed does not decide; among them the better one is first, equal ones by number.
+    that a lucky seed does not decide; among them the better one is first, equal ones by number. Of equal settings, the
+    one with the first trial comes first.
     """
     sign = -1 if objective.direction == "maximize" else 1
     having = [result for result in results if objective.metric in result.metrics]
-    ordered: list[tuple[float, float, int, TrialResult]] = []
+    ordered: list[tuple[float, int, float, int, TrialResult]] = []
     for group in groups_of(having):
         mean = fmean(sign * result.metrics[objective.metric] for result in group.results)
         ordered += [
-            (mean, sign * result.metrics[objective.metric], result.number, result)
+            (mean, group.numbers[0], sign * result.metrics[objective.metric], result.number, result)
             for result in (*group.results, *group.repeats)
         ]
-    return [result for *_, result in sorted(ordered, key=lambda entry: entry[:3])]
+    return [result for *_, result in sorted(ordered, key=lambda entry: entry[:4])]
 
 
 @dataclass(frozen=True)

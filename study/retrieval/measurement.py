@@ -12,6 +12,7 @@ from torch import Tensor
 from study import distributed
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, CentringConfig, RunFiles
+from study.corpora import training_corpora
 from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import resolve
@@ -22,8 +23,7 @@ from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
 from tasks.data.cache import cache_folder
-from tasks.holdout_split import training_rows
-from tasks.plugins import load_benchmark, load_corpus
+from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark
 
 EXPORTED_TEXTS = 1000
@@ -75,8 +75,7 @@ def means(encoder: Encoder, config: TrialConfig, centring: CentringConfig) -> La
     """Return the mean embeddings that a trial subtracts, none where they are the benchmark's own; collective."""
     match centring.source or ("corpora" if config.steps else "benchmark"):
         case "corpora":
-            corpora = [training_rows(load_corpus(c.name, c.options), c.held_out) for c in config.corpora]
-            return means_of_corpora(encoder, corpora, centring.texts, encoding(encoder, config))
+            return means_of_corpora(encoder, training_corpora(config), centring.texts, encoding(encoder, config))
         case "validation":
             validation = load(config.validation.benchmark)
             return means_of_benchmark(encoder, validation, centring.texts, encoding(encoder, config))

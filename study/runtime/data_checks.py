@@ -14,17 +14,19 @@ import numpy as np
 from study.analysis.same_data import Source, revisions, title
 from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
+from study.corpora import HELD_OUT, check_negatives, load_for_training
 from study.results.trial_result import TrialResult
+from study.seen_questions import seen_questions, shared_questions
 from study.space.selection import LOSS
 from study.space.study_config import StudyConfig
-from study.training.corpora import check_negatives, load_for_training
 from study.training.sampler import HybridSampler
-from study.training.seen_questions import seen_questions
 from tasks.plugins import TaskError, benchmark_is_local, is_local, load_benchmark, nearest
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Corpus
 from tasks.scoring import available_metrics
 
+MOST_SHARED = 0.1
+"""Part of the validation questions that may be questions of a reported benchmark: some are the same by chance."""
 FEW_QUESTIONS = 50
 """Fewer validation questions, counted in each language, are told to a user."""
 
@@ -86,7 +88,14 @@ class _Checks:
 
     def check(self, trial: TrialConfig) -> None:
         """Check the data of one trial."""
-        batches = (trial.corpora, trial.batch_size, trial.alpha, trial.mixing, trial.hard_negatives)
+        batches = (
+            trial.corpora,
+            trial.validation.benchmark,
+            trial.batch_size,
+            trial.alpha,
+            trial.mixing,
+            trial.hard_negatives,
+        )
         if trial.steps and self._is_new(batches):
             self._check_batches(trial)
         validation = trial.validation
@@ -95,31 +104,50 @@ class _Checks:
             check_metrics(validation.benchmark.key, chosen, self._available(validation.benchmark))
         for benchmark in filter(self._is_here, trial.benchmarks):
             self._available(benchmark)
+            if self._is_here(validation.benchmark) and self._is_new(("apart", validation.benchmark, benchmark)):
+                self._check_apart(validation.benchmark, benchmark)
 
     def _check_batches(self, trial: TrialConfig) -> None:
         here = [c for c in trial.corpora if self._download or is_local(c.name, c.options)]
-        corpora = [self._corpus(corpus) for corpus in here]
+        corpora = [self._corpus(corpus, trial) for corpus in here]
         check_negatives(corpora, trial.hard_negatives)
         if len(here) == len(trial.corpora):
             HybridSampler(corpora, trial)
 
-    def _corpus(self, corpus: CorpusConfig) -> Corpus:
-        key = repr(corpus)
+    def _corpus(self, corpus: CorpusConfig, trial: TrialConfig) -> Corpus:
+        validation, key = trial.validation.benchmark, _key(corpus, trial)
         if key not in self.corpora:
-            self.corpora[key] = load_for_training(corpus)
+            is_held_out = validation.name == HELD_OUT and self._is_here(validation)
+            held_out = self._benchmark(validation) if is_held_out else None
+            self.corpora[key] = load_for_training(corpus, validation, held_out)
             self._check_unchanged(corpus, self.corpora[key].revision)
         return self.corpora[key]
+
+    def _check_apart(self, validation: BenchmarkConfig, reported: BenchmarkConfig) -> None:
+        """Refuse to select by what is reported, under whatever name, path or options."""
+        questions = self._benchmark(validation).questions
+        both = shared_questions(self._benchmark(validation), self._benchmark(reported))
+        if both > MOST_SHARED * questions:
+            raise TaskError(
+                f"validation: {both:,} of the {questions:,} questions of {title(validation)} are questions of "
+                f"{title(reported)} too, which is reported: validate on others, such as rows held out of training data"
+            )
 
     def _is_here(self, benchmark: BenchmarkConfig) -> bool:
         return self._download or benchmark_is_local(benchmark.name, benchmark.options)
 
+    def _benchmark(self, config: BenchmarkConfig) -> Benchmark:
+        key = repr(config)
+        if key not in self.benchmarks:
+            loaded = load_benchmark(config.name, config.options)
+            self._check_unchanged(config, loaded.revision)
+            self.benchmarks[key] = config, loaded
+        return self.benchmarks[key][1]
+
     def _available(self, benchmark: BenchmarkConfig) -> frozenset[str]:
         key = repr(benchmark)
         if key not in self._metrics:
-            loaded = load_benchmark(benchmark.name, benchmark.options)
-            self.benchmarks[key] = benchmark, loaded
-            self._metrics[key] = validation_metrics(loaded)
-            self._check_unchanged(benchmark, loaded.revision)
+            self._metrics[key] = validation_metrics(self._benchmark(benchmark))
         return self._metrics[key]
 
     def notes(self, trial: TrialConfig) -> Iterator[str]:
@@ -130,10 +158,11 @@ class _Checks:
                 f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
                 f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}"
             )
-        corpora = [self.corpora[repr(corpus)] for corpus in trial.corpora if repr(corpus) in self.corpora]
-        for config in trial.benchmarks:
+        keys = [_key(corpus, trial) for corpus in trial.corpora]
+        corpora = [self.corpora[key] for key in keys if key in self.corpora]
+        for config in (trial.validation.benchmark, *trial.benchmarks):
             _, benchmark = self.benchmarks.get(repr(config), (None, None))
-            if not trial.steps or benchmark is None or not self._is_new(("seen", trial.corpora, config)):
+            if not trial.steps or benchmark is None or not self._is_new(("seen", keys, config)):
                 continue
             if seen := seen_questions(benchmark, corpora):
                 yield (
@@ -155,6 +184,11 @@ class _Checks:
         is_new = key not in self._checked
         self._checked.add(key)
         return is_new
+
+
+def _key(corpus: CorpusConfig, trial: TrialConfig) -> str:
+    """Return what tells corpora apart: which rows of one remain depends on what a trial is validated on."""
+    return repr((corpus, trial.validation.benchmark))
 
 
 def validation_metrics(benchmark: Benchmark) -> frozenset[str]:

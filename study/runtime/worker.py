@@ -21,6 +21,7 @@ from study import distributed
 from study.config import TrialConfig
 from study.config_sections import VALIDATION, RunFiles
 from study.config_values import value_at
+from study.corpora import training_corpora
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
 from study.results import files, layout
@@ -32,11 +33,10 @@ from study.runtime import checkpoints, ray_internals
 from study.runtime.activity import TRAINING, Activity, Teller
 from study.runtime.data_checks import check_metrics, validation_metrics
 from study.runtime.messages import Assignment, Failure, TrainingReport
+from study.seen_questions import seen_questions
 from study.space.selection import better
 from study.training import checkpoint, memory
-from study.training.corpora import load_for_training
 from study.training.loop import Training
-from study.training.seen_questions import seen_questions
 from study.training.step import DivergedError
 from tasks.errors import UserError
 from tasks.plugins import TaskError
@@ -103,7 +103,7 @@ def _run(
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
     reported = [load(benchmark) for benchmark in config.benchmarks]  # now, so that missing data costs no training
-    corpora = [load_for_training(corpus) for corpus in config.corpora] if config.steps else []
+    corpora = training_corpora(config) if config.steps else []
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)

@@ -6,7 +6,7 @@ Imports neither torch, Ray nor Optuna.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -197,6 +197,8 @@ def _without_effect(config: StudyConfig) -> str | None:
             f"scheduler.min_steps: {config.scheduler.min_steps} is not below the {steps} steps of a trial, "
             "so none would be stopped: lower it, or write 'scheduler: none'"
         )
+    if problem := _incomparable(config.examples):
+        return problem
     loss = f"{VALIDATION}/{selection.LOSS}"
     searched = {branch.key for branches in config.search.space for branch in branches}
     if "temperature" in searched and any(objective.metric == loss for objective in config.objectives):
@@ -204,6 +206,23 @@ def _without_effect(config: StudyConfig) -> str | None:
             f"objective: {loss} cannot rank trials whose temperature is searched, as each computes it at its own: "
             f"write a metric of the ranking, such as {selection.DEFAULT_OBJECTIVE}, or fix the temperature under trial"
         )
+    return None
+
+
+def _incomparable(trials: Sequence[TrialConfig]) -> str | None:
+    """Return in what trials would be ranked or shown together though they are measured on different data."""
+    if len({repr(trial.validation.benchmark) for trial in trials}) > 1:
+        return (
+            "trial.validation.benchmark: it differs between trials, and scores on one benchmark cannot be compared "
+            "with scores on another: validate all trials on the same"
+        )
+    data: dict[str, str] = {}
+    for benchmark in (benchmark for trial in trials for benchmark in trial.benchmarks):
+        if data.setdefault(benchmark.key, repr(benchmark)) != repr(benchmark):
+            return (
+                f"trial.benchmarks: '{benchmark.key}' is not the same data in all trials: give each its own label, "
+                f"such as {{name: {benchmark.name}, label: {benchmark.name}-2}}"
+            )
     return None
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from study.batching import batches_by_length, best_budget, share_of
 from study.config import TrialConfig
+from study.corpora import check_negatives
 from study.distributed import rank, world_size
 from study.model.encoder import Encoder, Tokens
-from study.training.corpora import check_negatives
 from study.training.loss import Identities
 from study.training.sampler import HybridSampler
 from tasks.schema import Corpus

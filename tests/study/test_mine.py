@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from study.cli import program
 from study.mine import main
+from tasks.plugins import load_benchmark
 
 APP = program(main)
 MODEL = "builtin/xlmr-tiny"
@@ -82,6 +83,20 @@ def test_the_multilingual_pool_gives_negatives_in_other_languages_too(corpus: st
     assert outcome.exit_code == 0, outcome.output
     rows = [json.loads(line)["pairs"] for line in (folder / "deep/mined.jsonl").read_text("utf-8").splitlines()]
     assert any(text.startswith("山") for pairs in rows for text in pairs["th"]["negatives"])
+
+
+def test_held_out_rows_are_neither_mined_nor_negatives(folder: Path) -> None:
+    corpus = {"name": "factbook", "languages": ["th", "zh"], "held_out": 40}
+    outcome = mine(MODEL, json.dumps(corpus), "--negatives", "9", "--share", "1", "--output", "mined.jsonl")
+    assert outcome.exit_code == 0, outcome.output
+    assert re.search(r"\d+ rows are held out", outcome.output)
+    held_out = load_benchmark("held_out", {"corpus": corpus})
+    held = {text for pool in held_out.pools for text in pool.passages.texts()}
+    rows = [json.loads(line)["pairs"].values() for line in (folder / "mined.jsonl").read_text("utf-8").splitlines()]
+    written = {text for pairs in rows for pair in pairs for text in (pair["passage"], *pair["negatives"])}
+    assert len(held) >= 40
+    assert written
+    assert not written & held
 
 
 def test_a_corpus_is_named_as_in_a_search_space(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place(
         "within noise of X-Y (−0.001 [−0.011, +0.009])."
     )
     by = f"by {DEFAULT_OBJECTIVE}: 0.600 on average over 2 seeds"
-    assert best == f"The best trial is 4 (me5, X-Y), {by}. Hybrid batches are compared with it."
+    assert best == f"The best trial is 4 (me5, X-Y), {by}. It is what hybrid (alpha 0.25) is compared with."
 
 
 def test_one_seed_each_is_no_judgement() -> None:
@@ -172,6 +172,21 @@ def test_a_study_without_pairs_still_places_its_best_trial() -> None:
     none, last = headline(study, {}, {})
     assert none == "No verdict: no backbone has both hybrid trials and a baseline that were measured alike."
     assert last.endswith("It is in no verdict: its backbone has no baseline.")
+
+
+def test_settings_whose_seeds_were_stopped_early_are_named() -> None:
+    space = {"search": {"seeds": 2}, "scheduler": "asha"}
+    record = StudyRecord(name="toy", search_space=space, objectives=(objective(DEFAULT_OBJECTIVE),))
+    results = numbered([trials(0.9, seeds=1, alpha=0.5), trials(0.6, alpha=0)])
+    told = headline(Study("/studies/toy", record, results), {}, {})
+    assert told[-1].startswith("Not all 2 seeds have a result at alpha 0.5: where early stopping or a failure took the")
+    whole = numbered([trials(0.9, alpha=0.5), trials(0.6, alpha=0)])
+    assert not any("seeds have" in one for one in headline(Study("/studies/toy", record, whole), {}, {}))
+
+
+def test_a_pair_without_hybrid_trials_is_named_as_it_is() -> None:
+    told = answer(trials(0.5, alpha=1), trials(0.6, alpha=0), baselines=["2"])
+    assert told[-1].endswith("It is what X-X-mono is compared with.")
 
 
 def test_questions_that_were_trained_on_are_in_the_answer() -> None:

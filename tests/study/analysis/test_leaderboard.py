@@ -93,6 +93,11 @@ def test_with_several_seeds_settings_are_shown_by_their_means_so_that_they_agree
     assert "mean over seeds" not in trials_table(TRIALS, OBJECTIVE, "factbook").headings
 
 
+def test_equal_settings_do_not_interleave() -> None:
+    results = [trial(n, 0.5, alpha=(0.0, 1.0)[n % 2], seed=n // 2) for n in range(4)]
+    assert [result.number for result in ranked(results, OBJECTIVE)] == [0, 2, 1, 3]
+
+
 def test_metrics_are_written_as_in_papers() -> None:
     names = ("map", "map@20", "ndcg@10", "mrr", "recall@100", "rank_distance", "accuracy")
     written = ("mAP", "mAP@20", "nDCG@10", "MRR", "Recall@100", "rank distance", "Accuracy")

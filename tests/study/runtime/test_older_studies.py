@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,34 @@ def test_settings_without_effect_are_refused_in_a_new_file_and_accepted_where_a_
     with pytest.raises(SpaceError, match=r"^late\.yaml: trial\.validation\.every: 500 is above"):
         study_config.load(str(tmp_path / "late.yaml"))
     assert study_config.parse(source, "late").examples[0].validation.every == 500
+
+
+@pytest.mark.parametrize(
+    ("key", "choices", "sentence"),
+    [
+        (
+            "validation.benchmark",
+            [
+                {"name": "factbook", "split": "dev"},
+                {"name": "held_out", "corpus": {"name": "factbook", "held_out": 60}},
+            ],
+            "trial.validation.benchmark: it differs between trials, and scores on one benchmark cannot be compared",
+        ),
+        (
+            "benchmarks",
+            [[{"name": "factbook", "languages": ["th", "zh"]}], [{"name": "factbook", "languages": ["th", "ar"]}]],
+            "trial.benchmarks: 'factbook' is not the same data in all trials: give each its own label",
+        ),
+    ],
+)
+def test_trials_that_are_measured_on_different_data_are_not_ranked_together(
+    key: str, choices: list[Any], sentence: str, tmp_path: Path
+) -> None:
+    source: dict[str, Any] = {
+        "search": {"sampler": "grid", "space": {key: {"type": "categorical", "choices": choices}}}
+    }
+    if key == "benchmarks":
+        source["trial"] = {"validation": {"benchmark": {"name": "factbook", "split": "dev"}}}
+    (tmp_path / "unlike.yaml").write_text(json.dumps(source), "utf-8")
+    with pytest.raises(SpaceError, match=f"^unlike.yaml: {re.escape(sentence)}"):
+        study_config.load(str(tmp_path / "unlike.yaml"))

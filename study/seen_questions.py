@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tasks.same_text import bare
 from tasks.schema import Benchmark, Corpus
 
 MOST_QUESTIONS = 200_000
@@ -17,7 +17,7 @@ _CHUNK = 4096
 def seen_questions(benchmark: Benchmark, corpora: Sequence[Corpus]) -> int | None:
     """Return how many of a benchmark's questions, counted in each language, are training questions in that language.
 
-    Questions that differ in case, spaces or Unicode's compatible forms alone are the same.
+    Questions are the same where `tasks.same_text` says so.
 
     Returns:
         None where the corpora have more than `MOST_QUESTIONS`.
@@ -27,9 +27,18 @@ def seen_questions(benchmark: Benchmark, corpora: Sequence[Corpus]) -> int | Non
         return None
     seen = 0
     for language, having in shared.items():
-        trained = {_bare(text) for corpus in having for text in _questions(corpus, language)}
-        seen += sum(_bare(text) in trained for text in benchmark.queries[language].texts())
+        trained = {bare(text) for corpus in having for text in _questions(corpus, language)}
+        seen += sum(bare(text) in trained for text in benchmark.queries[language].texts())
     return seen
+
+
+def shared_questions(benchmark: Benchmark, other: Benchmark) -> int:
+    """Return how many of a benchmark's questions, counted in each language, are questions of another benchmark."""
+    shared = 0
+    for language in set(benchmark.languages) & set(other.languages):
+        known = {bare(text) for text in other.queries[language].texts()}
+        shared += sum(bare(text) in known for text in benchmark.queries[language].texts())
+    return shared
 
 
 def _questions(corpus: Corpus, language: str) -> Iterator[str]:
@@ -38,7 +47,3 @@ def _questions(corpus: Corpus, language: str) -> Iterator[str]:
         part = rows[start : start + _CHUNK]
         languages = [language] * len(part)
         yield from (pair.query for pair in corpus.pairs(part, languages, languages))
-
-
-def _bare(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from study.training import seen_questions as module
-from study.training.seen_questions import seen_questions
+from study import seen_questions as module
+from study.seen_questions import seen_questions
 from tasks.corpora import parallel_jsonl
 from tasks.schema import Benchmark, Corpus, Query, Setting, Texts
 

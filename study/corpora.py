@@ -1,0 +1,70 @@
+"""The corpora of a trial without the rows held out for validation. Imports no torch, so that preflight can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from study.config import TrialConfig
+from study.config_sections import BenchmarkConfig, CorpusConfig
+from study.seen_questions import MOST_QUESTIONS
+from tasks.holdout_split import training_rows, without_texts
+from tasks.plugins import TaskError, load_benchmark, load_corpus
+from tasks.same_text import bare
+from tasks.schema import Benchmark, Corpus
+
+HELD_OUT = "held_out"
+"""The benchmark of held-out rows (`tasks.benchmarks.held_out`)."""
+
+
+def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
+    """Refuse corpora whose rows have fewer hard negatives than a trial asks for.
+
+    Raises:
+        TaskError: naming the corpus and how many its rows have.
+    """
+    for corpus in corpora:
+        if corpus.fewest_negatives < hard_negatives:
+            raise TaskError(
+                f"corpus '{corpus.name}' has rows with {corpus.fewest_negatives} hard negatives, fewer than "
+                f"hard_negatives {hard_negatives}; lower it, or mine more with `python -m study.mine`"
+            )
+
+
+def held_out_benchmark(config: TrialConfig) -> Benchmark | None:
+    """Return the benchmark that a trial is validated on if it consists of held-out rows, of whatever corpus."""
+    validation = config.validation.benchmark
+    return load_benchmark(validation.name, validation.options) if validation.name == HELD_OUT else None
+
+
+def training_corpora(config: TrialConfig) -> list[Corpus]:
+    """Return the corpora that a trial is trained on, in the order of its configuration."""
+    validation, held_out = config.validation.benchmark, held_out_benchmark(config)
+    return [load_for_training(corpus, validation, held_out) for corpus in config.corpora]
+
+
+def load_for_training(corpus: CorpusConfig, validation: BenchmarkConfig, held_out: Benchmark | None) -> Corpus:
+    """Return a corpus, less the rows that `held_out` keeps for validation and those that share a text with them.
+
+    Args:
+        corpus: the corpus.
+        validation: what the trial is validated on.
+        held_out: the same read, where it is held-out rows (`held_out_benchmark`); else None.
+
+    Raises:
+        TaskError: what the corpus refuses; too few rows are left; or the corpus is too large to be compared with the
+            rows that are held out of another.
+    """
+    remaining = training_rows(load_corpus(corpus.name, corpus.options), corpus.held_out)
+    if held_out is None:
+        return remaining
+    if sum(len(remaining.rows(language)) for language in remaining.languages) > MOST_QUESTIONS:
+        source = {key: value for key, value in validation.options["corpus"].items() if key != "weight"}
+        if source == {"name": corpus.name, "held_out": corpus.held_out, **corpus.options}:
+            return remaining  # both split it alike
+        raise TaskError(
+            f"corpus '{corpus.name}' has more than {MOST_QUESTIONS:,} questions, too many to look for those of "
+            "benchmark 'held_out' in: give both the same options and the same held_out, or validate on another"
+        )
+    passages = (text for pool in held_out.pools for text in pool.passages.texts())
+    questions = (text for queries in held_out.queries.values() for text in queries.texts())
+    return without_texts(remaining, {*map(bare, passages), *map(bare, questions)})
