@@ -2,11 +2,11 @@
 
 DATA holds two CSV files, separated by commas, semicolons or tabs:
 
-    articles.csv     id, language, title (optional), body
-    questions.csv    id, language, question, article_id (several: `A001;A002`)
+    articles.csv     id, language (or lang), title (may be left out), body (or text, content)
+    questions.csv    id, language (or lang), question (or query, text), article_id (or article_ids, answer_id, answers)
 
-Translations of an article have one id, or ids of their own that a question lists. Translations of a question have one
-id. An article answers its questions in every language. Written beside the tables:
+Translations of a question have one id. Translations of an article have one id, or ids of their own: then each question
+lists them all, as in `A001;A002`. An article answers its questions in every language. Written beside the tables:
 
     test/         a benchmark: about a fifth of the questions, against all articles
     train.jsonl   pairs to train on: questions about other articles
@@ -32,12 +32,13 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # this project, where it is not installed
 
 from study.cli import DEFAULT_STORAGE
-from tasks.data.columns import Column, Record, Table
+from study.config import TrialConfig
+from study.corpora import training_corpora
+from tasks.data.columns import Column, Table
 from tasks.data.languages import language_code
 from tasks.data.text_lines import text_lines
 from tasks.errors import UserError
-from tasks.holdout_split import split
-from tasks.plugins import load_corpus
+from tasks.plugins import load_benchmark, load_corpus
 from tasks.schema import Corpus, Rows
 
 ID, LANGUAGE, TITLE = Column(("id",)), Column(("language", "lang")), Column(("title",), required=False)
@@ -98,40 +99,39 @@ def main(data: Path) -> None:
 def read(data: Path) -> Tables:
     """Read both tables of a folder."""
     tables = Tables({}, {}, defaultdict(list))
-    for row in records(data / "articles.csv", ARTICLES):
-        name, language = version = version_of(row)
-        if version in tables.articles:
-            raise UserError(f"{row.where}: article {name} is there twice in {language}: give each an id of its own")
-        tables.articles[version] = f"{row.values.get('title', '')} {row.values['text']}".strip()
+    for where, (name, language), row in records(data / "articles.csv", ARTICLES):
+        if (name, language) in tables.articles:
+            raise UserError(f"{where}: article {name} is there twice in {language}: give each an id of its own")
+        tables.articles[name, language] = f"{row.get('title', '')} {row['text']}".strip()
     known = {name for name, _ in tables.articles}
-    for row in records(data / "questions.csv", QUESTIONS):
-        name, language = version = version_of(row)
-        if tables.questions.setdefault(version, row.values["text"]) != row.values["text"]:
-            raise UserError(f"{row.where}: question {name} is there twice in {language}: give each an id of its own")
-        cell = row.values["article"]
+    for where, (name, language), row in records(data / "questions.csv", QUESTIONS):
+        if tables.questions.setdefault((name, language), row["text"]) != row["text"]:
+            raise UserError(f"{where}: question {name} is there twice in {language}: give each an id of its own")
+        cell = row["article"]
         for article in [cell] if cell in known else filter(None, map(str.strip, re.split("[;|,]", cell))):
             if article not in known:
-                raise UserError(f"{row.where}: question {name} names article {article}, which is in no language")
+                raise UserError(f"{where}: question {name} names article {article}, which is not in articles.csv")
             if article not in tables.answers[name]:
                 tables.answers[name].append(article)
     return tables
 
 
-def records(file: Path, table: Table) -> Iterator[Record]:
-    """Yield the rows of a table; only the title may be empty."""
+def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, str]]]:
+    """Yield the place, for messages, the id with the language, and all texts of each row; only a title may be empty."""
     (_, header), *rows = csv_rows(file)
     names = table.chosen(header, str(file))
     for where, cells in rows:
         if len(cells) != len(header):
-            raise UserError(
-                f"{where} has {len(cells)} cells, but the first line has {len(header)}: put texts that contain the "
-                "separator into quotes"
-            )
-        values = {column: cells[header.index(name)] for column, name in names.items()}
+            quotes = "put texts that contain the separator into quotes"
+            raise UserError(f"{where} has {len(cells)} cells, but the first line has {len(header)}: {quotes}")
+        row = {column: cells[header.index(name)] for column, name in names.items()}
         for column, name in names.items():
-            if table.columns[column].required and not values[column].strip(";|, "):
+            if table.columns[column].required and not row[column].strip(";|, "):
                 raise UserError(f"{where}: the cell below '{name}' is empty: fill it, or remove the row")
-        yield Record(values, where)
+        language = language_code(row["language"])  # in one spelling: zh-CN and zho are zh
+        if language is None:
+            raise UserError(f"{where}: '{row['language']}' is not a language code such as th or zh")
+        yield where, (row["id"], language), row
 
 
 def csv_rows(file: Path) -> list[tuple[str, list[str]]]:
@@ -154,14 +154,6 @@ def csv_rows(file: Path) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def version_of(row: Record) -> Version:
-    """Return a row's id and language; `zh-CN` and `zho` are `zh`, as in the rest of the project."""
-    language = language_code(row.values["language"])
-    if language is None:
-        raise UserError(f"{row.where}: '{row.values['language']}' is not a language code such as th or zh")
-    return row.values["id"], language
-
-
 def test_questions(tables: Tables) -> set[str]:
     """Return the questions of the benchmark, which share no article with any other question.
 
@@ -175,14 +167,17 @@ def test_questions(tables: Tables) -> set[str]:
         raise UserError("all questions share articles, directly or over other questions: none can be kept for a test")
     languages = languages_of(tables.questions)
     # Every language gets its share of both parts, whatever the order of the table.
-    divisible.sort(key=lambda group: (languages[group[0]], hashlib.sha256(group[0].encode()).digest()))
+    divisible.sort(key=lambda group: (sorted(languages[group[0]]), hashlib.sha256(group[0].encode()).digest()))
     total, seen, taken = sum(map(len, divisible)), 0, 0
     for group in divisible:
         if 5 * taken <= seen and 5 * len(group) <= total:
             tested.update(group)
             taken += len(group)
         seen += len(group)
-    return tested if taken else tested.union(min(divisible, key=len, default=[]))
+    if divisible and not taken:
+        smallest = min(divisible, key=len)
+        tested.update(smallest)
+    return tested
 
 
 def connected(answers: Mapping[str, list[str]]) -> list[list[str]]:
@@ -240,36 +235,40 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     if len(rows) < 2:
         raise UserError(f"too few questions are left to train on, so that only {data / 'test'} was written")
     write_lines(data / "train.jsonl", rows)
-    corpus = load_corpus("parallel_jsonl", {"path": str((data / "train.jsonl").resolve())})
-    # What shares a text with the held-out rows is not trained on either: where questions share articles, fewer are drawn.
+    source: dict[str, Any] = {"name": "parallel_jsonl", "path": str((data / "train.jsonl").resolve())}
+    corpus = load_corpus(source["name"], {"path": source["path"]})
+    # Nothing that shares a text with held-out rows is trained on, so fewer are held out where questions share articles;
+    # and no more than 500, as each validation embeds them all.
     groups = min(len(np.unique(part)) for part in corpus.components(np.arange(len(corpus))))
-    held_out = max(1, min(max(len(corpus) // 10, 8), groups // 5))
-    training, validation = split(corpus, held_out)
+    source["held_out"] = max(1, min(max(len(corpus) // 10, 8), groups // 5, 500))
+    validation = {"benchmark": {"name": "held_out", "corpus": source}}
+    trial = TrialConfig.model_validate({"corpora": [source], "validation": validation})
+    (training,) = training_corpora(trial)
     # A batch holds different passages: of the rows in one language, or of those in two or more.
     sizes = {language: distinct(training, training.rows(language))[1] for language in training.languages}
     if few := {language for language, size in sizes.items() if size < 2}:
         kept = [row | {"pairs": {key: pair for key, pair in row["pairs"].items() if key not in few}} for row in rows]
-        reason = f"left out of training: {', '.join(sorted(few))}, which would have fewer than two passages"
+        reason = f"left out of training: {', '.join(sorted(few))}, as fewer than two passages are too few for a batch"
         return [*write_study(data, [row for row in kept if row["pairs"]]), reason]
     fewest, where = min((size, f"in {language}") for language, size in sizes.items())
-    aligned, notes = distinct(training, training.rows())[1], []
-    if largest_batch(aligned) < min(largest_batch(fewest), 8):
-        notes.append(
-            f"alpha is 1: rows in two or more languages have {aligned} passages, too few for batches of their own"
-        )
+    aligned, said = distinct(training, training.rows())[1], list[str]()
+    if largest_batch(aligned) < min(largest_batch(fewest), 8):  # or few rows would make all batches small
+        said.append(f"alpha: 1 alone, as {plural(aligned, 'passage')} in two or more languages are too few for a batch")
     elif aligned < fewest:
         fewest, where = aligned, "in two or more languages"
     metric, batch_size = f"{'multilingual' if len(sizes) > 1 else 'monolingual'}/map", largest_batch(fewest)
-    alphas = [1] if notes else [0, 0.5, 1]
-    space = SPACE.format(held_out=held_out, metric=metric, batch_size=batch_size, alphas=alphas)
+    alphas = [1] if said else [0, 0.5, 1]
+    space = SPACE.format(held_out=source["held_out"], metric=metric, batch_size=batch_size, alphas=alphas)
     (data / "study.yaml").write_text(space, "utf-8")
-    trained, validated = distinct(training, range(len(training)))[0], distinct(corpus, validation)[0]
-    shared = len(corpus) - len(training) - len(validation)
+    benchmark = load_benchmark("held_out", {"corpus": source})
+    validated = {name for questions in benchmark.queries.values() for name in questions.ids()}
+    trained, kept_out = distinct(training, range(len(training)))[0], plural(len(corpus) - len(training), "row")
+    of_each = ", ".join(f"{language} {len(training.rows(language))}" for language in sizes)
     return [
-        f"training: {trained} questions in {len(training)} rows, {len(training.rows())} of them in two or more languages",
-        f"validation: {validated} questions in {len(validation)} rows; {shared} more share a text with them, unused",
-        f"batch_size: {batch_size}, as the rows to train on have {fewest} different passages {where}",
-        *notes,
+        f"training: {plural(trained, 'question')} in {plural(len(training), 'row')} ({of_each})",
+        f"validation: {plural(len(validated), 'question')}; not trained on: {kept_out}, which share texts with these",
+        f"batch_size: {batch_size}, as there are {plural(fewest, 'passage')} to train on {where}",
+        *said,
     ]
 
 
@@ -287,10 +286,10 @@ def largest_batch(passages: int) -> int:
 def notes(tables: Tables, trained: Tables) -> Iterator[str]:
     """Yield what the training rows leave out, and what the statistics would misunderstand."""
     if crossing := [version for version in tables.questions if not tables.has_pair(version)]:
-        kept = sum(version not in trained.questions for version in crossing)
+        tested = {name for name, _ in crossing}.difference(name for name, _ in trained.questions)
         yield (
             f"left out of training: {counted('question', crossing)} without an article in the same language, as a row "
-            f"holds both in one language; {kept} are in the benchmark"
+            f"holds both in one language; {len(tested)} of them are in the benchmark"
         )
     named = {(article, language) for name, language in trained.questions for article in trained.answers[name]}
     about = {article for article, _ in named}
@@ -340,8 +339,14 @@ def languages_of(versions: Iterable[Version]) -> dict[str, list[str]]:
 
 def counted(noun: str, versions: Collection[Version]) -> str:
     """Return such as `2 questions (th 2, zh 1)`: a translation has the id of what it translates."""
-    count, languages = len({name for name, _ in versions}), Counter(language for _, language in versions)
-    return f"{count} {noun}{'s' * (count > 1)} ({', '.join(f'{key} {n}' for key, n in sorted(languages.items()))})"
+    languages = Counter(language for _, language in versions)
+    of_each = ", ".join(f"{language} {count}" for language, count in sorted(languages.items()))
+    return f"{plural(len({name for name, _ in versions}), noun)} ({of_each})"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return such as `2 rows`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 if __name__ == "__main__":
