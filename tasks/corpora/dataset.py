@@ -53,7 +53,7 @@ class _Source(NamedTuple):
     """Names it, for messages."""
     files: list[Path]
     names: list[str]
-    """The columns of its first row."""
+    """Its columns (`tasks.data.columns.column_names`)."""
     table: Any = None
     """As the library `datasets` opens it; None for files."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ import pydantic_core
 from tasks.data.passage_tables import BATCH_ROWS
 from tasks.data.text_lines import Row, refuse_pointer, separated_rows, text_lines
 from tasks.plugins import TaskError
+
+ROWS_LOOKED_AT = 1000
+"""Rows of JSON lines may lack columns that others have."""
 
 SUFFIXES = (".jsonl", ".json", ".tsv", ".csv", ".txt", ".parquet")
 """Names of data files end in one of these, compressed ones in `.gz` or `.zst` after it."""
@@ -96,17 +100,18 @@ def _separator(suffix: str) -> str:
 
 
 def column_names(file: Path) -> list[str]:
-    """Return the columns of a file: of its first row if it holds JSON lines.
+    """Return the columns of a file: those of its first `ROWS_LOOKED_AT` rows if it holds JSON lines.
 
     Raises:
-        TaskError: the file cannot be read, or its first row is malformed.
+        TaskError: the file cannot be read, or one of these rows is malformed.
     """
     suffix = _suffix(file)
     if suffix == ".parquet":
         with readable_parquet(file):
             return list(pq.ParquetFile(file).schema_arrow.names)
     if suffix in _JSON_SUFFIXES:
-        return next((list(row) for _, row in _json_objects(file)), [])
+        first = islice(_json_objects(file), ROWS_LOOKED_AT)
+        return list(dict.fromkeys(name for _, row in first for name in row))
     return next((fields for _, fields in separated_rows(file, _separator(suffix))), [])
 
 

@@ -204,6 +204,13 @@ def test_published_layouts_are_read_as_they_are(
     assert pairs_of(path, language="th") == expected
 
 
+def test_a_column_that_the_first_rows_lack_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "later.jsonl"
+    rows = [{"query": f"ถาม {n}", "positive": f"ตอบ {n}"} | ({"negative": "ผิด"} if n > 2 else {}) for n in range(6)]
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    assert [pair.negatives for pair in pairs_of(file, language="th")] == [()] * 3 + [("ผิด",)] * 3
+
+
 def test_lists_are_parallel_where_every_language_has_as_many(tmp_path: Path) -> None:
     row = {"q": "ใคร", "p": ["เขา", "เธอ"], "q_zh": "谁", "p_zh": ["他", "她"]}
     file = tmp_path / "train.jsonl"
