@@ -164,7 +164,7 @@ def test_questions(tables: Tables) -> set[str]:
     tested = {question for group in groups if trainable.isdisjoint(group) for question in group}
     divisible = [group for group in groups if not trainable.isdisjoint(group)]
     if len(divisible) == 1:
-        raise UserError("all questions share articles, directly or over other questions: none can be kept for a test")
+        raise UserError("no question can be kept for a test, as all that can be trained on share articles, or are one")
     languages = languages_of(tables.questions)
     # Every language gets its share of both parts, whatever the order of the table.
     divisible.sort(key=lambda group: (sorted(languages[group[0]]), hashlib.sha256(group[0].encode()).digest()))
