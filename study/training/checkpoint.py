@@ -25,7 +25,7 @@ WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """Exceptions raised by reading a damaged checkpoint or one of another model."""
 
-_PROGRESS = pydantic.TypeAdapter(TrainingProgress)
+_PROGRESS = pydantic.TypeAdapter(TrainingProgress, config=pydantic.ConfigDict(extra="forbid"))
 
 
 class CheckpointError(RuntimeError):

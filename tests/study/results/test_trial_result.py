@@ -36,6 +36,7 @@ def test_a_result_of_the_version_before_is_read_with_every_value(file: Path) -> 
     again = parsed(stored).model_dump(mode="json")
     assert stored.pop("clock").items() <= again["clock"].items()  # a trial without training has no start of it
     assert stored.pop("backbone").items() <= again["backbone"].items()
+    assert stored.pop("training").items() <= again["training"].items()
     config = stored.pop("config")
     assert {key: again["config"][key] for key in config if key not in {"corpora", "validation", "benchmarks"}} == {
         key: value for key, value in config.items() if key not in {"corpora", "validation", "benchmarks"}
