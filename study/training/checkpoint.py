@@ -25,7 +25,7 @@ WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
 UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
 """Exceptions raised by reading a damaged checkpoint or one of another model."""
 
-_PROGRESS = pydantic.TypeAdapter(TrainingProgress, config=pydantic.ConfigDict(extra="forbid"))
+_PROGRESS = pydantic.TypeAdapter(TrainingProgress)
 
 
 class CheckpointError(RuntimeError):
@@ -76,7 +76,7 @@ def read(folder: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
         CheckpointError: a file is missing or truncated.
     """
     try:
-        progress = _PROGRESS.validate_python(json.loads((folder / PROGRESS).read_text("utf-8")))
+        progress = _PROGRESS.validate_python(json.loads((folder / PROGRESS).read_text("utf-8")), extra="forbid")
         return progress, load_file(folder / WEIGHTS)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
