@@ -83,7 +83,8 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
         alike.setdefault((group.backbone, group.sampling), []).append(group)
     backbones = sorted({backbone for backbone, _ in alike})
     named = {group.backbone_name: group.backbone for group in groups} | {backbone: backbone for backbone in backbones}
-    own = next((group for group in groups if baseline.isdecimal() and group.holds(int(baseline))), None)
+    numbers = {str(result.number): result.number for result in study.results}
+    own = next((group for group in groups if baseline in numbers and group.holds(numbers[baseline])), None)
     if baseline in BASELINES:
         wanted = [(alike.get((name, HYBRID), []), alike.get((name, baseline), [])) for name in backbones]
     elif baseline in named:
@@ -93,7 +94,7 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
         best = representatives(groups, study.objective).values()
         wanted = [([group], [own]) for group in best if group is not own]
     else:
-        known = [*BASELINES, *backbones, *(str(result.number) for result in study.results)]
+        known = [*BASELINES, *backbones, *numbers]
         raise StudyError(f"unknown baseline '{baseline}': {nearest(baseline, known)}")
     for candidates, others in wanted:
         if candidates and others:
