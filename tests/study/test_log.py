@@ -40,7 +40,7 @@ def test_a_study_logs_what_its_workers_are_doing(tmp_path: Path) -> None:
     ended = [line.split(": ")[1].split(", ")[1:3] for line in lines if re.match(r"trial   [01] done", line)]
     assert [sampling for sampling, _ in ended] == ["zero-shot", "hybrid"]
     assert ended[1][1] == "alpha 0.5"
-    (compared,) = (line for line in lines if "hybrid (alpha 0.5) is " in line)
+    (compared,) = (line for line in lines if "of factbook: hybrid (alpha 0.5) is " in line)
     assert "zero-shot" in compared
 
 
