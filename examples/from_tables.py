@@ -120,6 +120,9 @@ def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, 
     """Yield the place, for messages, the id with the language, and all texts of each row; only a title may be empty."""
     (_, header), *rows = csv_rows(file)
     names = table.chosen(header, str(file))
+    unused = [name for name in header if name not in names.values()]
+    used = ", ".join(f"{name} as {column}" if name != column else name for column, name in names.items())
+    print(f"{file.name}: columns {used}{f'; not used: {chr(44).join(unused)}' if unused else ''}")
     for where, cells in rows:
         if len(cells) != len(header):
             quotes = "put texts that contain the separator into quotes"
@@ -259,7 +262,11 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     metric, batch_size = f"{'multilingual' if len(sizes) > 1 else 'monolingual'}/map", largest_batch(fewest)
     alphas = [1] if said else [0, 0.5, 1]
     space = SPACE.format(held_out=source["held_out"], metric=metric, batch_size=batch_size, alphas=alphas)
-    (data / "study.yaml").write_text(space, "utf-8")
+    file = data / "study.yaml"
+    if file.exists() and file.read_text("utf-8") != space:
+        said.append(f"{file} is kept as it is: remove it to have it written anew")
+    else:
+        file.write_text(space, "utf-8")
     benchmark = load_benchmark("held_out", {"corpus": source})
     validated = {name for questions in benchmark.queries.values() for name in questions.ids()}
     trained, kept_out = distinct(training, range(len(training)))[0], plural(len(corpus) - len(training), "row")
@@ -350,6 +357,8 @@ def plural(count: int, noun: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] in (["--help"], ["-h"]):
+        sys.exit(print(__doc__))
     if len(sys.argv) != 2:
         sys.exit("name the folder of articles.csv and questions.csv: python examples/from_tables.py DATA")
     try:

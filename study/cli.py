@@ -23,6 +23,7 @@ from study.results import files, layout
 from study.space.strict_yaml import explain, read_value
 from tasks.errors import UserError
 from tasks.paths import user_path
+from tasks.plugins import nearest
 
 LOG_WIDTH = 160
 """Width of output that is not a terminal, such as a log file."""
@@ -124,11 +125,22 @@ def trial_config(values: dict[str, Any]) -> TrialConfig:
 
 
 def study_folder(study: str) -> str:
-    """Return the folder of a study that is named on the command line: a folder, a URI or a name in the storage."""
+    """Return the folder of a study that is named on the command line: a folder, a URI or a name in the storage.
+
+    Raises:
+        UserError: neither this folder nor the storage has a study of this name.
+    """
     if "/" in study or files.exists(files.join(files.absolute(study), layout.STUDY)):
         return study
-    named = files.join(files.absolute(os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)), study)
-    return named if files.exists(files.join(named, layout.STUDY)) else study
+    storage = files.absolute(os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE))
+    if files.exists(files.join(storage, study, layout.STUDY)):
+        return files.join(storage, study)
+    if Path(study).exists():
+        return study  # it says itself what it lacks
+    raise UserError(
+        f"there is no study '{study}' here or in {storage} ({STORAGE_VARIABLE} names another storage): "
+        f"{nearest(study, files.folders(storage))}"
+    )
 
 
 def output_file(file: Path | str, option: str) -> Path:

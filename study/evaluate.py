@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,7 +121,8 @@ def _limits(name: str) -> dict[str, int]:
     """Return the text limits that a name in LIMITS stands for, or those of the study in a folder."""
     if name in LIMITS:
         return LIMITS[name]
-    name = cli.study_folder(name)
+    with suppress(UserError):  # what is neither is refused in the words of this option
+        name = cli.study_folder(name)
     if not files.exists(files.join(files.absolute(name), layout.STUDY)):
         raise UserError(f"--limits {name} is refused: write whole, trial, or a study's folder or name")
     found = {tuple((key, getattr(trial.config, key)) for key in LIMITS["whole"]) for trial in read_study(name).results}

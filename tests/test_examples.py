@@ -102,6 +102,24 @@ def accepted(data: Path) -> dict[str, Any]:
     return space
 
 
+def test_a_column_that_is_not_used_is_named_and_an_edited_search_space_is_kept(
+    tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    articles, translated = in_languages(10, "th", "zh")
+    data = tables(articles, translated)
+    file = data / "articles.csv"
+    file.write_text(file.read_text("utf-8").replace("id,language,title,body", "id,language,headline,body"), "utf-8")
+    from_tables.main(data)
+    assert "articles.csv: columns id, language, body as text; not used: headline" in capsys.readouterr().out
+    space = data / "study.yaml"
+    from_tables.main(data)
+    assert "is kept as it is" not in capsys.readouterr().out
+    space.write_text(space.read_text("utf-8").replace("steps: 200", "steps: 777"), "utf-8")
+    from_tables.main(data)
+    assert f"{space} is kept as it is: remove it to have it written anew" in capsys.readouterr().out
+    assert "steps: 777" in space.read_text("utf-8")
+
+
 def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_search_space(
     tables: Tables,
 ) -> None:
@@ -117,14 +135,18 @@ def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_sear
     passages = run("-m", "study.fetch", "local", "--check", "--option", f"path={data / 'test'}")
     assert ["all", "8", "20", "8", "0", "0", "0"] in [line.split() for line in passages.splitlines()]
     assert sum(map(len, relevant(data).values())) == (2 + 4) * 2
-    assert printed[:4] == [
+    assert printed[:2] == [
+        "articles.csv: columns id, language, title, body as text",
+        "questions.csv: columns id, language, question as text, article_id as article",
+    ]
+    assert printed[2:6] == [
         "test: 6 questions (th 4, zh 4), against 10 articles (th 10, zh 10)",
         "training: 14 questions in 14 rows (th 14, zh 14)",
         "validation: 1 question; not trained on: 2 rows, which share texts with these",
         "batch_size: 4, as there are 7 passages to train on in th",
     ]
     space = data / "study.yaml"
-    assert [line.partition("python -m ")[2].partition("  #")[0] for line in printed[4:]] == [
+    assert [line.partition("python -m ")[2].partition("  #")[0] for line in printed[6:]] == [
         f"study.run {space} --dry-run",
         f"study.run {space} --name first",
         "study.compare ~/multilingual-retrieval-studies/first",

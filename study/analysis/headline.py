@@ -16,6 +16,8 @@ from study.analysis.study import HYBRID, Group, Study, groups_of, ranked, settin
 from study.analysis.verdict import badge, trained
 from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, TrialResult
+from study.space import study_config
+from study.space.strict_yaml import SpaceError
 
 _BACKBONES = 3
 """Most backbones that the answer speaks of; the best trial's is the first."""
@@ -44,7 +46,13 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
-    return [*sentences, *_missing_seeds(study), *_seen(study.results), *_failures(study.failed)]
+    return [
+        *sentences,
+        *_missing_trials(study),
+        *_missing_seeds(study),
+        *_seen(study.results),
+        *_failures(study.failed),
+    ]
 
 
 def headline_of(study: Study) -> list[str]:
@@ -59,6 +67,19 @@ def headline_of(study: Study) -> list[str]:
         if figures := leading_figures(compared):
             return headline(study, compared, figures)
     return headline(study, {}, {})
+
+
+def _missing_trials(study: Study) -> Iterator[str]:
+    """Yield how many trials have a result if some have none, which every comparison lacks."""
+    try:
+        trials = study_config.parse(study.record.search_space, study.record.name).search.trials
+    except SpaceError:
+        return  # of an earlier version
+    if len(study.results) < trials:
+        yield (
+            f"{len(study.results)} of {trials} trials have a result; the others are still to run, were stopped early "
+            "or failed (--resume continues those that can go on)."
+        )
 
 
 def _missing_seeds(study: Study) -> Iterator[str]:

@@ -70,8 +70,12 @@ def test_a_study_is_found_by_its_folder_and_by_its_name_in_the_storage(
     (tmp_path / "here/second/study.json").touch()
     monkeypatch.setenv("STUDY_STORAGE", str(tmp_path / "studies"))
     monkeypatch.chdir(tmp_path / "here")
-    named = ("การทดลอง", "second", "none", "../here/second", "s3://bucket/study")
+    named = ("การทดลอง", "second", "../here/second", "s3://bucket/study")
     assert [cli.study_folder(name) for name in named] == [str(tmp_path / "studies/การทดลอง"), *named[1:]]
+    with pytest.raises(
+        UserError, match=r"no study 'การทดลอ' here or in .*studies \(STUDY_STORAGE .*: did you mean 'การทดลอง'"
+    ):
+        cli.study_folder("การทดลอ")
 
 
 def test_a_pipe_has_the_width_that_the_environment_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
