@@ -1,4 +1,4 @@
-"""The corpora of a trial without the rows held out for validation. Imports no torch, so that preflight can use it."""
+"""The corpora that trials are trained on, without what they are validated on. Free of torch, as preflight uses it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,10 @@ def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
             )
 
 
-def held_out_benchmark(config: TrialConfig) -> Benchmark | None:
-    """Return the benchmark that a trial is validated on if it consists of held-out rows, of whatever corpus."""
-    validation = config.validation.benchmark
-    return load_benchmark(validation.name, validation.options) if validation.name == HELD_OUT else None
-
-
 def training_corpora(config: TrialConfig) -> list[Corpus]:
     """Return the corpora that a trial is trained on, in the order of its configuration."""
-    validation, held_out = config.validation.benchmark, held_out_benchmark(config)
+    validation = config.validation.benchmark
+    held_out = load_benchmark(validation.name, validation.options) if validation.name == HELD_OUT else None
     return [load_for_training(corpus, validation, held_out) for corpus in config.corpora]
 
 
@@ -48,11 +43,11 @@ def load_for_training(corpus: CorpusConfig, validation: BenchmarkConfig, held_ou
     Args:
         corpus: the corpus.
         validation: what the trial is validated on.
-        held_out: the same read, where it is held-out rows (`held_out_benchmark`); else None.
+        held_out: the same benchmark, loaded, if it consists of held-out rows of some corpus; else None.
 
     Raises:
-        TaskError: what the corpus refuses; too few rows are left; or the corpus is too large to be compared with the
-            rows that are held out of another.
+        TaskError: the corpus cannot be read, too few rows are left, or it is too large to be compared with rows that
+            are held out of another corpus.
     """
     remaining = training_rows(load_corpus(corpus.name, corpus.options), corpus.held_out)
     if held_out is None:

@@ -65,7 +65,9 @@ def main(
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
             if isinstance(loaded, Remaining):
-                cli.say(console, f"{loaded.excluded:,} rows are held out: not mined, not written, no negatives")
+                cli.say(
+                    console, f"{loaded.excluded:,} rows are held out and left out of the output and of the negatives"
+                )
         summary = _mine(config, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))

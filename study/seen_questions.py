@@ -1,4 +1,4 @@
-"""How many questions of a benchmark a trial was trained on: on those it shows what it remembers."""
+"""Counts questions of a benchmark that are also training questions, or questions of another benchmark."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def training_rows(corpus: Corpus, held_out: int) -> Corpus:
 def without_texts(corpus: Corpus, texts: Collection[str]) -> Corpus:
     """Return a corpus without the rows that hold one of these texts as query or passage, in any of its languages.
 
-    A split of a corpus with other options, or of a copy, does not know which of this corpus's rows it has held out.
+    Needed where the rows were held out of a corpus with other options, or of a copy: row numbers differ there.
 
     Args:
         corpus: reads all its texts, so it should not be a large one.

@@ -49,9 +49,8 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
             *_scores(result, benchmark, columns),
         )
         rows.append(tuple(cell._replace(strong=place == 0) for cell in cells))
-    title = (
-        f"Trials, best first by {objective.metric}{', ' * bool(over_seeds)}{''.join(over_seeds)}; scores on {benchmark}"
-    )
+    by = ", ".join((objective.metric, *over_seeds))
+    title = f"Trials, best first by {by}; scores on {benchmark}"
     return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS.union(others))
 
 

@@ -16,8 +16,9 @@ from tasks.schema import Setting
 
 _HIDDEN = {"validation", "benchmarks", "resources", "corpora"}
 """Settings that the card shows elsewhere, or that its reader does not need."""
-_OF_ENCODING = frozenset({"backbone", "pooling", "precision", "windows", "centring"}) | {
-    *("query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens")
+_OF_ENCODING = {
+    *("backbone", "pooling", "precision", "windows", "centring"),
+    *("query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens"),
 }
 """Settings that count for a model that was not trained."""
 _TRAINED = """\

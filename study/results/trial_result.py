@@ -65,7 +65,7 @@ class TrainingProgress:
     seconds: float = 0.0
     """Seconds spent training so far, over all attempts."""
     data: tuple[tuple[str, str], ...] = ()
-    """What it was trained on and validated by, as messages call it, and the revision of each."""
+    """Names and revisions of the corpora it is trained on and of the validation benchmark."""
 
 
 class BackboneRecord(Frozen):
@@ -147,7 +147,7 @@ class TrialResult(Measurement):
     validation_revision: str = ""
     """Identifies the data of the validation benchmark; empty in results of earlier versions."""
     seen_questions: Mapping[str, int] = {}
-    """Benchmark -> how many of its questions are training questions too; without those where that was not counted."""
+    """Benchmark -> number of its questions that are also training questions; benchmarks not counted are missing."""
 
 
 class FailedTrial(Frozen):

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchmark) -> None:
-    """Note what a trial is trained on and validated by, so that its checkpoints tell."""
+    """Record the revisions of the data that a trial is trained and validated on; its checkpoints contain them."""
     config = training.config
     trained = [(title(source), corpus.revision) for source, corpus in zip(config.corpora, corpora, strict=True)]
     data = (*trained, (title(config.validation.benchmark), validation.revision))
@@ -58,7 +58,7 @@ def restore(training: Training, folder: str) -> None:
 
 
 def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], step: int) -> None:
-    for (name, then), (_, revision) in zip(before, now, strict=False):  # earlier checkpoints do not tell
+    for (name, then), (_, revision) in zip(before, now, strict=False):  # older ones have no record
         if then != revision:
             raise TaskError(
                 f"{name} is not what this trial has read up to step {step} (revision {then[:12]}, now "

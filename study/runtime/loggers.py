@@ -69,8 +69,8 @@ class MLflow(MLflowLoggerCallback):
 class EventFile:
     """A file of TensorBoard events, written before `add` returns.
 
-    tensorboardX's SummaryWriter writes in a thread. If that dies, as of a full disk, nobody is told, and who adds more
-    than ten events waits for ever.
+    tensorboardX's SummaryWriter writes in a thread. If that thread fails, for example on a full disk, no error is
+    raised, and adding more than ten events blocks forever.
 
     Args:
         folder: where the file goes; made if it is missing.
@@ -96,7 +96,7 @@ class EventFile:
 
 
 class TensorBoard(TBXLoggerCallback):
-    """Writes what trials report; Tune leaves its own TensorBoard logger out where it is given one of that class.
+    """Writes what trials report. It derives from Tune's own TensorBoard logger, which Tune then does not add.
 
     Args:
         config: the study.

@@ -98,11 +98,8 @@ def _data(plan: Plan) -> Iterator[str]:
             yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
     validations = [trial.validation.benchmark for trial in plan.config.examples]
     for config, benchmark in plan.data.benchmarks:
-        use, passages = (
-            "validation" if config in validations else "reported",
-            sum(len(p.passages) for p in benchmark.pools),
-        )
-        languages = ", ".join(benchmark.languages)
+        use, languages = "validation" if config in validations else "reported", ", ".join(benchmark.languages)
+        passages = sum(len(pool.passages) for pool in benchmark.pools)
         yield f"{use} {config.key}: {benchmark.questions:,} questions ({languages}), {passages:,} passages"
     if downloads := without_copy(plan.config):
         yield f"downloaded by a run, and checked then: {', '.join(downloads)}"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from study import corpora as module
@@ -41,8 +42,8 @@ def trial(validated: dict[str, Any], *trained: dict[str, Any]) -> TrialConfig:
 def texts(corpus: Corpus) -> set[str]:
     found = set()
     for language in corpus.languages:
-        rows = list(corpus.rows(language))
-        for pair in corpus.pairs(rows, [language] * len(rows), [language] * len(rows)):  # type: ignore[arg-type]
+        rows = np.asarray(corpus.rows(language))
+        for pair in corpus.pairs(rows, [language] * len(rows), [language] * len(rows)):
             found |= {pair.query.casefold(), pair.passage.casefold()}
     return found
 
