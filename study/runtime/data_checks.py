@@ -175,8 +175,8 @@ class _Checks:
             if read == source and before != now:
                 raise TaskError(
                     f"{title(source)} is not what this study's finished trials have read (revision {before[:12]}, now "
-                    f"{now[:12]}), and further trials could not be compared with them: restore its files, or the version "
-                    "of this project that read them, or run a new study"
+                    f"{now[:12]}), and further trials could not be compared with them: restore its files, or the "
+                    "version of this project that read them, or run a new study"
                 )
 
     def _is_new(self, checked: object) -> bool:
