@@ -35,7 +35,7 @@ from study.cli import DEFAULT_STORAGE
 from study.config import TrialConfig
 from study.corpora import training_corpora
 from tasks.data.columns import Column, Table
-from tasks.data.languages import language_code
+from tasks.data.languages import language_code, not_a_language
 from tasks.data.text_lines import text_lines
 from tasks.errors import UserError
 from tasks.plugins import load_benchmark, load_corpus
@@ -133,7 +133,7 @@ def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, 
                 raise UserError(f"{where}: the cell below '{name}' is empty: fill it, or remove the row")
         language = language_code(row["language"])  # in one spelling: zh-CN and zho are zh
         if language is None:
-            raise UserError(f"{where}: '{row['language']}' is not a language code such as th or zh")
+            raise UserError(f"{where}: {not_a_language(row['language'])}")
         yield where, (row["id"], language), row
 
 

@@ -209,7 +209,7 @@ EMPTY = "is empty: fill it, or remove the row"
         ),
         ('a3,th,"ก\nข",ค\na4,th,ก,', f"line 7: the cell below 'body' {EMPTY}"),
         ('a3,th,ก,"ข', "line 5 cannot be read: unexpected end of data"),
-        ("a3,Thai,ก,ข", "line 5: 'Thai' is not a language code such as th or zh"),
+        ("a3,Thai,ก,ข", "line 5: 'Thai' is not a language code such as th or zho_Hans"),
         ("a1,tha,ก,ข", f"line 5: article a1 {TWICE}"),
     ],
 )

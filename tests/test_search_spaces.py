@@ -63,7 +63,7 @@ def test_quickstart_starts_with_both_backbones_at_both_ends_and_in_the_middle_an
     assert points == {(backbone, alpha) for backbone in backbones for alpha in (0.0, 0.5, 1.0)}
     assert config.search.trials >= 8
     assert config.search.trials > len(points)
-    assert all(trial.resources.workers == 2 for trial in config.examples)
+    assert all(trial.resources.workers == 1 for trial in config.examples)
 
 
 def test_paper_is_its_grid_with_its_settings() -> None:

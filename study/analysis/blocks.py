@@ -32,9 +32,10 @@ def _shared_design(group: Group) -> Hashable:
     config = group.config
     corpora = [
         (corpus.name, corpus.weight, str({key: value for key, value in corpus.options.items() if key != "languages"}))
-        for corpus in config.corpora  # in other languages, the same rows
+        for corpus in config.corpora
     ]
-    return config.backbone, tuple(corpora), config.batch_size, str(config.benchmarks)
+    rows = tuple(record.rows for record in group.results[0].corpora)  # in fewer languages the same, if as many
+    return config.backbone, tuple(corpora), rows, config.batch_size, str(config.benchmarks)
 
 
 def block_of(pair: Sequence[Group], groups: Sequence[Group]) -> Block | None:

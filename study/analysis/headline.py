@@ -12,11 +12,13 @@ from study.analysis.comparison import Comparison, Figure, compare, leading_figur
 from study.analysis.formats import decimals
 from study.analysis.pairs import Pair, choose_pairs
 from study.analysis.statistics import Method
-from study.analysis.study import HYBRID, Group, Study, groups_of, ranked, settings_text, varied_settings
+from study.analysis.study import HYBRID, Group, Study, groups_of, merit, ranked, settings_text, varied_settings
 from study.analysis.verdict import badge, trained
+from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space import study_config
+from study.space.selection import Objective
 from study.space.strict_yaml import SpaceError
 
 _BACKBONES = 3
@@ -46,6 +48,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
         sentences.append(f"{_described(best.number, group, study)}. {where}.")
+        sentences += _standing(group, study, benchmark)
     return [
         *sentences,
         *_missing_trials(study),
@@ -179,6 +182,26 @@ def _described(number: int, group: Group, study: Study) -> str:
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
         f"{formats.fixed(mean, decimals(objective))} {over}"
     )
+
+
+def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
+    """Yield how many settings are better than the best one by validation on what is reported, by the same metric."""
+    metric = study.objective.metric.removeprefix(f"{VALIDATION}/")
+    reported = Objective(metric=f"{benchmark}/{metric}", direction=study.objective.direction)
+    merits = {
+        each.numbers: merit(each, reported)
+        for each in groups_of(study.results)
+        if each.mean(reported.metric) is not None
+    }
+    others = len(merits) - 1
+    if group.numbers not in merits or not others:
+        return
+    better = sum(other > merits[group.numbers] for other in merits.values())
+    have = "has" if better == 1 else "have"
+    if better:
+        yield f"On {benchmark}, which selects nothing, {better} of {others} other settings {have} a better {metric}."
+    else:
+        yield f"It has the best {metric} on {benchmark} too."
 
 
 def _place(number: int, group: Group, study: Study, comparisons: Sequence[Comparison], benchmark: str) -> str:

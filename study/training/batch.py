@@ -17,7 +17,7 @@ from study.distributed import rank, world_size
 from study.model.encoder import Encoder, Tokens
 from study.training.loss import Identities
 from study.training.sampler import HybridSampler
-from tasks.schema import Corpus
+from tasks.schema import Corpus, Rows
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class BatchMaker:
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
-        identities = Identities.of(pairs, corpus.keys(plan.rows))
+        known = _known_passages(corpus, whole.rows) if self._hard_negatives else {}
+        identities = Identities.of(pairs, corpus.keys(plan.rows), known)
         versions_A = torch.tensor(versions, dtype=torch.int64)
         return Batch(plan.alpha, micro_batches, order, len(pairs), versions_A, identities)
 
@@ -94,3 +95,18 @@ class BatchMaker:
                 batch = upcoming.result()
                 upcoming = background.submit(self.make, step + 1) if step + 1 < last else None
                 yield batch
+
+
+def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, tuple[int, int]]:
+    """Return the passages that rows have in all their languages, with the rows' keys of query and passage."""
+    keys = corpus.keys(rows)
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        for language in corpus.row_languages(row):
+            places.setdefault(language, []).append(place)
+    known: dict[str, tuple[int, int]] = {}
+    for language, having in places.items():
+        languages = [language] * len(having)
+        for place, pair in zip(having, corpus.pairs(rows[having], languages, languages), strict=True):
+            known[pair.passage] = int(keys.queries[place]), int(keys.passages[place])
+    return known

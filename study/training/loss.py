@@ -6,6 +6,7 @@ N = M x world size, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -25,20 +26,27 @@ class Identities:
 
     queries_B: Tensor
     passages_M: Tensor
-    """Equal for the versions of a passage in all languages; NO_KEY for hard negatives, which have no key."""
+    """Equal for the versions of a passage in all languages; NO_KEY for hard negatives that are no row's passage."""
     texts_M: Tensor
     """Equal for equal texts."""
     answers_M: Tensor
-    """The key of the query that a passage is paired with; NO_KEY for hard negatives."""
+    """The key of the query that a passage is paired with; NO_KEY for hard negatives that are no row's passage."""
 
     @classmethod
-    def of(cls, pairs: list[Pair], keys: Keys) -> Identities:
-        """Return the keys of a batch whose passages are ordered positives first, then the negatives of each pair."""
+    def of(cls, pairs: Sequence[Pair], keys: Keys, known: Mapping[str, tuple[int, int]]) -> Identities:
+        """Return the keys of a batch whose passages are ordered positives first, then the negatives of each pair.
+
+        Args:
+            pairs: this rank's pairs.
+            keys: of their rows.
+            known: passages, in any language, of the rows of all ranks -> the keys of query and passage. A hard negative
+                that is one of them, as mined ones are, is no negative of a query that it answers.
+        """
         negatives = [text for pair in pairs for text in pair.negatives]
+        known_N2 = torch.tensor([known.get(text, (NO_KEY, NO_KEY)) for text in negatives]).reshape(-1, 2)
         queries, passages = torch.from_numpy(keys.queries), torch.from_numpy(keys.passages)
-        unknown = torch.full((len(negatives),), NO_KEY)
         texts = torch.tensor([_text_key(text) for text in [pair.passage for pair in pairs] + negatives])
-        return cls(queries, torch.cat([passages, unknown]), texts, torch.cat([queries, unknown]))
+        return cls(queries, torch.cat([passages, known_N2[:, 1]]), texts, torch.cat([queries, known_N2[:, 0]]))
 
 
 def contrastive_loss(

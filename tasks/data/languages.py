@@ -20,13 +20,17 @@ def language_code(name: str) -> str | None:
 
     The two-letter code if the language has one (ISO 639-1), without its region: `deu` and `de-AT` are `de`, `zho_Hans`
     and `zh-CN` are `zh`, `zh-TW` is `zh_Hant`, `ary` stays `ary`. Aliases and usual scripts are those of the Unicode
-    CLDR (UTS 35, likely subtags).
+    CLDR (UTS 35, likely subtags). Two letters that are no language there, such as `jp`, have none.
     """
     match = _CODE.fullmatch(name)
     if match is None:
         return None
     language, script, region = match[1].lower(), (match[2] or "").capitalize(), (match[3] or "").upper()
-    language = get_global("language_aliases").get(language, language).partition("_")[0]
+    # An alias may carry a script (`sh`: `sr_Latn`) or a region (`prs`: `fa_AF`).
+    language, *rest = get_global("language_aliases").get(language, language).split("_")
+    script = script or next((part for part in rest if len(part) == len("Latn")), "")
+    if len(language) == len("en") and not _usual_script(language):
+        return None
     script = script or _usual_script(f"{language}_{region}") or _usual_script(language)
     return language if script == _usual_script(language) else f"{language}_{script}"
 
@@ -36,10 +40,17 @@ def _usual_script(locale: str) -> str:
     return next((part for part in likely.split("_") if len(part) == len("Latn")), "")
 
 
+def not_a_language(name: str) -> str:
+    """Return what is wrong with a name that `language_code` has no code for."""
+    spoken = get_global("territory_languages").get(name.upper(), {})
+    hint = f"; {name.upper()} is a country, where {next(iter(spoken))} is spoken" if spoken else ""
+    return f"'{name}' is not a language code such as th or zho_Hans{hint}"
+
+
 def _required_code(name: str) -> str:
     code = language_code(name)
     if code is None:
-        raise PydanticCustomError("language", "'{name}' is not a language code such as th or zho_Hans", {"name": name})
+        raise PydanticCustomError("language", "{sentence}", {"sentence": not_a_language(name)})
     return code
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from study.analysis.blocks import block_of, largest_blocks
 from study.analysis.study import Group, groups_of
+from study.results.trial_result import CorpusRecord
 from tests.study.trial_results import trial_result
 
 
@@ -41,12 +42,26 @@ def test_groups_of_another_encoder_batch_size_or_corpus_are_not_part_of_it() -> 
     assert block_of([groups[0], groups[2]], groups) is None
 
 
-def test_a_corpus_in_fewer_languages_has_the_same_rows() -> None:
+def test_a_corpus_in_fewer_languages_is_part_of_it_if_it_has_as_many_rows() -> None:
     english = {"corpora": [{"name": "factbook", "languages": ["en"]}]}
     groups = groups_with(({"alpha": 0.0}, (0, 1)), (english, (0, 1)), ({"alpha": 1.0}, (0, 1)))
     block = block_of(groups[:2], groups)
     assert block
     assert len(block.groups) == 3
+
+
+def test_a_corpus_with_other_rows_in_fewer_languages_is_not_part_of_it() -> None:
+    english = {"corpora": [{"name": "factbook", "languages": ["en"]}]}
+    trials = [config | {"seed": seed} for config in ({"alpha": 0.0}, english, {"alpha": 1.0}) for seed in (0, 1, 2)]
+    results = []
+    for number, config in enumerate(trials):
+        record = CorpusRecord(name="factbook", revision="1", rows=1064 if "corpora" in config else 977)
+        results.append(trial_result(number, **config).model_copy(update={"corpora": (record,)}))
+    groups = groups_of(results)
+    block = block_of([groups[0], groups[2]], groups)
+    assert block
+    assert [group.alpha for group in block.groups] == [0, 1]
+    assert block_of(groups[:2], groups) is None
 
 
 def test_two_settings_with_two_seeds_are_too_few() -> None:

@@ -69,6 +69,17 @@ def difference(value: float, p: float, method: Method = Method.CROSSED) -> Diffe
     return Difference(value, value - 0.01, value + 0.01, p, (2, 2), 390, 12, method, 7)
 
 
+def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_reported() -> None:
+    def both(alpha: float, validation: float, reported: float) -> list[TrialResult]:
+        scores = {DEFAULT_OBJECTIVE: validation, "factbook/multilingual/map": reported}
+        return [trial_result(0, scores, measured=MEASURED, alpha=alpha)]
+
+    *_, told = answer(both(0.25, 0.5, 0.3), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
+    assert told == "On factbook, which selects nothing, 1 of 2 other settings has a better multilingual/map."
+    *_, told = answer(both(0.25, 0.5, 0.5), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
+    assert told == "It has the best multilingual/map on factbook too."
+
+
 def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place() -> None:
     told = answer(
         *(trials(0.5, alpha=0.25), trials(0.4, alpha=1), trials(0.6, alpha=0)),

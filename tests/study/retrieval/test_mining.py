@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from study.config import TrialConfig
 from study.distributed import rank
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.mining import Miner, MiningError, Rule, Summary, write
 from study.training.batch import BatchMaker
+from study.training.loss import false_negatives
 from study.training.sampler import HybridSampler
 from tasks.corpora import parallel_jsonl
 from tasks.schema import Corpus
@@ -146,6 +148,31 @@ def test_the_file_is_a_corpus_that_trains_with_its_hard_negatives(corpus: Corpus
     config = TrialConfig(batch_size=4, steps=4, hard_negatives=3)
     batches = BatchMaker([harder], HybridSampler([harder], config), toy_encoder(), config)
     assert len(batches.make(0).order) == 4 + 4 * (1 + 3)
+
+
+def test_a_mined_negative_is_none_for_the_query_of_the_batch_that_it_answers_in_another_language(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    mined(corpus, RULE, tmp_path / "out.jsonl")
+    harder: Corpus = parallel_jsonl.load(path=tmp_path / "out.jsonl")
+    config = TrialConfig(batch_size=8, steps=20, hard_negatives=3, alpha=0)
+    sampler = HybridSampler([harder], config)
+    batches = BatchMaker([harder], sampler, toy_encoder(), config)
+    in_other_languages = 0
+    for step in range(config.steps):
+        plan = sampler.batch(step)
+        pairs = harder.pairs(plan.rows, plan.query_languages, plan.passage_languages)
+        versions = [
+            {harder.pairs(np.array([row]), [la], [la])[0].passage for la in harder.row_languages(int(row))}
+            for row in plan.rows
+        ]
+        negatives = [text for pair in pairs for text in pair.negatives[:3]]
+        masked = false_negatives(batches.make(step).identities, torch.arange(8))[:, 8:]
+        for query, answers in enumerate(versions):
+            for place, text in enumerate(negatives):
+                assert masked[query, place] or text not in answers
+                in_other_languages += text in answers - {pairs[query].passage}
+    assert in_other_languages > 0
 
 
 def test_rows_that_repeat_a_query_and_its_passage_are_mined_once(

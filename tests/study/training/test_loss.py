@@ -55,13 +55,22 @@ def test_versions_of_the_positive_its_text_and_answers_to_the_same_query_are_no_
 
 def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs_order() -> None:
     pairs = [Pair("ถาม", "答", ("ก", "ข")), Pair("سؤال", "ก", ("答", "ค"))]
-    held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])))
+    held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])), {})
     assert held.passages_M.tolist() == [3, 4, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
     assert held.answers_M.tolist() == [1, 2, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
     first, second, *negatives = held.texts_M.tolist()
     assert negatives[0] == second
     assert negatives[2] == first
     assert len({first, second, negatives[1], negatives[3]}) == 4
+
+
+def test_a_hard_negative_that_is_a_passage_of_the_batch_in_another_language_has_its_keys() -> None:
+    pairs = [Pair("ถาม", "ตอบ", ("B", "ข")), Pair("问", "答", ("ค", "A"))]
+    known = {"ตอบ": (1, 3), "A": (1, 3), "答": (2, 4), "B": (2, 4)}
+    held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])), known)
+    assert held.passages_M.tolist() == [3, 4, 4, NO_KEY, NO_KEY, 3]
+    assert held.answers_M.tolist() == [1, 2, 2, NO_KEY, NO_KEY, 1]
+    assert false_negatives(held, torch.arange(2)).nonzero().tolist() == [[0, 5], [1, 2]]
 
 
 def test_a_negative_that_beats_the_positive_by_more_than_the_margin_costs_nothing() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.data.languages import language_code
+from tasks.data.languages import language_code, not_a_language
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,18 @@ from tasks.data.languages import language_code
         (["no"], "no"),
         (["sr"], "sr"),
         (["sr-Latn"], "sr_Latn"),
+        (["sh", "hbs"], "sr_Latn"),
+        (["prs", "fa-AF"], "fa"),
+        (["jp", "ua", "GR", "cn"], None),
         (["Thai", "../th", "th th", "", "eng-deu"], None),
     ],
 )
 def test_every_spelling_of_a_language_is_one_code(names: list[str], code: str | None) -> None:
     assert {name: language_code(name) for name in names} == dict.fromkeys(names, code)
+
+
+def test_the_code_of_a_country_is_told_from_that_of_its_language() -> None:
+    assert not_a_language("jp") == (
+        "'jp' is not a language code such as th or zho_Hans; JP is a country, where ja is spoken"
+    )
+    assert not_a_language("thai") == "'thai' is not a language code such as th or zho_Hans"
