@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from study.analysis import formats
-from study.analysis.blocks import Block, block_of
+from study.analysis.blocks import block_of
 from study.analysis.comparison import crossed_design
 from study.analysis.crossed import Crossed
 from study.analysis.pairs import Pair
@@ -121,14 +121,19 @@ def arms(study: Study, view: str, temperature: float = 0.02) -> Iterable[Row]:
 
 
 def lead(study: Study, pair: Pair, view: str, setting: Setting, metric: str, only: Sequence[str] = ()) -> Difference:
-    """Return a difference in a crossed design; over the queries of some languages, or of all."""
-    block = block_of(pair, groups(study))
-    assert isinstance(block, Block), "these settings share their seeds"
+    """Return a difference in a crossed design, or unpaired from English alone, which has other rows.
+
+    Over the queries of some languages, or of all.
+    """
     values = SettingValues(study, view, setting, (metric,))
-    design = crossed_design(block, values)
     units = [
         n for n, unit in enumerate(values.of(pair.group.numbers[0]).units) if not only or unit.query_language in only
     ]
+    block = block_of(pair, groups(study))
+    if block is None:
+        both = values.stacked(pair.group.numbers), values.stacked(pair.baseline.numbers)
+        return unpaired(*both, {metric: units})[metric]
+    design = crossed_design(block, values)
     crossed = Crossed(contributions(design[:, :, units]))
     place = {group.numbers: number for number, group in enumerate(block.groups)}
     if pair.baseline.config.steps:
