@@ -132,6 +132,7 @@ def _run(plan: Plan, console: Console) -> int:
 
 def _execute(plan: Plan, record: Record, interruption: Interruption, console: Console) -> int:
     """Start Ray or connect to it, run the trials and print the results; return the exit status."""
+    began = time.monotonic()
     # Imported once the input is checked and the record is open: torch, Ray and the report's charts take seconds.
     from study.runtime import cluster, driver, summary
 
@@ -141,8 +142,8 @@ def _execute(plan: Plan, record: Record, interruption: Interruption, console: Co
         console.print(f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}")
         cli.say(console, *plan.notes)
         interruption.install()  # Ray has installed its own handlers
-        seconds = driver.run(config, record, folder, console, plan.trials_at_once)
-    code = summary.show(config, record.trials(), folder, console, seconds)
+        ran = driver.run(config, record, folder, console, plan.trials_at_once)
+    code = summary.show(config, record.trials(), folder, console, time.monotonic() - began if ran else None)
     if code == UNFINISHED:
         console.print(_resume_hint(folder), soft_wrap=True)
     elif layout.finished(folder):

@@ -46,7 +46,10 @@ GLOSSARY = (
     Term(ZERO_SHOT, "the backbone as it is, without training"),
     Term("alpha", "the share of monolingual batches, or pairs: 0 is X-Y, 1 is X-X-mono, or X-X"),
     Term("temperature", "divides the cosine scores in the loss; the lower, the more the hardest passages count"),
-    Term("seed", "decides batches, dropout and initial weights; trials that differ in nothing else show the noise"),
+    Term(
+        "seed",
+        "decides batches, dropout and adapters' first weights; trials that differ in nothing else show the noise",
+    ),
     Term("objective", "the metric on the validation benchmark that ranks trials; it is never a reported benchmark"),
     Term("validation", "measured on the validation benchmark, which selects checkpoints and trials"),
     Term("monolingual", "only passages in the question's language are searched", ("mono",)),

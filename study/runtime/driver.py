@@ -27,8 +27,8 @@ DRIVER = {"node:__internal_head__": 0.001}
 """A trial's driver takes no CPU from its workers and runs on the head, so that losing a worker node does not end it."""
 
 
-def run(config: StudyConfig, record: Record, folder: str, console: Console, at_once: int) -> float:
-    """Run every trial of a study that has not ended; return the seconds it took.
+def run(config: StudyConfig, record: Record, folder: str, console: Console, at_once: int) -> bool:
+    """Run every trial of a study that has not ended; return whether there was one.
 
     Args:
         config: the study.
@@ -39,7 +39,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     """
     searcher = StudySearcher(config, record)
     if searcher.remaining == 0:
-        return 0.0
+        return False
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its newer console prints a banner even at verbosity 0
     os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # we print one line; the trace is in the trial's folder
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C ends the study at once: the record is complete
@@ -73,7 +73,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     )
     with progress:
         tuner.fit()
-    return progress.seconds
+    return True
 
 
 class ReleaseEnded(tune.Callback):

@@ -90,7 +90,7 @@ class Progress(Callback):
         self._console, self._metric, self._counts = console, metric, counts
         self._assignment_of, self._folder_of = assignment_of, folder_of
         self._rows: dict[str, Row] = {}
-        self._started = self._asked = time.monotonic()
+        self._asked = time.monotonic()
         self._shown = ExitStack()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,11 +106,6 @@ class Progress(Callback):
 
     def __exit__(self, *_: object) -> None:
         self._shown.close()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the run started."""
-        return time.monotonic() - self._started
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as starting."""

@@ -19,15 +19,26 @@ from study.runtime.exit_status import FAILED, UNFINISHED
 from study.space.study_config import StudyConfig
 
 
-def show(config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, console: Console, seconds: float) -> int:
-    """Write the report, print the results and why trials have none; return the exit status."""
+def show(
+    config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, console: Console, seconds: float | None
+) -> int:
+    """Write the report, print the results and why trials have none; return the exit status.
+
+    Args:
+        config: the study.
+        trials: its record.
+        folder: its folder.
+        console: where to print.
+        seconds: how long this run took; None if every trial had ended before.
+    """
     results = layout.finished(folder)
     several = len(config.objectives) > 1
     if several:  # files first: printing can fail
         files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(results, config.objectives))
     report = page.write_report(folder)[0] if results else None
     evaluated = f"{len(results)} of {config.search.trials} trials evaluated{_others(trials)}"
-    console.print(f"\n{evaluated}; this run took {seconds:.0f} s\n")
+    took = "nothing was left to run" if seconds is None else f"this run took {seconds:.0f} s"
+    console.print(f"\n{evaluated}; {took}\n")
     if several:
         console.print(leaderboard.front_table(results, config.objectives), "", sep="\n")
     for benchmark in sorted({name for result in results for name in result.benchmarks}):

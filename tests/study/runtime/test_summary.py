@@ -48,11 +48,15 @@ def test_the_exit_code_tells_scripts_whether_trials_failed_or_are_left(
     assert summary.exit_code(config(), trials(*states)) == code
 
 
-def shown(folder: Path, states: tuple[TrialState, ...], **keys: Any) -> str:
+def shown(folder: Path, states: tuple[TrialState, ...], seconds: float | None = 12.3, **keys: Any) -> str:
     console = Console(width=160, highlight=False)
     with console.capture() as captured:
-        summary.show(config(**keys), trials(*states), str(folder), console, 12.3)
+        summary.show(config(**keys), trials(*states), str(folder), console, seconds)
     return captured.get()
+
+
+def test_a_study_that_had_ended_before_says_so(tmp_path: Path) -> None:
+    assert "0 of 3 trials evaluated, 1 stopped early; nothing was left to run" in shown(tmp_path, (PRUNED,), None)
 
 
 def test_trials_that_have_no_result_are_counted_and_named_with_their_reasons(tmp_path: Path) -> None:
