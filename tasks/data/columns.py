@@ -53,19 +53,20 @@ class Table(NamedTuple):
         """Return, for each column that is there, its name in the file.
 
         Raises:
-            TaskError: a required column is missing.
+            TaskError: required columns are missing; names all of them.
         """
         lowered = {name.casefold(): name for name in reversed(list(names))}
-        chosen = {}
+        chosen, missing = dict[str, str](), list[str]()
         for column, (accepted, required) in self.columns.items():
             name = next((lowered[name] for name in accepted if name in lowered), None)
             if name is not None:
                 chosen[column] = name
             elif required:
-                present = ", ".join(reversed(lowered.values())) or "nothing"
-                raise TaskError(
-                    f"{where} has {present}, but {self.title} needs a column for its {column}: {' or '.join(accepted)}"
-                )
+                missing.append(f"{column}: {' or '.join(accepted)}")
+        if missing:
+            present = ", ".join(reversed(lowered.values())) or "nothing"
+            needed = "; and one for its ".join(missing)
+            raise TaskError(f"{where} has {present}, but {self.title} needs a column for its {needed}")
         return chosen
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections import Counter
+from contextlib import suppress
 from enum import StrEnum
 
 import psutil
@@ -61,9 +63,16 @@ def of_ray(study: subprocess.Popen[str]) -> Counter[str]:
 
 
 def strike(process: psutil.Process) -> None:
-    """Kill a process as a machine's memory shortage would, and see it gone."""
+    """Kill a process as a machine's memory shortage would, and see it gone.
+
+    Its exit status is left to its parent, which may be this process: waiting for it here would take it away.
+    """
     process.kill()
-    process.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, f"{process} is still there"
+            time.sleep(0.05)
 
 
 def left_over(processes: list[psutil.Process], patience: float = 180) -> list[str]:
