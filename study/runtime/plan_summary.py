@@ -18,6 +18,7 @@ from study.space.distributions import Categorical, Distribution
 from study.space.selection import NoStopping
 from study.space.study_config import StudyConfig
 from tasks.holdout_split import Remaining
+from tasks.schema import Benchmark
 
 
 def show(plan: Plan, console: Console) -> None:
@@ -32,6 +33,13 @@ def show(plan: Plan, console: Console) -> None:
     console.print(Text("\na trial in full", style="bold"))
     first = config.examples[0].model_dump(mode="json")
     console.print(Text(yaml.safe_dump(first, sort_keys=False, allow_unicode=True).rstrip()), soft_wrap=True)
+
+
+def _questions(benchmark: Benchmark) -> str:
+    """Return how many questions a benchmark has, counted as statistics do, by id; and with their translations."""
+    different = len({name for queries in benchmark.queries.values() for name in queries.ids()})
+    translated = f", {benchmark.questions:,} with translations" if different < benchmark.questions else ""
+    return f"{different:,} questions{translated}"
 
 
 def _trials(config: StudyConfig) -> str:
@@ -71,10 +79,10 @@ def _size(plan: Plan) -> Iterator[str]:
     steps = [trial.steps for trial in trials if trial.steps] or [0]
     most = max(steps) * (search.trials - len(search.zero_shot))
     yield f"steps: {_range(steps)} in a trial, at most {most:,} in all"
-    share = first.batch_size // need.workers
+    dealt = f", {first.batch_size // need.workers} on each of {need.workers} workers" if need.workers > 1 else ""
     yield (
-        f"negatives per query: {first.negatives_per_query} before masking ({first.batch_size} pairs per step, {share} "
-        f"on each of {need.workers} workers, {first.hard_negatives} hard negatives per pair)"
+        f"negatives per query: {first.negatives_per_query} before masking ({first.batch_size} pairs per step{dealt}, "
+        f"{first.hard_negatives} hard negatives per pair)"
     )
     queries, passages = (
         _range([getattr(trial, name) for trial in trials]) for name in ("max_query_tokens", "max_passage_tokens")
@@ -98,9 +106,9 @@ def _data(plan: Plan) -> Iterator[str]:
             yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
     validations = [trial.validation.benchmark for trial in plan.config.examples]
     for config, benchmark in plan.data.benchmarks:
-        use, languages = "validation" if config in validations else "reported", ", ".join(benchmark.languages)
+        use = "validation" if config in validations else "reported"
         passages = sum(len(pool.passages) for pool in benchmark.pools)
-        yield f"{use} {config.key}: {benchmark.questions:,} questions ({languages}), {passages:,} passages"
+        yield f"{use} {config.key}: {_questions(benchmark)} ({', '.join(benchmark.languages)}), {passages:,} passages"
     if downloads := without_copy(plan.config):
         yield f"downloaded by a run, and checked then: {', '.join(downloads)}"
     for name, settings in plan.backbones.items():
