@@ -60,7 +60,8 @@ class CorpusConfig(Named):
     """A corpus to train on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
 
     weight: float | None = Field(default=None, gt=0)
-    """Share of batches, relative to the other corpora; the number of rows unless given."""
+    """Share of the batches of a kind, relative to the other corpora; the number of rows unless given. Cross-lingual
+    batches come from corpora with rows in two or more languages alone."""
     held_out: int = Field(default=0, ge=0)
     """Rows excluded from training and used by the validation benchmark `held_out`."""
 
@@ -94,7 +95,7 @@ class ValidationConfig(Settings):
     """Steps between two validations; each ends in a checkpoint."""
     metric: str = "multilingual/map"
     """Chooses the best checkpoint: `setting/metric` of the validation benchmark; higher is better, but for `loss` and
-    metrics of language bias."""
+    metrics of language bias. The first objective does, where it is another metric and this is not set."""
     patience: int | None = Field(default=None, ge=1)
     """Stop training after this many steps without a better score; never by default."""
 

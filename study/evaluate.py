@@ -69,7 +69,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         str,
         typer.Option(
             help="Where texts are cut: at 512 tokens (whole), at a trial's defaults of 64 and 256 (trial), or as in a "
-            "study, given its folder."
+            "study, windows included, given its folder or name."
         ),
     ] = "whole",
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
@@ -117,21 +117,22 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         console.print(Text(f"written: {result_file}"), soft_wrap=True)
 
 
-def _limits(name: str) -> dict[str, int]:
-    """Return the text limits that a name in LIMITS stands for, or those of the study in a folder."""
+def _limits(name: str) -> dict[str, Any]:
+    """Return the text limits that a name in LIMITS stands for, or those and the windows of the study in a folder."""
     if name in LIMITS:
-        return LIMITS[name]
+        return dict(LIMITS[name])
     with suppress(UserError):  # what is neither is refused in the words of this option
         name = cli.study_folder(name)
     if not files.exists(files.join(files.absolute(name), layout.STUDY)):
         raise UserError(f"--limits {name} is refused: write whole, trial, or a study's folder or name")
-    found = {tuple((key, getattr(trial.config, key)) for key in LIMITS["whole"]) for trial in read_study(name).results}
-    if len(found) > 1:
+    trials = [trial.config.model_dump(mode="json") for trial in read_study(name).results]
+    found = [{key: trial[key] for key in (*LIMITS["whole"], "windows")} for trial in trials]
+    if any(other != found[0] for other in found):
         raise UserError(
-            f"--limits {name} is refused: the trials of this study cut texts at different lengths: write those of one, "
-            "such as --setting max_query_tokens=64 --setting max_passage_tokens=256"
+            f"--limits {name} is refused: the trials of this study cut texts at different lengths or into different "
+            "windows: write those of one, such as --setting max_query_tokens=64 --setting max_passage_tokens=256"
         )
-    return dict(found.pop())
+    return found[0]
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from study import cli
 from study.analysis.tables import Cell, Table
-from tasks.contents import Contents, contents, total
+from tasks.contents import Contents, contents, same_texts, total
 from tasks.data.cache import cache_folder
 from tasks.plugins import (
     TaskError,
@@ -86,6 +86,12 @@ def _print_contents(name: str, options: dict[str, Any]) -> None:
     console.print(Table(title, Contents._fields, cells, frozenset({"language"})))
     cli.say(console, f"settings: {', '.join(benchmark.settings)}")
     cli.say(console, *(f"{key}: {value}" for key, value in benchmark.details.items()))
+    if same := ", ".join(f"{language or 'unknown'} {count:,}" for language, count in same_texts(benchmark).items()):
+        cli.say(
+            console,
+            f"passages with the text of an earlier one: {same}; these tie, and count as wrong unless they are judged "
+            "relevant (in data of your own, merge them under one id)",
+        )
 
 
 if __name__ == "__main__":

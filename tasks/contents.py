@@ -59,3 +59,15 @@ def total(rows: list[Contents]) -> Contents:
 def _judged(benchmark: Benchmark, language: str) -> int:
     table = benchmark.queries.get(language)
     return sum(bool(benchmark.qrels.get(query)) for query in table.ids()) if table else 0
+
+
+def same_texts(benchmark: Benchmark) -> dict[str, int]:
+    """Return the languages in which passages have the text of another, with their number.
+
+    Such passages tie. If only one of them is judged relevant, its position depends on the order of the data, and the
+    others count as wrong.
+    """
+    found = Counter[str]()
+    for pool in benchmark.pools:
+        found[pool.language] += pool.passages.repeated()
+    return {language: count for language, count in sorted(found.items()) if count}

@@ -31,8 +31,9 @@ def language_preference(lists: Lists) -> Values:
     """Return 1 where the first relevant passage is in the query's language, else 0.
 
     The mean over queries is the share of queries whose answer in their own language ranks above all its versions in
-    other languages (after MLAIRE, arXiv 2605.07249). Without preference it is 1 / number of languages, so lower is
-    better. NaN where the retrieved relevant passages are all in the query's language, or none is.
+    other languages (after MLAIRE, arXiv 2605.07249). Without preference it is the mean of 1 / number of languages in
+    which a query has an answer, so lower is better. NaN where the retrieved relevant passages are all in the query's
+    language, or none is.
     """
     relevant_QR = lists.retrieved()
     own_QR, first_Q = lists.in_query_language(), lists.places().argmin(axis=1)

@@ -6,10 +6,10 @@ interface, and neither needs a Python object per row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -88,11 +88,18 @@ class Texts:
         """Return the number of rows without text."""
         import pyarrow.compute as pc  # noqa: PLC0415 - takes 0.1 s, and a refused search space needs none of it
 
-        count = 0
+        return sum(pc.sum(pc.equal(chunk, "")).as_py() or 0 for chunk in self._text_chunks())
+
+    def _text_chunks(self) -> Iterator[Any]:
         for chunk in self._table["text"].chunks:
-            count += pc.sum(pc.equal(chunk, "")).as_py() or 0
+            yield chunk
             self._release()
-        return count
+
+    def repeated(self) -> int:
+        """Return the number of rows with a text that an earlier row has too; rows without text do not count."""
+        hashes = [np.array([hash(text) for text in part.to_pylist() if text], np.int64) for part in self._text_chunks()]
+        every = np.concatenate([np.empty(0, np.int64), *hashes])
+        return len(every) - len(np.unique(every))
 
     def rows_of(self, ids: Sequence[str]) -> Rows:
         """Return the row of each id; -1 for ids that are not in this table."""

@@ -10,7 +10,6 @@ from babel import Locale
 from study.analysis.formats import metric_name, setting, short_names
 from study.analysis.study import HYBRID, Group, sampling_of
 from study.analysis.tables import Cell, Table, number_cell
-from study.config import TrialConfig
 from study.results.trial_result import BenchmarkResult, Scores, TrialResult
 from tasks.metric import Metric
 from tasks.metrics import language_bias
@@ -97,13 +96,13 @@ def _bias_table(metric: Metric, groups: Sequence[Group], benchmark: str, unseen:
 def trial_labels(results: Sequence[TrialResult]) -> dict[int, str]:
     """Return, by number, texts that tell trials apart in a list of choices."""
     names = short_names(result.config.backbone for result in results)
-    return {result.number: _label(result.number, result.config, names[result.config.backbone]) for result in results}
+    return {result.number: _label(result, names[result.config.backbone]) for result in results}
 
 
-def _label(number: int, config: TrialConfig, backbone: str) -> str:
-    sampling = sampling_of(config)
+def _label(result: TrialResult, backbone: str) -> str:
+    config, sampling = result.config, sampling_of(result.config, result.training_languages)
     batches = f"{HYBRID}, alpha {setting(config.alpha)}" if sampling == HYBRID else sampling
-    return f"#{number} · {backbone} · {batches} · seed {config.seed}"
+    return f"#{result.number} · {backbone} · {batches} · seed {config.seed}"
 
 
 def _pairs(measured: BenchmarkResult) -> dict[tuple[str, str], Scores]:

@@ -42,7 +42,7 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
         mean = _group_of(result, groups).mean(objective.metric)
         cells = (
             setting_cell(result.number),
-            *text_cells(names[result.config.backbone], sampling_of(result.config)),
+            *text_cells(names[result.config.backbone], sampling_of(result.config, result.training_languages)),
             *_settings(result.config, *settings),
             *(number_cell(mean, formats.decimals(objective.metric)) for _ in over_seeds),
             number_cell(result.metrics[objective.metric], formats.decimals(objective.metric)),
@@ -62,7 +62,11 @@ def samplings_table(results: Sequence[TrialResult], objective: Objective, benchm
     rows = []
     for backbone, name in sorted(names.items()):
         for sampling in SAMPLINGS:
-            alike = [r for r in results if r.config.backbone == backbone and sampling_of(r.config) == sampling]
+            alike = [
+                r
+                for r in results
+                if r.config.backbone == backbone and sampling_of(r.config, r.training_languages) == sampling
+            ]
             for best in ranked(alike, objective)[:1]:
                 group = _group_of(best, groups)
                 means = ((metric, group.mean(f"{benchmark}/{setting}/{metric}")) for setting, metric in columns)
@@ -149,7 +153,7 @@ def front_table(results: Sequence[TrialResult], objectives: Sequence[Objective])
         marked = result.number in on_front
         cells = (
             *text_cells(str(result.number), MARK if marked else ""),
-            *text_cells(names[result.config.backbone], sampling_of(result.config)),
+            *text_cells(names[result.config.backbone], sampling_of(result.config, result.training_languages)),
             *_settings(result.config, "alpha", "temperature"),
             *(number_cell(result.metrics[o.metric], formats.decimals(o.metric)) for o in objectives),
         )

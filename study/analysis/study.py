@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -117,11 +117,16 @@ def read_study(folder: str) -> Study:
     return Study(folder, record, results, failed)
 
 
-def sampling_of(config: TrialConfig) -> str:
-    """Return how a trial samples its batches, one of SAMPLINGS; alpha with a schedule is hybrid."""
+def sampling_of(config: TrialConfig, trained: Collection[str] = ()) -> str:
+    """Return how a trial samples its batches, one of SAMPLINGS; alpha with a schedule is hybrid.
+
+    Args:
+        config: the trial.
+        trained: the languages it was trained on, if it has ended: a corpus may be English without saying so.
+    """
     if config.steps == 0:
         return ZERO_SHOT
-    if all(_languages(corpus) == {"en"} for corpus in config.corpora):
+    if set(trained) == {"en"} or all(_languages(corpus) == {"en"} for corpus in config.corpora):
         return "En-En"
     if config.alpha == 0:
         return "X-Y"
@@ -181,7 +186,7 @@ class Group:
     @property
     def sampling(self) -> str:
         """How batches are sampled, one of SAMPLINGS."""
-        return sampling_of(self.config)
+        return sampling_of(self.config, self.results[0].training_languages)
 
     @property
     def label(self) -> str:

@@ -147,7 +147,7 @@ def tradeoff_chart(results: Sequence[TrialResult], benchmark: str, metric: str) 
         {
             "monolingual": style.rounded(result.metrics[keys[0]]),
             "multilingual": style.rounded(result.metrics[keys[1]]),
-            "batches": sampling_of(result.config),
+            "batches": sampling_of(result.config, result.training_languages),
             "backbone": result.config.backbone,
             **_identity(result),
         }
@@ -199,7 +199,11 @@ def learning_charts(
     for backbone, trials in _by_backbone(results).items():
         for measure in ("loss", objective):
             rows = [
-                {"step": report["step"], "value": style.rounded(report[measure]), "batches": sampling_of(result.config)}
+                {
+                    "step": report["step"],
+                    "value": style.rounded(report[measure]),
+                    "batches": sampling_of(result.config, result.training_languages),
+                }
                 | _identity(result)
                 for result in trials
                 for report in histories.get(result.number, ())

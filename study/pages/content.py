@@ -79,7 +79,7 @@ def read_content(study: Study) -> Content:
         headline=tuple(headline(study, compared, leading_figures(compared))),
         benchmarks=tuple(_benchmarks(study, compared)),
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
-        samplings=tuple(sorted({sampling_of(result.config) for result in results})),
+        samplings=tuple(sorted({sampling_of(result.config, result.training_languages) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results, differing),
         search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),

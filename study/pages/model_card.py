@@ -38,6 +38,10 @@ _PROMPTS = """\
 Scores are cosines; pooling: {pooling}. Prompts: {query_prefix!r} before a query, {passage_prefix!r} before a passage. \
 In training queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
 at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
+_WINDOWS = """\
+The results below are those of passages cut into windows of {tokens} tokens, {stride} apart, of which the best counts. \
+The code above reads the beginning of a passage alone: index each window as a passage of its own, with the passage \
+prompt, to rank as was measured."""
 _LANGUAGE_MEANS = """\
 `language_means.safetensors` holds the mean passage embedding of each training language, and `all`, the mean of these. \
 To rank passages of several languages by content rather than by language, index each passage as \
@@ -59,12 +63,17 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
     prompts = _PROMPTS.format(**{**dict(result.config), **recorded})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
-        *("## Use", _CODE, prompts, *([_LANGUAGE_MEANS] if language_means else [])),
+        *("## Use", _CODE, prompts, *_windows(result), *([_LANGUAGE_MEANS] if language_means else [])),
         *_measured(result),
         *_data(result),
         *("## Settings", _settings(result).markdown()),
     ]
     return paragraphs(parts)
+
+
+def _windows(result: TrialResult) -> list[str]:
+    windows = result.config.windows
+    return [_WINDOWS.format(tokens=windows.tokens, stride=windows.stride)] if windows else []
 
 
 def _front_matter(result: TrialResult) -> str:
@@ -90,7 +99,7 @@ def _about(result: TrialResult) -> str:
     return _TRAINED.format(
         backbone=backbone,
         steps=result.training.best_step,
-        sampling=sampling_of(config),
+        sampling=sampling_of(config, result.training_languages),
         alpha=formats.setting(config.alpha),
         temperature=_temperature(result),
     )
@@ -110,7 +119,10 @@ def _measured(result: TrialResult) -> list[str]:
     for name, measured in sorted(result.benchmarks.items()):
         tables = (_overall(measured.metrics, name), _by_language(measured.by_language, result.training_languages))
         about = escape_markdown(benchmark_line(name, measured))
-        parts += [f"### {escape_markdown(name)}", about, *(table.markdown() for table in tables)]
+        seen, questions = result.seen_questions.get(name, 0), sum(measured.queries.values())
+        trained = f"**The model was trained on {seen:,} of these {questions:,} questions: its figures are not those of "
+        known = [f"{trained}unseen questions.**"] if seen else []
+        parts += [f"### {escape_markdown(name)}", *known, about, *(table.markdown() for table in tables)]
     return parts
 
 

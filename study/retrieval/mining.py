@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from study.distributed import rank
 from study.retrieval.candidates import Candidates, rows_in
@@ -63,6 +64,8 @@ class Mined:
     """Number of candidates that were dropped for their score."""
     random: int
     """Number of negatives drawn at random, because too few candidates were left."""
+    above: int
+    """Number of these that score above the share all the same, because all passages that are left do."""
 
 
 class Miner:
@@ -117,22 +120,28 @@ class Miner:
         searched = None if self._rule.multilingual else language
         for passage_ND, number_N in self.candidates.blocks(searched, self._encoding.block_size):
             search.add(passage_ND[:, None], number_N)
-        return self._chosen(language, row_Q, positive_Q, search.best())
+        return self._chosen(language, row_Q, query_QD, self._rule.share * positive_Q, search.best())
 
-    def _chosen(self, language: str, row_Q: Rows, positive_Q: npt.NDArray[np.float32], hits: Hits) -> Mined:
+    def _chosen(
+        self, language: str, row_Q: Rows, query_QD: Tensor, highest_Q: npt.NDArray[np.floating[Any]], hits: Hits
+    ) -> Mined:
         found_QK = hits.key_QK >= 0
         known_QK = self._answers(self._query_code[row_Q][:, None], np.maximum(hits.key_QK, 0))
-        close_QK = hits.score_QK > self._rule.share * positive_Q[:, None]
+        close_QK = hits.score_QK > highest_Q[:, None]
         kept_QK = found_QK & ~known_QK & ~close_QK
         best_QN = np.argsort(~kept_QK, axis=1, kind="stable")[:, : self._rule.negatives]
         number_QN = np.take_along_axis(np.where(kept_QK, hits.key_QK, -1), best_QN, axis=1)
         missing = self._rule.negatives - number_QN.shape[1]
         number_QN = np.pad(number_QN, ((0, 0), (0, max(0, missing))), constant_values=-1)
         lacking_QN = number_QN < 0
+        above = 0
         for place in np.flatnonzero(lacking_QN.any(axis=1)).tolist():
-            number_QN[place, lacking_QN[place]] = self._random(language, int(row_Q[place]), number_QN[place])
+            number_QN[place, lacking_QN[place]], too_high = self._random(
+                language, int(row_Q[place]), query_QD[place], float(highest_Q[place]), number_QN[place]
+            )
+            above += too_high
         too_close = int((found_QK & ~known_QK & close_QK).sum())
-        return Mined(language, row_Q, number_QN, too_close, int(lacking_QN.sum()))
+        return Mined(language, row_Q, number_QN, too_close, int(lacking_QN.sum()), above)
 
     def _answers(self, query_code: Rows, numbers: Rows) -> npt.NDArray[np.bool_]:
         """Return whether the corpus pairs queries with candidates in any row."""
@@ -141,20 +150,33 @@ class Miner:
         answers: npt.NDArray[np.bool_] = self._known[place] == code
         return answers
 
-    def _random(self, language: str, row: int, number_N: Rows) -> Rows:
-        """Draw the passages that `number_N` lacks from those that are not relevant to the query; seeded by the row."""
+    def _random(self, language: str, row: int, query_D: Tensor, highest: float, number_N: Rows) -> tuple[Rows, int]:
+        """Draw the passages that `number_N` lacks from those that neither answer the query nor score above `highest`.
+
+        Seeded by the row. Where there are not enough of them, the lowest that do not answer the query are taken.
+
+        Returns:
+            The passages, and how many of them score above `highest`.
+        """
         pool = self.candidates.numbers(None if self._rule.multilingual else language)
         query_code = self._query_code[row]
         first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
         answers = self._known[first:end] % len(self._passages)
-        refused = self._candidates_of_passage[answers].sum() + self._rule.negatives
-        size = min(len(pool), self._rule.negatives + int(refused))
-        drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=size, replace=False)
-        fitting = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
-        wanted = int((number_N < 0).sum())
-        if len(fitting) < wanted:
-            raise self._too_few(language)
-        return fitting[:wanted]
+        size, wanted = 2 * self._rule.negatives + int(self._candidates_of_passage[answers].sum()), number_N < 0
+        while True:
+            size = min(size, len(pool))
+            drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=size, replace=False)
+            drawn = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
+            score_N = (self.candidates.embeddings(drawn, query_D.device) @ query_D).cpu().numpy()
+            low = score_N <= highest
+            if low.sum() >= wanted.sum():
+                return drawn[low][: wanted.sum()], 0
+            if size == len(pool):
+                lowest = np.argsort(score_N, kind="stable")[: wanted.sum()]
+                if len(lowest) < wanted.sum():
+                    raise self._too_few(language)
+                return drawn[lowest], int((~low[lowest]).sum())
+            size *= 4
 
     def _too_few(self, language: str) -> MiningError:
         return MiningError(
@@ -175,6 +197,8 @@ class Summary:
     negatives: int = 0
     random: int = 0
     """Negatives drawn at random, because too few candidates were left."""
+    above: int = 0
+    """Random negatives that score above the share all the same, because all passages that are left do."""
     too_close: int = 0
     """Candidates dropped because they scored almost as high as the positive, or higher."""
 
@@ -182,6 +206,7 @@ class Summary:
         """Count one language of a block."""
         self.negatives += mined.number_QN.size
         self.random += mined.random
+        self.above += mined.above
         self.too_close += mined.too_close
 
 

@@ -60,6 +60,11 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
     for trial in config.examples:
         checks.check(trial)
     notes = dict.fromkeys(sentence for trial in config.examples for sentence in checks.notes(trial))
+    notes |= dict.fromkeys(
+        f"corpus '{name}' has no row in two languages: trials with alpha 0 draw cross-lingual batches alone, and train "
+        "on none of it"
+        for name in checks.never_drawn
+    )
     return Data(tuple(checks.corpora.values()), tuple(checks.benchmarks.values()), tuple(notes))
 
 
@@ -85,6 +90,8 @@ class _Checks:
         self._metrics: dict[str, frozenset[str]] = {}
         self.benchmarks: dict[str, tuple[BenchmarkConfig, Benchmark]] = {}
         self.corpora: dict[str, Corpus] = {}
+        self.never_drawn: dict[str, None] = {}
+        """Names of corpora that some trials would draw no batch from."""
 
     def check(self, trial: TrialConfig) -> None:
         """Check the data of one trial."""
@@ -112,7 +119,7 @@ class _Checks:
         corpora = [self._corpus(corpus, trial) for corpus in here]
         check_negatives(corpora, trial.hard_negatives)
         if len(here) == len(trial.corpora):
-            HybridSampler(corpora, trial)
+            self.never_drawn |= dict.fromkeys(HybridSampler(corpora, trial).unused)
 
     def _corpus(self, corpus: CorpusConfig, trial: TrialConfig) -> Corpus:
         validation, key = trial.validation.benchmark, _key(corpus, trial)

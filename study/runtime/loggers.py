@@ -47,9 +47,9 @@ def callbacks(config: StudyConfig, folder: str, assignment_of: AssignmentOf) -> 
         default = f"sqlite:///{folder}/{MLFLOW}" if local else None
         loggers.append(MLflow(os.environ.get("MLFLOW_TRACKING_URI", default), experiment_name=name))
     if "wandb" in config.loggers:
-        from ray.air.integrations.wandb import WandbLoggerCallback  # noqa: PLC0415 - warns where wandb is missing
+        from study.runtime.wandb_logger import WeightsAndBiases  # noqa: PLC0415 - Ray's warns where wandb is missing
 
-        loggers.append(WandbLoggerCallback(project=os.environ.get("WANDB_PROJECT", config.name), group=name))
+        loggers.append(WeightsAndBiases(project=os.environ.get("WANDB_PROJECT", config.name), group=name))
     return loggers
 
 
@@ -64,6 +64,11 @@ class MLflow(MLflowLoggerCallback):
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
         """Log a report."""
         super().log_trial_result(iteration, trial, {plain(key): value for key, value in result.items()})
+
+    def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
+        """End a trial's run, if it has one: a trial whose drivers all died before they had started has none."""
+        if trial in self._trial_runs:
+            super().log_trial_end(trial, failed)
 
 
 class EventFile:
@@ -132,8 +137,10 @@ class TensorBoard(TBXLoggerCallback):
             self._files[self._assignment_of(trial.trial_id).number].add(*metrics, step=report.step)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
-        """Mark a trial as ended, unless it failed: a resumed study writes another file."""
-        ended = self._files.pop(self._assignment_of(trial.trial_id).number)
+        """Mark a trial as ended, unless it failed, perhaps without a start: a resumed study writes another file."""
+        ended = self._files.pop(self._assignment_of(trial.trial_id).number, None)
+        if ended is None:
+            return
         if not failed:
             _, _, end = hparams({}, {})
             ended.add(end)

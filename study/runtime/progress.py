@@ -109,8 +109,7 @@ class Progress(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Show the trial as starting."""
-        assignment = self._assignment_of(trial.trial_id)
-        row = self._rows.setdefault(trial.trial_id, Row(assignment.number, assignment.trial, time.monotonic()))
+        row = self._row(trial)
         row.activity = None
         ray_internals.forget(self._folder_of(row.number))  # what an earlier attempt told
 
@@ -155,8 +154,15 @@ class Progress(Callback):
         self._end(row, row.state if row.state in {"done", "failed", "unfinished"} else "pruned")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Show a trial whose driver was lost too often as unfinished: --resume tries it again."""
-        self._end(self._rows[trial.trial_id], "unfinished")
+        """Show a trial whose driver was lost too often as unfinished: --resume tries it again.
+
+        It may never have started: Ray's memory monitor can kill every one of its drivers before that.
+        """
+        self._end(self._row(trial), "unfinished")
+
+    def _row(self, trial: Trial) -> Row:
+        assignment = self._assignment_of(trial.trial_id)
+        return self._rows.setdefault(trial.trial_id, Row(assignment.number, assignment.trial, time.monotonic()))
 
     def _end(self, row: Row, state: str) -> None:
         row.state, row.seconds = state, time.monotonic() - row.started

@@ -52,7 +52,7 @@ class Record:
             study_name=name,
             directions=[objective.direction for objective in config.objectives],
             sampler=optuna.samplers.RandomSampler(),  # not used: `study.runtime.sampling` draws
-            pruner=_pruner(config.scheduler),
+            pruner=_pruner(config.scheduler, len(config.search.zero_shot)),
             load_if_exists=True,
         )
         self._study_id = self._storage.get_study_id_from_name(name)
@@ -181,11 +181,12 @@ def storage_failure(error: BaseException) -> str | None:
     return None
 
 
-def _pruner(stopping: Stopping) -> BasePruner:
+def _pruner(stopping: Stopping, untrained: int) -> BasePruner:
     if isinstance(stopping, Asha):
         return SuccessiveHalvingPruner(stopping.min_steps, stopping.reduction_factor)
     if isinstance(stopping, Median):
-        return MedianPruner(stopping.startup, stopping.min_steps)
+        # Optuna counts every trial that has ended, the untrained ones among them, which have no score at any step.
+        return MedianPruner(stopping.startup + untrained, stopping.min_steps)
     if isinstance(stopping, Hyperband):
         return HyperbandPruner(stopping.min_steps, stopping.max_steps, stopping.reduction_factor)
     return NopPruner()

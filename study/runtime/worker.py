@@ -37,6 +37,7 @@ from study.seen_questions import seen_questions
 from study.space.selection import better
 from study.training import checkpoint, memory
 from study.training.loop import Training
+from study.training.sampler import HybridSampler
 from study.training.step import DivergedError
 from tasks.errors import UserError
 from tasks.plugins import TaskError
@@ -124,7 +125,7 @@ def _run(
         number=assignment.number,
         training=progress,
         clock=Clock(**clock),
-        training_languages=tuple(sorted({language for corpus in corpora for language in corpus.languages})),
+        training_languages=HybridSampler(corpora, config).languages if corpora else (),
         corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
         validation_revision=development.revision,
         seen_questions=_seen(reported, corpora),

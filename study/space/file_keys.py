@@ -47,8 +47,8 @@ class FileKeys(Settings):
     """Settings of all trials, see below."""
     search: SearchKeys
     objective: Any = DEFAULT_OBJECTIVE
-    """What ranks trials and chooses checkpoints: `validation/<setting>/<metric>` or `validation/loss`, or
-    `{metric: ..., direction: maximize}`. A list makes several objectives; the first ranks."""
+    """What ranks trials and, unless `validation.metric` is set, chooses checkpoints: `validation/<setting>/<metric>` or
+    `validation/loss`, or `{metric: ..., direction: maximize}`. A list makes several objectives; the first ranks."""
     scheduler: Any = "none"
     """Stops trials early: `none`, or one of the mappings below by its `name`."""
     concurrent: int | None = Field(default=None, ge=1)

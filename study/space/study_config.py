@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from study.config import TrialConfig
-from study.config_sections import VALIDATION
+from study.config_sections import VALIDATION, ValidationConfig
 from study.config_values import Frozen
 from study.space import fields, selection
 from study.space.distributions import MOST_TRIALS
@@ -133,10 +133,22 @@ def load(name_or_path: str) -> StudyConfig:
         source = absolute_paths(content, base=path.parent)
     except UserError as error:
         raise SpaceError(f"{path.stem}.yaml: {error}") from None
-    config = parse(source, path.stem)
+    config = _with_metric(parse(source, path.stem))
     if problem := _without_effect(config):
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
+
+
+def _with_metric(config: StudyConfig) -> StudyConfig:
+    """Return a study whose objective chooses checkpoints too, unless its search space names a metric for these.
+
+    The metric is written into the content, which is stored with the study, so that a study resumes as it began.
+    """
+    searched = {branch.key for branches in config.search.space for branch in branches}
+    metric = config.objectives[0].metric.removeprefix(f"{VALIDATION}/")
+    if "validation.metric" in searched | config.fixed.keys() or metric == ValidationConfig().metric:
+        return config
+    return parse({**config.source, "trial": fields.merge(config.trial, {"validation.metric": metric})}, config.name)
 
 
 def parse(source: Mapping[str, Any], name: str) -> StudyConfig:

@@ -85,6 +85,28 @@ class HybridSampler:
         )
         self._check()
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language that batches may have, sorted; cross-lingual ones have rows in two or more languages alone."""
+        monolingual = self._alpha_ends()[1] > 0
+        return tuple(
+            sorted(
+                {
+                    language
+                    for corpus in self._corpora
+                    for language in corpus.languages
+                    if monolingual or _share_rows(corpus.rows(language), corpus.rows())
+                }
+            )
+        )
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Names of corpora that no batch is drawn from: all are cross-lingual, and no row is in two languages."""
+        if self._alpha_ends()[1] > 0:
+            return ()
+        return tuple(corpus.name for corpus in self._corpora if not len(corpus.rows()))
+
     def batch(self, step: int) -> BatchPlan:
         """Return the global batch of `step` (from 0)."""
         plan = self._pairs(step)
@@ -198,13 +220,23 @@ class HybridSampler:
             )
 
     def _may_be_crosslingual(self) -> bool:
+        return self._alpha_ends()[0] < 1
+
+    def _alpha_ends(self) -> tuple[float, float]:
+        """Return the smallest and the largest alpha of the trial."""
         ends = (self._alpha.start, self._alpha.end) if isinstance(self._alpha, Schedule) else (self._alpha,)
-        return min(ends) < 1
+        return min(ends), max(ends)
 
 
 def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:
     # A range is the identity: the rows of a complete parallel corpus are never listed.
     return positions if isinstance(candidates, range) else np.asarray(candidates)[positions]
+
+
+def _share_rows(some: Sequence[int] | Rows, others: Sequence[int] | Rows) -> bool:
+    if isinstance(some, range) or isinstance(others, range):  # of a complete parallel corpus: all rows
+        return bool(len(some) and len(others))
+    return bool(np.isin(some, others).any())
 
 
 def _passages(corpus: Corpus, rows: Sequence[int] | Rows, enough: int) -> int:

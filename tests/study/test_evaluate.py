@@ -124,24 +124,26 @@ def test_a_prefix_is_literal_text_and_may_be_empty(tmp_path: Path, setting: str,
     assert result["config"]["query_prefix"] == result["backbone"]["query_prefix"] == prefix
 
 
-def with_limits(study: Study, folder: Path, limits: list[tuple[int, int]]) -> str:
-    """Return a copy of a study whose trials cut texts at these lengths in turn."""
+def with_limits(study: Study, folder: Path, limits: list[tuple[int, int]], windows: Any = None) -> str:
+    """Return a copy of a study whose trials cut texts at these lengths in turn; `windows` are those of all."""
     copied = Path(shutil.copytree(study.folder, folder))
     for trial, (queries, passages) in zip(study.results, itertools.cycle(limits), strict=False):
         file = copied / layout.TRIALS / f"{trial.number:04d}" / layout.RESULT
         result = json.loads(file.read_text("utf-8"))
-        result["config"] |= {"max_query_tokens": queries, "max_passage_tokens": passages}
+        result["config"] |= {"max_query_tokens": queries, "max_passage_tokens": passages, "windows": windows}
         file.write_text(json.dumps(result), "utf-8")
     return str(copied)
 
 
 def test_texts_are_cut_as_in_a_study_if_its_folder_is_named(synthetic_study: Study, tmp_path: Path) -> None:
-    study, output = with_limits(synthetic_study, tmp_path / "study", [(32, 48)]), tmp_path / "result.json"
+    windows, output = {"tokens": 30, "stride": 10}, tmp_path / "result.json"
+    study = with_limits(synthetic_study, tmp_path / "study", [(32, 48)], windows)
     command = ["builtin/xlmr-tiny", "--option", "languages=[th]", "--limits", study, "--output", str(output)]
     ended = CliRunner().invoke(program(main), command)
     assert ended.exit_code == 0, ended.output
     config = json.loads(output.read_text("utf-8"))["config"]
     assert (config["max_query_tokens"], config["max_passage_tokens"]) == (32, 48)
+    assert config["windows"].items() >= windows.items()
 
 
 def test_limits_that_name_nothing_or_a_study_of_several_are_refused(synthetic_study: Study, tmp_path: Path) -> None:

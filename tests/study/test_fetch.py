@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -96,6 +97,23 @@ def test_check_counts_what_a_folder_holds_also_where_it_cannot_be_measured(cache
         ["zh", "0", "1", "0", "0", "0", "0"],
         ["all", "2", "3", "1", "1", "1", "1"],
     ]
+    assert "text of an earlier one" not in result.stdout
+
+
+def test_check_tells_passages_that_have_the_text_of_another(cache: Path, tmp_path: Path) -> None:
+    passages = [("1", "กรุงเทพ"), ("2", "เชียงใหม่"), ("3", "กรุงเทพ"), ("4", ""), ("5", ""), ("6", "กรุงเทพ")]
+    lines = {
+        "corpus": [{"_id": name, "text": text} for name, text in passages],
+        "queries": [{"_id": "1", "text": "เมืองหลวง?"}],
+    }
+    (tmp_path / "th").mkdir()
+    for name, rows in lines.items():
+        (tmp_path / "th" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\t1\t1\n", "utf-8")
+    told = " ".join(run("local", "--check", "--option", f"path={tmp_path}").stdout.split())
+    assert (
+        "passages with the text of an earlier one: th 2; these tie, and count as wrong unless they are judged" in told
+    )
 
 
 def test_the_door_opens_from_the_command_line_without_torch_or_ray(cache: Path, tatoeba: Path) -> None:

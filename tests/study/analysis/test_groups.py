@@ -55,6 +55,13 @@ def test_training_on_english_alone_is_en_en_however_it_is_written(corpus: dict[s
     assert groups_of([trial(0, alpha=1, corpora=[corpus, both])])[0].label == "X-X-mono"
 
 
+def test_training_on_data_that_is_english_without_saying_so_is_en_en() -> None:
+    corpus = {"name": "parallel_jsonl", "path": "/data/train.jsonl"}
+    english = trial(0, alpha=1, corpora=[corpus]).model_copy(update={"training_languages": ("en",)})
+    thai = trial(0, alpha=1, corpora=[corpus]).model_copy(update={"training_languages": ("en", "th")})
+    assert [groups_of([each])[0].label for each in (english, thai)] == ["En-En", "X-X-mono"]
+
+
 def test_a_group_is_labelled_by_how_it_makes_batches() -> None:
     settings: tuple[dict[str, Any], ...] = (
         {"alpha": 1},

@@ -44,7 +44,7 @@ def test_a_direction_that_the_user_chose_is_followed() -> None:
 
 
 def test_a_trial_without_steps_is_zero_shot_whatever_its_alpha() -> None:
-    samplings = [sampling_of(result.config) for result in TRIALS]
+    samplings = [sampling_of(result.config, result.training_languages) for result in TRIALS]
     assert samplings == ["X-Y", "hybrid", "X-X-mono", "hybrid", "hybrid", "zero-shot"]
 
 

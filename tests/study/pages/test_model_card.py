@@ -53,6 +53,22 @@ def test_the_front_matter_names_languages_library_and_the_hub_s_backbone() -> No
     assert fields["base_model"] == "FacebookAI/xlm-roberta-base"
 
 
+def test_the_card_says_which_questions_were_trained_on() -> None:
+    trial = result()
+    assert "trained on" not in model_card(trial, "x")
+    questions = sum(trial.benchmarks["parallel"].queries.values())
+    card = model_card(trial.model_copy(update={"seen_questions": {"parallel": 2}}), "x")
+    assert (
+        f"**The model was trained on 2 of these {questions} questions: its figures are not those of unseen questions.**"
+    ) in card
+
+
+def test_the_card_says_that_results_with_windows_need_windows() -> None:
+    assert "windows of" not in model_card(result(), "x")
+    card = " ".join(model_card(result(windows={"tokens": 40, "stride": 20}), "x").split())
+    assert "passages cut into windows of 40 tokens, 20 apart, of which the best counts" in card
+
+
 @pytest.mark.parametrize("pin", ["", "@main"])
 def test_the_commit_of_the_hub_s_backbone_is_in_the_card(pin: str) -> None:
     trial = result(backbone=f"intfloat/multilingual-e5-small{pin}")

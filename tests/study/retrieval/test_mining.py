@@ -114,15 +114,24 @@ def test_negatives_are_the_best_passages_that_do_not_answer_and_do_not_score_too
     assert compared == summary.negatives - summary.random
 
 
-def test_what_is_missing_is_drawn_at_random_from_passages_that_do_not_answer(corpus: Corpus, tmp_path: Path) -> None:
-    rule, made = replace(RULE, share=0.0), rows(40)
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.97])
+def test_what_is_missing_is_drawn_from_passages_that_neither_answer_nor_score_too_high_as_long_as_there_are_such(
+    corpus: Corpus, tmp_path: Path, share: float
+) -> None:
+    rule, made = replace(RULE, share=share, negatives=12, depth=14), rows(40)
     lines, summary = mined(corpus, rule, tmp_path / "out.jsonl")
-    assert summary.random > summary.negatives / 2
+    assert summary.random > 0
+    above = 0
     for row, line in enumerate(lines):
         for language, version in line["pairs"].items():
             allowed = plainly(made, row, language, replace(rule, share=np.inf))
             assert set(version["negatives"]) <= set(allowed)
             assert len(set(version["negatives"])) == rule.negatives
+            low = set(plainly(made, row, language, rule))
+            assert len(low & set(version["negatives"])) == min(len(low), rule.negatives)
+            above += max(0, rule.negatives - len(low))
+    assert summary.above == above
+    assert above > 0 or share > 0.9
 
 
 def in_a_group(file: Path, folder: Path) -> bytes:

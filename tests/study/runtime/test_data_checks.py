@@ -101,6 +101,16 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
     assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).notes == ()
 
 
+def test_a_corpus_that_trials_with_alpha_0_draw_nothing_from_is_told(tmp_path: Path) -> None:
+    corpora = [jsonl(pairs(tmp_path, 30)), jsonl(pairs(tmp_path, 60, parallel=False))]
+    (note,) = check_data(study(corpora, [0, 0.5]), download=False).notes
+    assert note == (
+        "corpus 'parallel_jsonl' has no row in two languages: trials with alpha 0 draw cross-lingual batches alone, "
+        "and train on none of it"
+    )
+    assert check_data(study(corpora, [0.5, 1]), download=False).notes == ()
+
+
 def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_for_another_s(tmp_path: Path) -> None:
     corpus = jsonl(pairs(tmp_path, 30), held_out=4)
     data = check_data(

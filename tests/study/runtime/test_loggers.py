@@ -20,6 +20,7 @@ from study.config_values import Schedule
 from study.runtime import preflight
 from study.runtime.loggers import MLflow, TensorBoard, callbacks
 from study.runtime.messages import Assignment
+from study.runtime.wandb_logger import WeightsAndBiases
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -102,6 +103,16 @@ def test_mlflow_is_told_names_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     trial: Any = SimpleNamespace()
     logger.log_trial_result(1, trial, {"factbook/multilingual/ndcg@10": 0.5, "step": 3})
     assert heard == {"factbook/multilingual/ndcg_at_10": 0.5, "step": 3}
+
+
+def test_a_failure_of_a_trial_that_never_started_is_no_error_of_any_logger(tmp_path: Path) -> None:
+    trial: Any = type("Trial", (), {"trial_id": "0000000a"})()
+    tensorboard = TensorBoard(study(), str(tmp_path), {trial.trial_id: Assignment(3, TrialConfig())}.__getitem__)
+    mlflow, wandb = MLflow.__new__(MLflow), WeightsAndBiases.__new__(WeightsAndBiases)  # the packages are not installed
+    mlflow._trial_runs, wandb._trial_queues = {}, {}
+    for logger in (tensorboard, mlflow, wandb):
+        logger.on_trial_error(0, [], trial)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_study_on_shared_storage_leaves_tensorboard_to_tune() -> None:

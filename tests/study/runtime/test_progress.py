@@ -151,3 +151,13 @@ def test_what_resume_tries_again_is_unfinished_and_not_failed(
     study.progress.on_trial_error(0, [], study.trial(2))  # its driver was lost too often
     ended = [line for line in capsys.readouterr().out.splitlines() if line.startswith("trial")]
     assert [line.split()[2].rstrip(":") for line in ended] == ["failed", "unfinished", "unfinished"]
+
+
+def test_a_trial_whose_drivers_all_died_before_they_had_started_is_unfinished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console = Console(width=200)
+    study = Study(monkeypatch, console)
+    with console.capture() as captured:
+        study.progress.on_trial_error(0, [], study.trial(1))
+    assert captured.get().startswith("trial   1 unfinished: ")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
+from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
@@ -33,6 +34,7 @@ SEARCH: dict[str, Any] = {
         "temperature": {"type": "float", "low": 0.01, "high": 0.2},
     },
 }
+BACKBONES = {"backbone": {"type": "categorical", "choices": ["builtin/xlmr-tiny", "builtin/labse-tiny"]}}
 ASHA = {"name": "asha", "min_steps": 10, "reduction_factor": 2}
 MEDIAN = {"name": "median", "min_steps": 20, "startup": 3}
 HYPERBAND = {"name": "hyperband", "min_steps": 10, "max_steps": 40, "reduction_factor": 2}
@@ -71,6 +73,15 @@ def below_median(alphas: list[float], min_steps: int, startup: int) -> list[int 
         if not worse:
             finished.append(alpha)
     return stops
+
+
+def test_untrained_trials_do_not_count_for_the_startup_of_the_median() -> None:
+    search = {**SEARCH, "zero_shot": True, "space": {**SEARCH["space"], **BACKBONES}, "first": []}
+    config = study_of(search, scheduler=MEDIAN)
+    assert len(config.search.zero_shot) == 2
+    pruner = Record(config, "sqlite://", "startup").study.pruner
+    assert isinstance(pruner, MedianPruner)
+    assert pruner._n_startup_trials == 2 + 3
 
 
 @pytest.mark.parametrize(

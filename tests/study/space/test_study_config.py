@@ -166,6 +166,27 @@ def test_zero_shot_adds_each_backbone_as_it_is_before_all_other_trials(seeds: in
     assert (only.search.trials, only.search.zero_shot) == (4, ({"steps": 0},))
 
 
+@pytest.mark.parametrize(
+    ("objective", "trial", "chosen"),
+    [
+        ("validation/monolingual/mrr", "{steps: 9}", "monolingual/mrr"),
+        ("validation/monolingual/mrr", "{validation: {every: 3}}", "monolingual/mrr"),
+        ("[validation/loss, validation/monolingual/map]", "{steps: 9}", "loss"),
+        ("validation/monolingual/mrr", "{validation: {metric: multilingual/map}}", "multilingual/map"),
+        ("validation/multilingual/map", "{steps: 9}", "multilingual/map"),
+    ],
+)
+def test_checkpoints_are_chosen_by_the_objective_unless_another_metric_is_named(
+    tmp_path: Path, objective: str, trial: str, chosen: str
+) -> None:
+    space = "{alpha: {type: categorical, choices: [0, 1]}}"
+    text = f"trial: {trial}\nobjective: {objective}\nsearch: {{sampler: grid, space: {space}}}\n"
+    config = read(text, tmp_path)
+    assert {example.validation.metric for example in config.examples} == {chosen}
+    resumed = parse(config.source, config.name)
+    assert {example.validation.metric for example in resumed.examples} == {chosen}
+
+
 def test_a_bare_name_is_a_shipped_search_space_unless_a_file_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,20 @@ def test_a_corpus_of_several_languages_without_parallel_rows_serves_monolingual_
     assert {plan.corpus for plan in plans if plan.kind == "monolingual"} == {0, 1}
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0, Schedule(start=0, end=0.5)])
+def test_languages_and_unused_corpora_are_those_of_the_batches(alpha: float | Schedule) -> None:
+    corpora = (
+        ToyCorpus.parallel(100, ("el",), name="greek"),
+        ToyCorpus("some", [("ar", "th")] * 60 + [("zh",)] * 50, range(110)),
+    )
+    made = sampler(alpha, *corpora)
+    plans = batches(made, 300)
+    drawn = {language for plan in plans for language in plan.query_languages + plan.passage_languages}
+    assert made.languages == tuple(sorted(drawn))
+    assert made.unused == (() if 0 in {plan.corpus for plan in plans} else ("greek",))
+    assert bool(made.unused) == (alpha == 0)
+
+
 def test_a_scheduled_alpha_moves_the_share_over_the_steps() -> None:
     kinds = [plan.kind == "monolingual" for plan in batches(sampler(Schedule(start=1, end=0)))]
     early, late = np.mean(kinds[: STEPS // 4]), np.mean(kinds[-STEPS // 4 :])
