@@ -107,6 +107,7 @@ def _run(plan: Plan, console: Console) -> int:
     """Run the trials of a study that have not ended; return the exit status (`study.runtime.exit_status`)."""
     from study.runtime import lock
     from study.runtime.record import open_record, storage_failure  # imports Optuna
+    from study.runtime.resources import NotStartedError
 
     config, folder = plan.config, plan.folder
     interruption = Interruption()
@@ -120,6 +121,9 @@ def _run(plan: Plan, console: Console) -> int:
         assert interruption.signal is not None
         _say_end(console, f"interrupted by {interruption.signal.name}", folder)
         return 128 + interruption.signal
+    except NotStartedError as error:
+        _say_end(console, f"stopped: {error}", folder)
+        return UNFINISHED
     except UserError:
         raise
     except Exception as error:

@@ -18,6 +18,7 @@ from study.runtime.resources import (
     LOOPBACK,
     ClusterError,
     Node,
+    NotStartedError,
     Supply,
     cluster_address,
     grown_nodes,
@@ -79,25 +80,36 @@ def start() -> None:
 
     Raises:
         ClusterError: the cluster does not answer, or refuses this machine.
+        NotStartedError: Ray cannot be started here.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if attach():
         return
     _keep_to_this_machine()
     port, (machine,) = _free_port(), this_machine().nodes
-    ray.init(
-        address="local",
-        num_cpus=int(machine.cpus),  # as `--dry-run` counts them
-        num_gpus=int(machine.gpus),
-        include_dashboard=True,  # nodes, actors and logs; `study.dashboard` links to it
-        dashboard_host=LOOPBACK,
-        dashboard_port=port,
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        # This machine is not preempted: that spares each trial the process that watches for it.
-        runtime_env=_runtime_environment({"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}),
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=int(machine.cpus),  # as `--dry-run` counts them
+            num_gpus=int(machine.gpus),
+            include_dashboard=True,  # nodes, actors and logs; `study.dashboard` links to it
+            dashboard_host=LOOPBACK,
+            dashboard_port=port,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            # This machine is not preempted: that spares each trial the process that watches for it.
+            runtime_env=_runtime_environment({"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}),
+        )
+    except Exception as error:
+        # Ray raises bare exceptions where its processes do not answer in time, as on a machine short of memory.
+        if type(error) is not Exception and not isinstance(error, OSError | RuntimeError | RayError):
+            raise
+        reason = str(error).strip().partition(". ")[0].rstrip(".")
+        raise NotStartedError(
+            f"Ray did not start on this machine ({reason}): end other programs if memory or processors are short, and "
+            "try again"
+        ) from error
 
 
 def dashboard() -> str | None:

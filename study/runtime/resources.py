@@ -31,6 +31,10 @@ class ClusterError(UserError):
     """The cluster that this machine is told to use does not answer or does not let it in."""
 
 
+class NotStartedError(ClusterError):
+    """Ray's processes on this machine did not start, or died at once."""
+
+
 class Node(NamedTuple):
     """One machine, or several of the same kind."""
 

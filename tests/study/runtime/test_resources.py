@@ -14,8 +14,11 @@ import ray
 import yaml
 from ray._common.utils import get_ray_address_file
 
+from study import run
+from study.cli import program
 from study.config_sections import ResourcesConfig
 from study.runtime import cluster, preflight, ray_internals, resources
+from study.runtime.exit_status import UNFINISHED
 from study.runtime.resources import CapacityError, ClusterError, Node, Supply, trials_at_once
 from study.space.study_config import SHIPPED
 
@@ -187,3 +190,20 @@ def test_a_cluster_that_refuses_the_token_is_refused_in_one_sentence_and_never_r
             ):
                 connect()
     assert [options["address"] for options in started] == [os.environ["RAY_ADDRESS"]] * 2
+
+
+def test_a_ray_that_does_not_start_is_one_sentence_and_the_study_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent(**_: Any) -> None:
+        raise Exception("The current node timed out during startup. This could happen because some of the raylet ...")  # noqa: TRY002 - as Ray does
+
+    monkeypatch.setattr(ray, "init", silent)
+    monkeypatch.setattr(cluster, "attach", lambda: False)
+    monkeypatch.setattr(cluster, "_keep_to_this_machine", lambda: None)  # it changes Ray for this whole process
+    with pytest.raises(SystemExit) as ended:
+        program(run.main)(["quickstart", "--name", "late", "--storage", str(tmp_path)])
+    assert ended.value.code == UNFINISHED
+    told = " ".join(capsys.readouterr().out.split())
+    assert "stopped: Ray did not start on this machine (The current node timed out during startup): end other" in told
+    assert f"; resume with: python -m study.run --resume --name late --storage {tmp_path}" in told
