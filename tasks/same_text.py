@@ -6,5 +6,8 @@ import unicodedata
 
 
 def bare(text: str) -> str:
-    """Return a text without what may differ between copies: case, spaces, and Unicode's compatible forms."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return a text without what may differ between copies: case, spaces, invisible signs and compatible forms."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if not folded.isascii():  # such as zero-width spaces and marks of direction
+        folded = "".join(sign for sign in folded if unicodedata.category(sign) != "Cf")
+    return " ".join(folded.split())

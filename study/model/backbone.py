@@ -148,6 +148,11 @@ def _architecture(folder: Path, settings: Any) -> Any:
             "cannot load the encoder alone: choose an encoder, or a model of T5's kind"
         )
     chosen = encoder or architecture
+    if "attention_mask" not in inspect.signature(chosen.forward).parameters:
+        raise BackboneError(
+            f"{folder / CONFIG}: model type '{settings.model_type}' takes no attention mask, so that the "
+            "embedding of a text would depend on the texts beside it: choose another"
+        )
     if chosen.main_input_name != "input_ids" or settings.sub_configs.keys() & {"vision_config", "audio_config"}:
         raise BackboneError(
             f"{folder / CONFIG}: model type '{settings.model_type}' reads images or sound: choose a model of text alone"
@@ -193,6 +198,11 @@ def _tokenizer(backbone: Backbone, transformer: Any) -> Any:
         )
     if tokenizer.pad_token_id is None:
         raise BackboneError(f"{folder / TOKENIZER_CONFIG} names no pad_token, which batches need: write one there")
+    if (largest := max([tokenizer.pad_token_id, *tokenizer("").input_ids])) >= rows:
+        raise BackboneError(
+            f"the tokenizer in {folder} adds or pads with token {largest:,}, and the model embeds {rows:,}: "
+            "resize its embeddings (resize_token_embeddings), and save both"
+        )
     if backbone.lower_case:
         backend = tokenizer.backend_tokenizer
         before = [] if backend.normalizer is None else [backend.normalizer]

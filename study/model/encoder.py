@@ -96,8 +96,8 @@ class Encoder(nn.Module):
             return_attention_mask=False,
             return_token_type_ids=False,
         )
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        # A text of no token, as an empty one without special tokens, would have no embedding.
+        return [ids or [self.tokenizer.pad_token_id] for ids in encoded["input_ids"]]
 
     def pad(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
         """Return a batch on the CPU, padded at the end of its texts."""

@@ -19,6 +19,8 @@ Value = TypeVar("Value", str, float, dict[str, Any], list[Any])
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TOKENIZER_CONFIG = "tokenizer_config.json"
+ADAPTERS = "adapter_config.json"
+"""With it transformers adds adapters to a model, and freezes its weights."""
 VOCABULARIES = (
     "tokenizer.json",
     "vocab.txt",
@@ -151,6 +153,11 @@ def check_files(root: Path, folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).is_file():
         raise BackboneError(_without_config(folder))
     settings = read_json(folder / CONFIG)
+    if (folder / ADAPTERS).is_file():
+        raise BackboneError(
+            f"{folder} has an {ADAPTERS} beside the weights: merge the adapters into them (merge_and_unload), or "
+            "remove their files if that has been done"
+        )
     _check_code(folder / CONFIG, settings)
     _check_code(folder / TOKENIZER_CONFIG, read_json(folder / TOKENIZER_CONFIG))
     _check_kind(folder, settings)
@@ -184,8 +191,8 @@ def _starts_with(file: Path, prefix: bytes) -> bool:
 
 
 def _without_config(folder: Path) -> str:
-    if (folder / "adapter_config.json").is_file():
-        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if (folder / ADAPTERS).is_file():
+        base = read_json(folder / ADAPTERS).get("base_model_name_or_path")
         return f"{folder} holds adapters for '{base}' alone: merge them into that model and name its folder"
     return f"{folder} has no {CONFIG}: name the folder of a transformers or sentence-transformers model"
 
@@ -209,6 +216,10 @@ def _check_kind(folder: Path, settings: Mapping[str, Any]) -> None:
         raise BackboneError(
             f"{folder} is an X-MOD model, which must know the language of each text; the study does not tell it: "
             "choose a model with one set of weights for all languages"
+        )
+    if kind == "dpr":
+        raise BackboneError(
+            f"{folder} is a DPR model, whose class gives no vectors of tokens to pool: convert its weights to BERT's"
         )
     if settings.get("quantization_config"):
         raise BackboneError(

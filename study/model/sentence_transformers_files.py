@@ -18,7 +18,12 @@ NUMBERED_FROM_PADDING = {
 }
 """Model types that number positions from the padding id on, so that they have fewer than they state."""
 
-SENTENCE_BERT, SENTENCE_TRANSFORMERS = "sentence_bert_config.json", "config_sentence_transformers.json"
+SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+SENTENCE_BERT = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Where sentence-transformers looks for the transformer's settings; only the first is written today."""
 COMPLETE = "prompts_are_complete"
 """Our own key in an exported folder: an empty prompt there means none. Other tools write empty prompts by default."""
 _LENGTHS = {"max_seq_length", "query_length", "document_length"}
@@ -122,7 +127,7 @@ def read_sentence_bert(folder: Path) -> dict[str, Any]:
     Raises:
         BackboneError: they ask for something that changes embeddings and that the study does not do.
     """
-    path = folder / SENTENCE_BERT
+    path = next((folder / name for name in SENTENCE_BERT if (folder / name).is_file()), folder / SENTENCE_BERT[0])
     settings = read_json(path)
     asked = {key for key, value in settings.items() if value and key not in _WITHOUT_EFFECT}
     if settings.get("transformer_task") == "feature-extraction":
@@ -139,10 +144,13 @@ def read_sentence_bert(folder: Path) -> dict[str, Any]:
 
 
 def token_limit(folder: Path, settings: Mapping[str, Any], sentence_bert: Mapping[str, Any]) -> int:
-    """Return how many tokens the model reads: the smallest of all limits that its files state."""
+    """Return how many tokens the model reads: `max_seq_length`, or else what its tokenizer says, up to its positions.
+
+    sentence-transformers reads `max_seq_length` even if its tokenizer says less.
+    """
     file = folder / TOKENIZER_CONFIG
     tokenizer = stated(file, read_json(file), "model_max_length", float)
-    limits = [sentence_bert.get("max_seq_length"), tokenizer, _positions(folder / CONFIG, settings)]
+    limits = [sentence_bert.get("max_seq_length") or tokenizer, _positions(folder / CONFIG, settings)]
     return int(min(limit for limit in [*limits, 10**9] if limit and limit > 0))
 
 

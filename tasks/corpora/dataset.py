@@ -137,7 +137,7 @@ def _records(source: _Source, wanted: Sequence[str]) -> Iterator[Record]:
 
 def _table(wanted: Sequence[str]) -> Table:
     # JSON lines may lack a column that others have: whether it exists at all is known after the last.
-    return Table("a dataset", {name: Column((name.casefold(),), required=False) for name in wanted}, ())
+    return Table("a dataset", {name: Column((name,), required=False) for name in wanted}, ())
 
 
 def _dataset_records(source: _Source, present: Sequence[str]) -> Iterator[Record]:

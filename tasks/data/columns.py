@@ -53,20 +53,26 @@ class Table(NamedTuple):
         """Return, for each column that is there, its name in the file.
 
         Raises:
-            TaskError: required columns are missing; names all of them.
+            TaskError: required columns are missing, of which it names all, or two columns hold an id.
         """
-        lowered = {name.casefold(): name for name in reversed(list(names))}
+        names = list(names)
+        lowered = {name.casefold(): name for name in reversed(names)}
         chosen, missing = dict[str, str](), list[str]()
         for column, (accepted, required) in self.columns.items():
-            name = next((lowered[name] for name in accepted if name in lowered), None)
-            if name is not None:
-                chosen[column] = name
+            # As it is written, if it is there: `Q` and `q` may be two columns.
+            found = [name if name in names else lowered.get(name.casefold()) for name in accepted]
+            present = list(dict.fromkeys(name for name in found if name is not None))
+            if column == "id" and len(present) > 1:
+                raise TaskError(
+                    f"{where} has {' and '.join(present)}, and only one can be the id: remove or rename the other"
+                )
+            if present:
+                chosen[column] = present[0]
             elif required:
                 missing.append(f"{column}: {' or '.join(accepted)}")
         if missing:
-            present = ", ".join(reversed(lowered.values())) or "nothing"
-            needed = "; and one for its ".join(missing)
-            raise TaskError(f"{where} has {present}, but {self.title} needs a column for its {needed}")
+            needed, there = "; and one for its ".join(missing), ", ".join(reversed(lowered.values())) or "nothing"
+            raise TaskError(f"{where} has {there}, but {self.title} needs a column for its {needed}")
         return chosen
 
 
@@ -208,7 +214,7 @@ def _places(file: Path, table: Table, first: Row) -> tuple[dict[str, int], bool]
     """Return the place of each column, and whether the first row is a header."""
     number, fields = first
     names = [field.strip() for field in fields]
-    known = {name for column in table.columns.values() for name in column.names}
+    known = {name.casefold() for column in table.columns.values() for name in column.names}
     is_header = known & {name.casefold() for name in names} or _LIKE_A_HEADER.fullmatch(names[0])
     if len(fields) == len(table.headerless) and not is_header:
         return {column: i for i, column in enumerate(table.headerless)}, False

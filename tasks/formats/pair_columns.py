@@ -13,6 +13,7 @@ Each passage that answers a query is a pair of its own. A passage is its title, 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ from tasks.data.columns import Record
 from tasks.plugins import TaskError
 from tasks.schema import Pair
 
-_NUMBERED_NEGATIVE = re.compile(r"negative(_\d+)?")
+_NUMBERED_NEGATIVE = re.compile(r"negatives|negative(_\d+)?")
 
 
 class Columns(pydantic.BaseModel):
@@ -113,10 +114,25 @@ def _text(value: Any, column: str, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.strip()
+        text = value.strip()
+        if text.startswith("[") and text.endswith("]") and _is_list(text):
+            raise TaskError(
+                f"{where}: the column '{column}' holds a list that was written as a text ({text[:40]}): write the "
+                "table as JSON lines or Parquet, which keep lists"
+            )
+        return text
     if isinstance(value, Mapping) and isinstance(value.get("text"), str):
         return f"{value.get('title') or ''} {value['text']}".strip()
     raise TaskError(
         f"{where}: the column '{column}' holds {str(value)[:40]!r} ({type(value).__name__}), neither a text, an object "
         "with a `text`, nor a list of these"
     )
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a text is a list of texts or objects in JSON or Python, as CSV files of pandas hold them."""
+    try:
+        items = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return isinstance(items, list) and bool(items) and all(isinstance(item, str | dict) for item in items)

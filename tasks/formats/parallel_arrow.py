@@ -53,7 +53,11 @@ def converted(name: str, recipe: str, sources: Sequence[Path], rows: Callable[[]
     def build(partial: Path) -> None:
         left_out = write(partial, rows())
         if left_out:
-            _LOG.warning("corpus '%s': %s rows without a query or a passage are left out", name, f"{left_out:,}")
+            _LOG.warning(
+                "corpus '%s': %s rows without a query or a passage in the columns that are read are left out",
+                name,
+                f"{left_out:,}",
+            )
 
     folder, digest = conversion(name, f"{LAYOUT} {recipe}", sources, build)
     return ParallelArrow(name, digest, folder)

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertModel
 
 from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.model import builtin
 from study.model.backbone import load_encoder
+from study.model.encoder import TextForm
 from study.model.model_files import BackboneError
 from study.model.pooling_and_prompts import resolve
 from tasks.plugins import TaskError
 from tests.process_group import RunInGroup
-from tests.toy_encoder import byte_tokenizer
+from tests.toy_encoder import byte_tokenizer, toy_encoder
 
 CPU = torch.device("cpu")
 
@@ -176,3 +178,12 @@ def test_the_built_in_shapes_are_those_of_their_namesakes() -> None:
     unknown = encoder.tokenizer.unk_token_id
     texts = ["ประเทศไทยใช้สกุลเงินใด", "泰国使用什么货币？", "ما هي عملة تايلاند؟", "Ποιο είναι το νόμισμα;"]
     assert all(unknown not in ids for ids in encoder.tokenize(texts, "query"))
+
+
+def test_a_text_of_no_token_has_an_embedding() -> None:
+    encoder = toy_encoder()
+    encoder.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")  # no special tokens, as GPT-2
+    encoder.forms = {"query": TextForm("", 64), "passage": TextForm("", 64)}
+    nothing, something = encoder.tokenize(["", "ใคร"], "passage")
+    assert nothing == [encoder.tokenizer.pad_token_id]
+    assert torch.isfinite(encoder.embed([nothing, something])).all()

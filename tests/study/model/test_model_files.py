@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CLIPConfig, CLIPModel
+from transformers import AutoTokenizer, CLIPConfig, CLIPModel, FNetConfig, FNetModel
 
 from study.config import TrialConfig
 from study.model.backbone import check_backbone, load_encoder
@@ -90,6 +90,22 @@ def _images_and_text(folder: Path) -> None:
     CLIPModel(CLIPConfig(text_config=layer, vision_config=vision, projection_dim=8)).save_pretrained(folder)
 
 
+def _adapters_beside_the_weights(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}', "utf-8")
+
+
+def _mixing_instead_of_attention(folder: Path) -> None:
+    FNetModel(
+        FNetConfig(vocab_size=227, hidden_size=32, num_hidden_layers=1, intermediate_size=32, pad_token_id=0)
+    ).save_pretrained(folder)
+
+
+def _pad_token_without_an_embedding(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    tokenizer.save_pretrained(folder)
+
+
 def _null_pad_token(folder: Path) -> None:
     TOKENIZERS["gpt2"](folder)
     update(folder / "tokenizer_config.json", {"pad_token": None})
@@ -139,6 +155,10 @@ def labse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (_settings(max_position_embeddings="many"), r"max_position_embeddings is 'many' where a number is expected"),
         (_write("modules.json", "[]"), r"has a modules\.json but no 1_Pooling/config\.json"),
         (_images_and_text, "model type 'clip' reads images or sound"),
+        (_adapters_beside_the_weights, r"has an adapter_config\.json beside the weights: merge the adapters into them"),
+        (_settings(model_type="dpr"), "is a DPR model, whose class gives no vectors of tokens to pool"),
+        (_mixing_instead_of_attention, "model type 'fnet' takes no attention mask"),
+        (_pad_token_without_an_embedding, "adds or pads with token 227, and the model embeds 227: resize"),
         (_adapters, "LaBSE holds adapters for 'intfloat/multilingual-e5-small' alone: merge them"),
         (_shards, r"model-00002-of-00002\.safetensors is missing, but model\.safetensors\.index\.json lists it"),
     ],

@@ -117,7 +117,7 @@ def test_prompts_under_other_names_are_named_with_how_to_choose_one(tmp_path: Pa
     assert prefixes(folder) == ("", "")
 
 
-def test_the_smallest_of_all_limits_holds_and_is_printed(tmp_path: Path) -> None:
+def test_the_limit_is_that_of_sentence_transformers_and_is_printed(tmp_path: Path) -> None:
     folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")  # 128, 512 and 512 tokens
     limits = {"max_query_tokens": 600, "max_passage_tokens": 600}
 
@@ -128,13 +128,18 @@ def test_the_smallest_of_all_limits_holds_and_is_printed(tmp_path: Path) -> None
     assert described() == (128, 128)
     assert described(max_query_tokens=20) == (20, 128)
     update(folder / "tokenizer_config.json", {"model_max_length": 100})
-    assert described() == (100, 100)
+    assert described() == (128, 128)  # what sentence-transformers reads
     write(folder / "sentence_bert_config.json", {"max_seq_length": 90, "query_length": 30, "document_length": 70})
     assert described() == (30, 70)
     update(folder / "config.json", {"max_position_embeddings": 40})
     assert described() == (30, 40)
     write(folder / "sentence_bert_config.json", {"max_seq_length": None})
     assert described() == (40, 40)
+    update(folder / "config.json", {"max_position_embeddings": 300})
+    assert described() == (100, 100)
+    (folder / "sentence_bert_config.json").rename(folder / "sentence_xlm-roberta_config.json")
+    write(folder / "sentence_xlm-roberta_config.json", {"max_seq_length": 24})
+    assert described() == (24, 24)
 
 
 def test_roberta_reads_two_tokens_fewer_than_it_states_positions(tmp_path: Path) -> None:

@@ -171,3 +171,10 @@ def test_a_tsv_corpus_may_lack_a_header_and_one_with_unknown_names_is_no_passage
     (folder / "corpus.tsv").write_text("article_id\tinhalt\n" + rows, encoding="utf-8")
     with pytest.raises(TaskError, match="line 1 has article_id, inhalt, but a corpus needs a column for its id"):
         load_benchmark("local", {"path": str(shared)})
+
+
+def test_two_columns_of_ids_are_refused(shared: Path) -> None:
+    rows = [{"id": 0, "docid": "t1", "text": "กรุงเทพ"}, {"id": 1, "docid": "t2", "text": "แม่น้ำเจ้าพระยา"}]
+    write(shared, "corpus", {"th": rows})
+    with pytest.raises(TaskError, match="has id and docid, and only one can be the id: remove or rename the other"):
+        load_benchmark("local", {"path": str(shared)})

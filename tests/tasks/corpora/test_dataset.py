@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.plugins import TaskError, load_corpus
@@ -268,8 +271,46 @@ def test_a_latin_1_file_is_named_in_one_sentence(tmp_path: Path) -> None:
         pairs_of(file, language="de")
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_columns_whose_names_differ_in_case_alone_are_two_columns(tmp_path: Path, form: str) -> None:
+    rows = [{"q": "7", "Q": "ถาม", "p": "ตอบ"}]
+    file = tmp_path / f"train.{form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    else:
+        file.write_text(json.dumps(rows[0]) + "\n" if form == "jsonl" else "q,Q,p\n7,ถาม,ตอบ\n", "utf-8")
+    for named, query in (("Q", "ถาม"), ("q", "7")):
+        columns = {"th": {"query": named, "passage": "P"}}
+        assert everything(load_corpus("dataset", {"path": str(file), "columns": columns})) == [
+            {"th": Pair(query, "ตอบ")}
+        ]
+
+
+@pytest.mark.parametrize("cell", ['["ตอบ", "คำ"]', "['ตอบ', 'คำ']", '[{"text": "ตอบ"}]', "['ตอบ' 'คำ']"])
+def test_a_list_that_was_written_as_a_text_is_refused(tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "train.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([["query", "pos"], ["ถาม", cell]])
+    with pytest.raises(TaskError, match=r"line 2: the column 'pos' holds a list that was written as a text \(\["):
+        pairs_of(file, language="th")
+
+
+def test_a_text_in_brackets_is_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("query,passage\nถาม,[1] ตอบ [2]\nถาม,[ดู]\n", "utf-8")
+    assert [pair.passage for pair in pairs_of(file, language="th")] == ["[1] ตอบ [2]", "[ดู]"]
+
+
+def test_a_list_of_negatives_is_read_in_the_layout_of_sentence_transformers(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"anchor": "ถาม", "positive": "ตอบ", "negatives": ["ผิด", "ไม่"]}) + "\n", "utf-8")
+    assert pairs_of(file, language="th") == [Pair("ถาม", "ตอบ", ("ผิด", "ไม่"))]
+
+
 def test_rows_that_are_left_out_are_counted_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "train.csv"
     file.write_text("query,passage\nถาม,ตอบ\n,ว่าง\nว่าง, \n", encoding="utf-8")
     assert pairs_of(file, language="th") == [Pair("ถาม", "ตอบ")]
-    assert "corpus 'dataset': 2 rows without a query or a passage are left out" in caplog.text
+    assert (
+        "corpus 'dataset': 2 rows without a query or a passage in the columns that are read are left out" in caplog.text
+    )

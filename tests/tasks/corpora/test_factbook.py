@@ -62,5 +62,5 @@ def test_the_revision_tells_the_content() -> None:
 
 
 def test_a_language_it_does_not_have_is_refused() -> None:
-    with pytest.raises(TaskError, match="there is no 'jp'"):
-        load_corpus("factbook", {"languages": ["jp"]})
+    with pytest.raises(TaskError, match="there is no 'ja'"):
+        load_corpus("factbook", {"languages": ["ja"]})
