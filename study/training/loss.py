@@ -43,9 +43,11 @@ class Identities:
                 that is one of them, as mined ones are, is no negative of a query that it answers.
         """
         negatives = [text for pair in pairs for text in pair.negatives]
-        known_N2 = torch.tensor([known.get(text, (NO_KEY, NO_KEY)) for text in negatives]).reshape(-1, 2)
+        keys_of_negatives = [known.get(text, (NO_KEY, NO_KEY)) for text in negatives]
+        known_N2 = torch.tensor(keys_of_negatives, dtype=torch.int64).reshape(-1, 2)
         queries, passages = torch.from_numpy(keys.queries), torch.from_numpy(keys.passages)
         texts = torch.tensor([_text_key(text) for text in [pair.passage for pair in pairs] + negatives])
+        assert queries.dtype == passages.dtype == texts.dtype == torch.int64
         return cls(queries, torch.cat([passages, known_N2[:, 1]]), texts, torch.cat([queries, known_N2[:, 0]]))
 
 

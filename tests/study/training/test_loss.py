@@ -64,6 +64,15 @@ def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs
     assert len({first, second, negatives[1], negatives[3]}) == 4
 
 
+@pytest.mark.parametrize("negatives", [(), ("ก",)])
+def test_keys_are_whole_numbers_of_64_bits_with_and_without_hard_negatives(negatives: tuple[str, ...]) -> None:
+    keys = Keys(np.array([2**62 + 1, 2**62]), np.array([2**61 + 1, 2**61]))
+    held = Identities.of([Pair("ถาม", "答", negatives), Pair("سؤال", "ตอบ", negatives)], keys, {})
+    assert {held.queries_B.dtype, held.passages_M.dtype, held.texts_M.dtype, held.answers_M.dtype} == {torch.int64}
+    assert held.passages_M[:2].tolist() == [2**61 + 1, 2**61]
+    assert not false_negatives(held, torch.arange(2)).any()
+
+
 def test_a_hard_negative_that_is_a_passage_of_the_batch_in_another_language_has_its_keys() -> None:
     pairs = [Pair("ถาม", "ตอบ", ("B", "ข")), Pair("问", "答", ("ค", "A"))]
     known = {"ตอบ": (1, 3), "A": (1, 3), "答": (2, 4), "B": (2, 4)}
