@@ -91,7 +91,7 @@ def load(  # noqa: PLR0913 - one per option in a search space
     if columns is None:
         columns = {str(language): published_columns(source.names, source.where)}
         wanted = _names(columns)
-    recipe = f"dataset 2 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
+    recipe = f"dataset 3 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
     return converted("dataset", recipe, source.files, lambda: _rows(source, wanted, columns))
 
 

@@ -22,7 +22,7 @@ from tasks.plugins import TaskError
 from tasks.schema import Passage, Rows, Texts
 
 BATCH_ROWS = 2048
-_VERSION = "2"
+_VERSION = "3"
 """Version of the converted files; another version converts again."""
 _SCHEMA = pa.schema({"id": pa.string(), "text": pa.string()})
 _DIGEST, _COPIES = "digest", "copies.json"
