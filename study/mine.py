@@ -104,8 +104,8 @@ def _report(summary: Summary) -> Iterator[str]:
     yield f"drawn at random, because too few candidates were left: {random:.1%} of the negatives"
     if summary.above:
         yield (
-            f"{summary.above:,} of these score above the share of the positive's score, as all passages that were left "
-            "do: they may be answers; ask for fewer with --negatives, or raise --share"
+            f"{summary.above:,} of these score above the share of the positive's score, as too few passages score "
+            "below it: they may be answers; ask for fewer with --negatives, or raise --share"
         )
     yield f"dropped as too close to the positive: {dropped:.2f} candidates per negative"
     if summary.copies:

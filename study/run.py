@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -98,9 +99,17 @@ def _resumed(name: str | None, space: str | None, under: str) -> tuple[StudyConf
         raise StudyNameError(f"there is no study '{name}' in {under}: {nearest(name, started)}")
     folder = files.join(root, name or max(started, key=lambda study: started[study]))
     if space is not None:
-        return study_config.load(space), folder
+        return study_config.load(space, _search_space(folder)), folder
     study = layout.read_study(folder)
     return study_config.parse(study.search_space, study.name), folder
+
+
+def _search_space(folder: str) -> Mapping[str, Any] | None:
+    """Return the content of a study's search space; None if its record is damaged."""
+    try:
+        return layout.read_study(folder).search_space
+    except StudyError:
+        return None
 
 
 def _run(plan: Plan, console: Console) -> int:

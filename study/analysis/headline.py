@@ -189,7 +189,7 @@ def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
     metric = study.objective.metric.removeprefix(f"{VALIDATION}/")
     reported = Objective(metric=f"{benchmark}/{metric}", direction=study.objective.direction)
     merits = {
-        each.numbers: merit(each, reported)
+        each.numbers: merit(each, reported)[0]
         for each in groups_of(study.results)
         if each.mean(reported.metric) is not None
     }

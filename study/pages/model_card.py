@@ -120,7 +120,7 @@ def _measured(result: TrialResult) -> list[str]:
         tables = (_overall(measured.metrics, name), _by_language(measured.by_language, result.training_languages))
         about = escape_markdown(benchmark_line(name, measured))
         seen, questions = result.seen_questions.get(name, 0), sum(measured.queries.values())
-        trained = f"**The model was trained on {seen:,} of these {questions:,} questions: its figures are not those of "
+        trained = f"**{seen:,} of these {questions:,} questions are in the training data: the figures are not those of "
         known = [f"{trained}unseen questions.**"] if seen else []
         parts += [f"### {escape_markdown(name)}", *known, about, *(table.markdown() for table in tables)]
     return parts

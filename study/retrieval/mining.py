@@ -30,6 +30,8 @@ from study.retrieval.search import Hits, TopK
 from tasks.errors import UserError
 from tasks.schema import Corpus, Rows
 
+DRAWN = 64
+"""Passages drawn at random per negative for a row that lacks some; those that score low enough are taken first."""
 COPIES_SHOWN = 10
 """Ids of rows that a summary names at most."""
 
@@ -65,7 +67,7 @@ class Mined:
     random: int
     """Number of negatives drawn at random, because too few candidates were left."""
     above: int
-    """Number of these that score above the share all the same, because all passages that are left do."""
+    """Number of these that score above the share all the same, because too few passages score below it."""
 
 
 class Miner:
@@ -153,7 +155,7 @@ class Miner:
     def _random(self, language: str, row: int, query_D: Tensor, highest: float, number_N: Rows) -> tuple[Rows, int]:
         """Draw the passages that `number_N` lacks from those that neither answer the query nor score above `highest`.
 
-        Seeded by the row. Where there are not enough of them, the lowest that do not answer the query are taken.
+        Seeded by the row. Where too few of those drawn are such, the lowest that do not answer the query are taken.
 
         Returns:
             The passages, and how many of them score above `highest`.
@@ -162,21 +164,16 @@ class Miner:
         query_code = self._query_code[row]
         first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
         answers = self._known[first:end] % len(self._passages)
-        size, wanted = 2 * self._rule.negatives + int(self._candidates_of_passage[answers].sum()), number_N < 0
-        while True:
-            size = min(size, len(pool))
-            drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=size, replace=False)
-            drawn = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
-            score_N = (self.candidates.embeddings(drawn, query_D.device) @ query_D).cpu().numpy()
-            low = score_N <= highest
-            if low.sum() >= wanted.sum():
-                return drawn[low][: wanted.sum()], 0
-            if size == len(pool):
-                lowest = np.argsort(score_N, kind="stable")[: wanted.sum()]
-                if len(lowest) < wanted.sum():
-                    raise self._too_few(language)
-                return drawn[lowest], int((~low[lowest]).sum())
-            size *= 4
+        most = DRAWN * self._rule.negatives + int(self._candidates_of_passage[answers].sum())
+        drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=min(len(pool), most), replace=False)
+        drawn = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
+        score_N = (self.candidates.embeddings(drawn, query_D.device) @ query_D).cpu().numpy()
+        too_high, wanted = score_N > highest, int((number_N < 0).sum())
+        # Those that score low enough as they were drawn, then the others from the lowest on.
+        chosen = np.lexsort((np.where(too_high, score_N, 0), too_high))[:wanted]
+        if len(chosen) < wanted:
+            raise self._too_few(language)
+        return drawn[chosen], int(too_high[chosen].sum())
 
     def _too_few(self, language: str) -> MiningError:
         return MiningError(
@@ -198,7 +195,7 @@ class Summary:
     random: int = 0
     """Negatives drawn at random, because too few candidates were left."""
     above: int = 0
-    """Random negatives that score above the share all the same, because all passages that are left do."""
+    """Random negatives that score above the share all the same, because too few passages score below it."""
     too_close: int = 0
     """Candidates dropped because they scored almost as high as the positive, or higher."""
 

@@ -117,8 +117,12 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 
-def load(name_or_path: str) -> StudyConfig:
+def load(name_or_path: str, started: Mapping[str, Any] | None = None) -> StudyConfig:
     """Read a shipped search space by its name, or any other by its path. Paths in a file are relative to its folder.
+
+    Args:
+        name_or_path: the name or the path.
+        started: the content that the study was started with, if it is resumed.
 
     Raises:
         SpaceError: no such file, or something in it, in one sentence that names the key, the value and what is allowed.
@@ -133,7 +137,9 @@ def load(name_or_path: str) -> StudyConfig:
         source = absolute_paths(content, base=path.parent)
     except UserError as error:
         raise SpaceError(f"{path.stem}.yaml: {error}") from None
-    config = _with_metric(parse(source, path.stem))
+    config = parse(source, path.stem)
+    if started is None or "validation.metric" in fields.flatten(started.get("trial") or {}):
+        config = _with_metric(config)  # studies of earlier versions have none
     if problem := _without_effect(config):
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config

@@ -56,7 +56,8 @@ class Table(NamedTuple):
             TaskError: required columns are missing, of which it names all, or two columns hold an id.
         """
         names = list(names)
-        lowered = {name.casefold(): name for name in reversed(names)}
+        exact = {name for column in self.columns.values() for name in column.names}
+        lowered = {name.casefold(): name for name in reversed(names) if name not in exact}
         chosen, missing = dict[str, str](), list[str]()
         for column, (accepted, required) in self.columns.items():
             # As it is written, if it is there: `Q` and `q` may be two columns.
@@ -71,7 +72,7 @@ class Table(NamedTuple):
             elif required:
                 missing.append(f"{column}: {' or '.join(accepted)}")
         if missing:
-            needed, there = "; and one for its ".join(missing), ", ".join(reversed(lowered.values())) or "nothing"
+            needed, there = "; and one for its ".join(missing), ", ".join(names) or "nothing"
             raise TaskError(f"{where} has {there}, but {self.title} needs a column for its {needed}")
         return chosen
 
@@ -82,6 +83,8 @@ class Record(NamedTuple):
     values: dict[str, Any]
     where: str
     """File and line, for messages."""
+    is_text: bool = False
+    """Whether all values are texts because the file has no other kind, as CSV."""
 
 
 def read_records(file: Path, table: Table) -> Iterator[Record]:
@@ -202,7 +205,7 @@ def _separated_records(file: Path, table: Table, separator: str) -> Iterator[Rec
         return
     places, is_header = _places(file, table, first)
     for number, fields in rows if is_header else _chain(first, rows):
-        yield Record({column: fields[i] for column, i in places.items()}, f"{file}, line {number}")
+        yield Record({column: fields[i] for column, i in places.items()}, f"{file}, line {number}", is_text=True)
 
 
 def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:

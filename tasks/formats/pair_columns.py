@@ -106,6 +106,11 @@ def rows_of(record: Record, columns: Mapping[str, Columns]) -> Iterator[dict[str
 def _texts(record: Record, column: str) -> list[str]:
     """Return the texts of a column that are not empty, without white space at their ends."""
     value = record.values.get(column)
+    if record.is_text and _is_list(str(value).strip()):
+        raise TaskError(
+            f"{record.where}: the column '{column}' holds a list that was written as a text ({str(value)[:40]}): write "
+            "the table as JSON lines or Parquet, which keep lists"
+        )
     texts = [_text(item, column, record.where) for item in (value if isinstance(value, list) else [value])]
     return [text for text in texts if text]
 
@@ -114,25 +119,21 @@ def _text(value: Any, column: str, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = value.strip()
-        if text.startswith("[") and text.endswith("]") and _is_list(text):
-            raise TaskError(
-                f"{where}: the column '{column}' holds a list that was written as a text ({text[:40]}): write the "
-                "table as JSON lines or Parquet, which keep lists"
-            )
-        return text
+        return value.strip()
     if isinstance(value, Mapping) and isinstance(value.get("text"), str):
         return f"{value.get('title') or ''} {value['text']}".strip()
     raise TaskError(
         f"{where}: the column '{column}' holds {str(value)[:40]!r} ({type(value).__name__}), neither a text, an object "
-        "with a `text`, nor a list of these"
+        "with a `text`, nor a list of these: name the columns to read with `columns`"
     )
 
 
 def _is_list(text: str) -> bool:
     """Return whether a text is a list of texts or objects in JSON or Python, as CSV files of pandas hold them."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
     try:
         items = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return isinstance(items, list) and bool(items) and all(isinstance(item, str | dict) for item in items)

@@ -35,8 +35,15 @@ def cut_off(folder: Path) -> None:
 
 
 def fill(disk: Path) -> Path:
-    """Leave no byte free; return the file that takes the room."""
+    """Leave no byte free; return the file that takes the room.
+
+    A study may remove files meanwhile, so what is free then is taken, too.
+    """
     filler = disk / "filler"
-    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], capture_output=True, check=False)
+    for _ in range(100):
+        append = ["dd", "if=/dev/zero", f"of={filler}", "bs=64k", "oflag=append", "conv=notrunc"]
+        subprocess.run(append, capture_output=True, check=False)
+        if shutil.disk_usage(disk).free == 0:
+            break
     assert shutil.disk_usage(disk).free == 0
     return filler

@@ -93,7 +93,7 @@ def test_resuming_a_finished_study_runs_nothing_and_prints_its_answer_again(undi
         ({"trial": {"resources": {"workers": 1000}, "batch_size": 1000}}, [], "more than fits: this machine has"),
         ({"trial": {"batch_size": 2000}}, [], "fewer than batch_size 2000: set batch_size to "),
         ({"trial": {"batch_size": 2000}}, ["--dry-run"], "fewer than batch_size 2000: set batch_size to "),
-        ({"trial": {"corpora": [{"name": "factbook", "languages": ["xx"]}]}}, ["--dry-run"], "there is no 'xx'"),
+        ({"trial": {"corpora": [{"name": "factbook", "languages": ["ja"]}]}}, ["--dry-run"], "there is no 'ja'"),
         ({}, ["--name", "one"], "a study named 'one' exists"),
         ({}, ["--resume", "--name", "oen"], "did you mean 'one'?"),
     ],

@@ -78,6 +78,8 @@ def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_report
     assert told == "On factbook, which selects nothing, 1 of 2 other settings has a better multilingual/map."
     *_, told = answer(both(0.25, 0.5, 0.5), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
     assert told == "It has the best multilingual/map on factbook too."
+    *_, told = answer(both(0.25, 0.3, 0.5), both(1, 0.4, 0.5), both(0, 0.3, 0.2))
+    assert told == "It has the best multilingual/map on factbook too.", "no other is better"
 
 
 def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place() -> None:

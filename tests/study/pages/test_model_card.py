@@ -55,11 +55,11 @@ def test_the_front_matter_names_languages_library_and_the_hub_s_backbone() -> No
 
 def test_the_card_says_which_questions_were_trained_on() -> None:
     trial = result()
-    assert "trained on" not in model_card(trial, "x")
+    assert "in the training data" not in model_card(trial, "x")
     questions = sum(trial.benchmarks["parallel"].queries.values())
     card = model_card(trial.model_copy(update={"seen_questions": {"parallel": 2}}), "x")
     assert (
-        f"**The model was trained on 2 of these {questions} questions: its figures are not those of unseen questions.**"
+        f"**2 of these {questions} questions are in the training data: the figures are not those of unseen questions.**"
     ) in card
 
 

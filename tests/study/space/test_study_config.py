@@ -187,6 +187,16 @@ def test_checkpoints_are_chosen_by_the_objective_unless_another_metric_is_named(
     assert {example.validation.metric for example in resumed.examples} == {chosen}
 
 
+def test_a_study_of_an_earlier_version_is_resumed_with_its_file_as_it_began(tmp_path: Path) -> None:
+    space = "search: {sampler: grid, space: {alpha: {type: categorical, choices: [0, 1]}}}"
+    file = tmp_path / "space.yaml"
+    file.write_text(f"trial: {{steps: 9}}\nobjective: validation/monolingual/mrr\n{space}\n", "utf-8")
+    before = parse(load(str(file), {"trial": {"steps": 9}}).source, "space")
+    assert {example.validation.metric for example in before.examples} == {"multilingual/map"}
+    now = load(str(file), load(str(file)).source)
+    assert {example.validation.metric for example in now.examples} == {"monolingual/mrr"}
+
+
 def test_a_bare_name_is_a_shipped_search_space_unless_a_file_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

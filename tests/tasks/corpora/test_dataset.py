@@ -295,6 +295,24 @@ def test_a_list_that_was_written_as_a_text_is_refused(tmp_path: Path, cell: str)
         pairs_of(file, language="th")
 
 
+@pytest.mark.parametrize("text", ['["a", "b"]', "[{{}}]", "[{[1]}]"])
+def test_a_text_in_json_lines_is_never_taken_for_a_list(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"query": "ถาม", "passage": text}) + "\n", "utf-8")
+    assert pairs_of(file, language="th") == [Pair("ถาม", text)]
+
+
+def test_a_row_that_lacks_a_column_does_not_take_one_whose_name_differs_in_case(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    rows = [{"Q": "ถาม", "P": "ตอบ", "q": "问", "p": "答"}, {"q": "谁", "p": "他"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    columns = {"th": {"query": "Q", "passage": "P"}, "zh": {"query": "q", "passage": "p"}}
+    assert everything(load_corpus("dataset", {"path": str(file), "columns": columns})) == [
+        {"th": Pair("ถาม", "ตอบ"), "zh": Pair("问", "答")},
+        {"zh": Pair("谁", "他")},
+    ]
+
+
 def test_a_text_in_brackets_is_a_text(tmp_path: Path) -> None:
     file = tmp_path / "train.csv"
     file.write_text("query,passage\nถาม,[1] ตอบ [2]\nถาม,[ดู]\n", "utf-8")
