@@ -199,7 +199,8 @@ def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
     better = sum(other > merits[group.numbers] for other in merits.values())
     have = "has" if better == 1 else "have"
     if better:
-        yield f"On {benchmark}, which selects nothing, {better} of {others} other settings {have} a better {metric}."
+        settings = f"{better} of {others} other settings {have}"
+        yield f"On {benchmark}, which was not used for selection, {settings} a better {metric}."
     else:
         yield f"It has the best {metric} on {benchmark} too."
 

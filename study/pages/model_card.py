@@ -40,8 +40,8 @@ In training queries were cut at {max_query_tokens} tokens and passages at {max_p
 at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
 _WINDOWS = """\
 The results below are those of passages cut into windows of {tokens} tokens, {stride} apart, of which the best counts. \
-The code above reads the beginning of a passage alone: index each window as a passage of its own, with the passage \
-prompt, to rank as was measured."""
+The code above reads only the beginning of a passage. To get the same ranking, index each window as a separate \
+passage, with the passage prompt."""
 _LANGUAGE_MEANS = """\
 `language_means.safetensors` holds the mean passage embedding of each training language, and `all`, the mean of these. \
 To rank passages of several languages by content rather than by language, index each passage as \

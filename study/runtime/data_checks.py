@@ -61,8 +61,8 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
         checks.check(trial)
     notes = dict.fromkeys(sentence for trial in config.examples for sentence in checks.notes(trial))
     notes |= dict.fromkeys(
-        f"corpus '{name}' has no row in two languages: trials with alpha 0 draw cross-lingual batches alone, and train "
-        "on none of it"
+        f"corpus '{name}' has no row in two languages: trials with alpha 0 draw only cross-lingual batches and do not "
+        "train on it"
         for name in checks.never_drawn
     )
     return Data(tuple(checks.corpora.values()), tuple(checks.benchmarks.values()), tuple(notes))

@@ -37,7 +37,6 @@ from study.seen_questions import seen_questions
 from study.space.selection import better
 from study.training import checkpoint, memory
 from study.training.loop import Training
-from study.training.sampler import HybridSampler
 from study.training.step import DivergedError
 from tasks.errors import UserError
 from tasks.plugins import TaskError
@@ -113,10 +112,11 @@ def _run(
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()
         _train(training, Validation(encoder, development, config, tell), folder, tell)
-        progress = training.progress
+        progress, languages = training.progress, training.languages
         checkpoints.restore_best(training, folder)
     else:
         progress = TrainingProgress(best_step=0, best_metrics=Validation(encoder, development, config, tell)())
+        languages = ()
     evaluations = measure(encoder, config, reported, progress=tell)
     clock["measured"] = time.time()
     measured = measurement(config, device, evaluations)
@@ -125,7 +125,7 @@ def _run(
         number=assignment.number,
         training=progress,
         clock=Clock(**clock),
-        training_languages=HybridSampler(corpora, config).languages if corpora else (),
+        training_languages=languages,
         corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
         validation_revision=development.revision,
         seen_questions=_seen(reported, corpora),

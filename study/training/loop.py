@@ -46,7 +46,10 @@ class Training:
         self.temperature = Temperature(config, encoder.device)
         self.optimizer = make_optimizer(encoder, self.temperature, config)
         self.progress = TrainingProgress()
-        self._batches = BatchMaker(corpora, HybridSampler(corpora, config), encoder, config)
+        sampler = HybridSampler(corpora, config)
+        self.languages = sampler.languages
+        """Languages that batches may have."""
+        self._batches = BatchMaker(corpora, sampler, encoder, config)
         self._stepper = Stepper(encoder, self.temperature, self.optimizer, config)
 
     def run(self, stepped: Callable[[int], None] | None = None) -> Iterator[Report]:

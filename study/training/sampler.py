@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from study.config import TrialConfig
 from study.config_values import Schedule, fraction_done, value_at
+from study.training.permutation import permuted
 from tasks.plugins import TaskError
 from tasks.schema import Corpus, Rows
 
@@ -83,29 +83,27 @@ class HybridSampler:
         self._crosslingual_shares = np.array(
             [share if len(c.rows()) else 0 for c, share in zip(corpora, shares, strict=True)], dtype=float
         )
+        alphas = (self._alpha.start, self._alpha.end) if isinstance(self._alpha, Schedule) else (self._alpha,)
+        self._may_be_monolingual, self._may_be_crosslingual = max(alphas) > 0, min(alphas) < 1
         self._check()
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Every language that batches may have, sorted; cross-lingual ones have rows in two or more languages alone."""
-        monolingual = self._alpha_ends()[1] > 0
-        return tuple(
-            sorted(
-                {
-                    language
-                    for corpus in self._corpora
-                    for language in corpus.languages
-                    if monolingual or _share_rows(corpus.rows(language), corpus.rows())
-                }
-            )
-        )
+        """Every language that batches may have, sorted; cross-lingual ones use only rows in two or more languages."""
+        drawn = {
+            language
+            for corpus in self._corpora
+            for language in corpus.languages
+            if self._may_be_monolingual or _share_rows(corpus.rows(language), corpus.rows())
+        }
+        return tuple(sorted(drawn))
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Names of corpora that no batch is drawn from: all are cross-lingual, and no row is in two languages."""
-        if self._alpha_ends()[1] > 0:
+        """Names of corpora that no batch is drawn from: all batches are cross-lingual, and no row has two languages."""
+        if self._may_be_monolingual:
             return ()
-        return tuple(corpus.name for corpus in self._corpora if not len(corpus.rows()))
+        return tuple(c.name for c, share in zip(self._corpora, self._crosslingual_shares, strict=True) if not share)
 
     def batch(self, step: int) -> BatchPlan:
         """Return the global batch of `step` (from 0)."""
@@ -185,12 +183,12 @@ class HybridSampler:
         for corpus in self._corpora:
             self._check_rows(corpus)
         names = ", ".join(f"'{corpus.name}'" for corpus in self._corpora)
-        if self._may_be_crosslingual() and not self._crosslingual_shares.any():
+        if self._may_be_crosslingual and not self._crosslingual_shares.any():
             raise TaskError(
                 f"alpha {self._alpha} asks for cross-lingual batches, but {names} has no row in two languages; "
                 "add a parallel corpus or set alpha to 1"
             )
-        if self._mixing == "pair" and self._may_be_crosslingual() and not self._crosslingual_shares.all():
+        if self._mixing == "pair" and self._may_be_crosslingual and not self._crosslingual_shares.all():
             raise TaskError(
                 f"mixing 'pair' with alpha {self._alpha} draws both kinds of pairs in every batch, but not every "
                 f"corpus of {names} has rows in two languages; leave out those that have none, or set mixing to 'batch'"
@@ -208,7 +206,7 @@ class HybridSampler:
         drawn = {f"in '{language}'": corpus.rows(language) for language in corpus.languages}
         if self._mixing == "pair":
             drawn = {everywhere: range(len(corpus))}
-        if self._may_be_crosslingual() and len(corpus.rows()):
+        if self._may_be_crosslingual and len(corpus.rows()):
             drawn[aligned] = corpus.rows()
         passages = {where: _passages(corpus, rows, self._batch_size) for where, rows in drawn.items()}
         where, fewest = min(passages.items(), key=lambda item: (item[1], item[0]))
@@ -218,14 +216,6 @@ class HybridSampler:
                 f"corpus '{corpus.name}' has {fewest} distinct passages in {len(drawn[where])} rows {where}, fewer "
                 f"than batch_size {self._batch_size}: set batch_size to {fewest} or less{otherwise}"
             )
-
-    def _may_be_crosslingual(self) -> bool:
-        return self._alpha_ends()[0] < 1
-
-    def _alpha_ends(self) -> tuple[float, float]:
-        """Return the smallest and the largest alpha of the trial."""
-        ends = (self._alpha.start, self._alpha.end) if isinstance(self._alpha, Schedule) else (self._alpha,)
-        return min(ends), max(ends)
 
 
 def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:
@@ -255,46 +245,3 @@ def _two_languages(corpus: Corpus, row: int, rng: np.random.Generator) -> tuple[
     query = int(rng.integers(len(languages)))
     passage = (query + 1 + int(rng.integers(max(1, len(languages) - 1)))) % len(languages)
     return languages[query], languages[passage]
-
-
-ROUNDS = 6
-
-
-def permuted(positions: Rows, size: int, key: tuple[int, ...]) -> Rows:
-    """Return where a shuffle of `range(size)`, chosen by `key`, puts each position, without a table of all positions.
-
-    A balanced Feistel network over the smallest even number of bits that holds `size`, applied until the value falls
-    inside the range (cycle walking: Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). Forty million
-    rows cost no memory to shuffle.
-
-    Args:
-        positions: shape (B,), each in 0..size-1.
-        size: number of elements shuffled, at least 1.
-        key: chooses the shuffle; any non-negative integers.
-
-    Returns:
-        Shape (B,), distinct where the positions are distinct.
-    """
-    assert size >= 1
-    assert len(positions) == 0 or (positions.min() >= 0 and positions.max() < size)
-    half = max(1, (int(size - 1).bit_length() + 1) // 2)
-    round_keys = np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64).astype(np.uint64)
-    values = _feistel(positions.astype(np.uint64), half, round_keys)
-    while (outside := values >= size).any():
-        values[outside] = _feistel(values[outside], half, round_keys)
-    return values.astype(np.int64)
-
-
-def _feistel(values: npt.NDArray[np.uint64], half: int, round_keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    bits, mask = np.uint64(half), np.uint64((1 << half) - 1)
-    left, right = values >> bits, values & mask
-    for round_key in round_keys:
-        left, right = right, left ^ (_mixed(right ^ round_key) & mask)
-    return (left << bits) | right
-
-
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    # The finaliser of splitmix64: every input bit reaches every output bit.
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

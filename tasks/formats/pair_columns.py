@@ -24,7 +24,7 @@ from tasks.data.columns import Record
 from tasks.plugins import TaskError
 from tasks.schema import Pair
 
-_NUMBERED_NEGATIVE = re.compile(r"negatives|negative(_\d+)?")
+_NEGATIVES = re.compile(r"negatives|negative(_\d+)?")
 
 
 class Columns(pydantic.BaseModel):
@@ -70,7 +70,7 @@ def published_columns(names: Sequence[str], where: str) -> Columns:
     """
     for layout in _PUBLISHED:
         if {layout.query, layout.passage} <= set(names):
-            negatives = [*layout.negatives, *filter(_NUMBERED_NEGATIVE.fullmatch, names)]
+            negatives = [*layout.negatives, *filter(_NEGATIVES.fullmatch, names)]
             present = tuple(dict.fromkeys(name for name in negatives if name in names))
             return layout.model_copy(update={"negatives": present})
     raise TaskError(

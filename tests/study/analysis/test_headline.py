@@ -75,7 +75,7 @@ def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_report
         return [trial_result(0, scores, measured=MEASURED, alpha=alpha)]
 
     *_, told = answer(both(0.25, 0.5, 0.3), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
-    assert told == "On factbook, which selects nothing, 1 of 2 other settings has a better multilingual/map."
+    assert told == "On factbook, which was not used for selection, 1 of 2 other settings has a better multilingual/map."
     *_, told = answer(both(0.25, 0.5, 0.5), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
     assert told == "It has the best multilingual/map on factbook too."
     *_, told = answer(both(0.25, 0.3, 0.5), both(1, 0.4, 0.5), both(0, 0.3, 0.2))

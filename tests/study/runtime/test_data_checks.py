@@ -105,8 +105,8 @@ def test_a_corpus_that_trials_with_alpha_0_draw_nothing_from_is_told(tmp_path: P
     corpora = [jsonl(pairs(tmp_path, 30)), jsonl(pairs(tmp_path, 60, parallel=False))]
     (note,) = check_data(study(corpora, [0, 0.5]), download=False).notes
     assert note == (
-        "corpus 'parallel_jsonl' has no row in two languages: trials with alpha 0 draw cross-lingual batches alone, "
-        "and train on none of it"
+        "corpus 'parallel_jsonl' has no row in two languages: trials with alpha 0 draw only cross-lingual batches and "
+        "do not train on it"
     )
     assert check_data(study(corpora, [0.5, 1]), download=False).notes == ()
 
