@@ -1,5 +1,7 @@
 """Encoding: texts a second against `SentenceTransformer.encode` at its best batch size, in fp32 and in bf16.
 
+A second row in each precision compares with the matrix products of the same tokens alone, which no encoder can pass.
+
 python -m bench.encode --checkpoint DIR --data DIR
 """
 
@@ -7,9 +9,11 @@ from __future__ import annotations
 
 import torch
 from sentence_transformers import SentenceTransformer
+from torch import nn
 
 from bench.row import Options, Row, finish, in_turn, options, ratio, timed
 from bench.texts import MAX_TOKENS, passages, trial
+from study.batching import best_budget
 from study.config import Precision
 from study.model.backbone import load_encoder
 from study.retrieval.encode import encode
@@ -19,8 +23,8 @@ BATCH_SIZES = {"cpu": (8, 16, 32, 64, 128), "cuda": (32, 128, 512, 2048)}
 TEXTS = {"cpu": 768, "cuda": 12_288}
 
 
-def measure(chosen: Options, precision: Precision) -> Row:
-    """Encode the same passages with both."""
+def measure(chosen: Options, precision: Precision) -> list[Row]:
+    """Encode the same passages with both, and compute the products of their linear layers alone."""
     texts = passages(chosen, 32 if chosen.quick else TEXTS[chosen.device.type])
     config = trial(chosen, passage_prefix=PROMPT, precision=precision)
     encoder = load_encoder(config, chosen.device)
@@ -37,10 +41,28 @@ def measure(chosen: Options, precision: Precision) -> Row:
     def theirs(batch_size: int) -> object:
         return peer.encode(texts, batch_size=batch_size, prompt=PROMPT, convert_to_tensor=True)
 
+    layers = [module for module in encoder.transformer.modules() if isinstance(module, nn.Linear)]
+    tokens = sum(map(len, encoder.tokenize(texts, "passage")))
+    operations = 2 * tokens * sum(layer.weight.numel() for layer in layers)
+    budget = config.micro_batch_tokens or best_budget(chosen.device)
+    batches = [min(budget, tokens - start) for start in range(0, tokens, budget)]
+    inputs = {layer.in_features: torch.randn(budget, layer.in_features, device=chosen.device) for layer in layers}
+    autocast = torch.autocast(chosen.device.type, dtype=torch.bfloat16, enabled=encoder.bf16)
+    if encoder.bf16:
+        inputs = {width: x.bfloat16() for width, x in inputs.items()}
+
+    def multiply() -> None:
+        encoder.eval()
+        with torch.no_grad(), autocast:
+            for size in batches:
+                for layer in layers:
+                    layer(inputs[layer.in_features][:size])
+
     sizes = (32,) if chosen.quick else BATCH_SIZES[chosen.device.type]
     best = min(sizes, key=lambda size: timed(lambda: theirs(size)).wall)
     took, peers = in_turn(lambda: timed(ours), lambda: timed(lambda: theirs(best)), chosen.repetitions)
-    return Row(
+    products, peers_products = in_turn(lambda: timed(ours), lambda: timed(multiply), chosen.repetitions)
+    throughput = Row(
         f"encode, {precision}",
         f"SentenceTransformer.encode, batch {best}",
         "texts/s",
@@ -50,8 +72,18 @@ def measure(chosen: Options, precision: Precision) -> Row:
         theirs=[len(texts) / seconds.wall for seconds in peers],
         cpu_advantage=ratio([seconds.cpu for seconds in peers], [seconds.cpu for seconds in took]),
     )
+    share = Row(
+        f"encode, {precision}, products of linear layers",
+        "these products alone",
+        "GFLOP/s",
+        more_is_better=True,
+        goal=0.75,
+        ours=[operations / seconds.wall / 1e9 for seconds in products],
+        theirs=[operations / seconds.wall / 1e9 for seconds in peers_products],
+    )
+    return [throughput, share]
 
 
 if __name__ == "__main__":
     chosen = options()
-    finish((measure(chosen, precision) for precision in ("fp32", "bf16")), chosen)
+    finish((row for precision in ("fp32", "bf16") for row in measure(chosen, precision)), chosen)

@@ -63,8 +63,8 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
     bf16 = uses_bf16(config.precision, device)
     backbone = resolve(config)
     encoder = _encoder(config, backbone, _transformer(backbone), bf16=bf16)
-    if not bf16 and not config.compile and cpu.is_faster(device):
-        cpu.use_onednn(encoder)
+    if device.type == "cpu" and not config.compile:
+        cpu.use_onednn(encoder, bf16=bf16)
     return encoder.to(device)
 
 

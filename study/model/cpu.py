@@ -1,8 +1,11 @@
-"""Faster training on CPUs: linear layers through oneDNN, and sparse gradients of the token embeddings.
+"""Faster on CPUs: linear layers through oneDNN, and sparse gradients of the token embeddings.
 
 PyTorch computes fp32 products with MKL and uses oneDNN only for bfloat16. On an AMD EPYC with AVX-512, MKL is half as
 fast: through oneDNN the same products differ by rounding only, and a training step takes two thirds of the time. On one
 with AVX2 alone, MKL is as fast (82 and 73 GFLOP/s a core, 2026-11-26).
+
+oneDNN lays a weight out anew for every product, and autocast casts it first. Encoding, which multiplies by the same
+weights thousands of times, does both once.
 
 The gradient of a multilingual vocabulary is large: 250,000 x 384 numbers for multilingual-e5-small, of which a batch
 touches a few thousand rows. A dense gradient would be filled with zeros and added up in every micro-batch, and
@@ -17,7 +20,7 @@ ended in a segmentation fault (torch 2.13, 2026-11-24); with dense gradients non
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -31,26 +34,50 @@ from study.model.encoder import Encoder
 from study.results import provenance
 
 
-def is_faster(device: torch.device) -> bool:
-    """Return whether linear layers are faster through oneDNN on this device."""
-    return (
-        device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
-        and "AMD" in provenance.processor()
-        and "avx512f" in provenance.instructions()
-    )
+def use_onednn(module: nn.Module, *, bf16: bool) -> None:
+    """Make every linear layer of a module multiply through oneDNN where that is faster.
+
+    Weights and their names do not change.
+
+    Args:
+        module: on the CPU.
+        bf16: it runs under bfloat16 autocast.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return
+    if bf16:
+        faster = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - has no public name
+    else:
+        faster = "AMD" in provenance.processor() and "avx512f" in provenance.instructions()
+    if faster:
+        multiply_through_onednn(module)
 
 
-def use_onednn(module: nn.Module) -> None:
-    """Make every linear layer of a module multiply through oneDNN; weights and their names do not change."""
+def multiply_through_onednn(module: nn.Module) -> None:
+    """Make every linear layer of a module multiply through oneDNN; see `use_onednn`."""
     for layer in module.modules():
         if type(layer) is nn.Linear:
             layer.__class__ = _OneDnnLinear
 
 
 class _OneDnnLinear(nn.Linear):
+    _laid_out: tuple[Tensor, Tensor | None] | None = None
+    """Weight and bias as oneDNN wants them, kept from one `eval()` to the next change of mode."""
+
+    def train(self, mode: bool = True) -> Self:
+        self._laid_out = None
+        return super().train(mode)
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name
-        return _linear(input, self.weight, self.bias)
+        bf16 = torch.is_autocast_enabled("cpu")
+        if self.training or torch.is_grad_enabled() or not input.numel():  # oneDNN refuses empty input
+            return super().forward(input) if bf16 else _linear(input, self.weight, self.bias)
+        dtype = torch.bfloat16 if bf16 else input.dtype
+        if self._laid_out is None or self._laid_out[0].dtype != dtype:
+            weight = torch.ops.mkldnn._reorder_linear_weight(self.weight.to(dtype))  # noqa: SLF001 - has no public name
+            bias: Tensor | None = self.bias
+            self._laid_out = weight, None if bias is None else bias.to(dtype)
+        return _product(input.to(dtype), *self._laid_out)
 
 
 class _Linear(torch.autograd.Function):

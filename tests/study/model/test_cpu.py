@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from study.model.cpu import use_onednn
+from study.model.cpu import multiply_through_onednn
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 
@@ -20,7 +20,7 @@ def test_output_and_gradients_are_those_of_a_linear_layer_in_double_precision(
     exact.load_state_dict(layer.state_dict())
     x = torch.randn(shape, requires_grad=True)
     twin = x.detach().double().requires_grad_()
-    use_onednn(layer)
+    multiply_through_onednn(layer)
     weight = torch.randn((*shape[:-1], 20))
     (layer(x) * weight).sum().backward()
     (exact(twin) * weight.double()).sum().backward()
@@ -37,7 +37,7 @@ def test_every_linear_layer_is_reached_and_frozen_weights_get_no_gradient() -> N
     frozen, trained = nn.Linear(8, 8).requires_grad_(requires_grad=False), nn.Linear(8, 4)
     model = nn.Sequential(frozen, nn.Sequential(nn.GELU(), trained))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    use_onednn(model)
+    multiply_through_onednn(model)
     assert all(type(layer) is not nn.Linear for layer in model.modules())
     model(torch.randn(3, 8)).sum().backward()
     assert frozen.weight.grad is None
@@ -51,7 +51,7 @@ def test_every_linear_layer_is_reached_and_frozen_weights_get_no_gradient() -> N
 def test_a_batch_without_rows_gives_no_outputs_and_gradients_of_zero(bias: bool) -> None:
     """As an expert to which no token was sent."""
     layer = nn.Linear(4, 3, bias=bias)
-    use_onednn(layer)
+    multiply_through_onednn(layer)
     x = torch.zeros(0, 4, requires_grad=True)
     output = layer(x)
     assert output.shape == (0, 3)
@@ -61,3 +61,32 @@ def test_a_batch_without_rows_gives_no_outputs_and_gradients_of_zero(bias: bool)
     for parameter in layer.parameters():
         assert parameter.grad is not None
         assert torch.equal(parameter.grad, torch.zeros_like(parameter))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_without_gradients_the_output_is_the_same_after_eval_and_follows_every_step(bf16: bool, bias: bool) -> None:
+    if bf16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bfloat16 on this processor")
+    torch.manual_seed(0)
+    plain = nn.Linear(48, 20, bias=bias)
+    layer = nn.Linear(48, 20, bias=bias)
+    layer.load_state_dict(plain.state_dict())
+    multiply_through_onednn(layer)
+    x = torch.randn(7, 5, 48)
+    for _ in range(3):
+        layer.eval()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            for _ in range(2):
+                output = layer(x)
+                assert output.dtype == (torch.bfloat16 if bf16 else torch.float32)
+                torch.testing.assert_close(output, plain(x))
+            assert layer(x[:0]).shape == (0, 5, 20)
+        for trained in (layer, plain):
+            trained.train()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                trained(x).float().square().sum().backward()
+            optimizer = torch.optim.SGD(trained.parameters(), lr=0.01)
+            optimizer.step()
+            optimizer.zero_grad()
+    assert layer.state_dict().keys() == plain.state_dict().keys()
