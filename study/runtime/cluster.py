@@ -24,7 +24,7 @@ from study.runtime.resources import (
     grown_nodes,
     this_machine,
 )
-from study.runtime.watch import until_ray_dies
+from study.runtime.watch import until_ray_dies, while_ray_starts
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Trials exchange files, not objects: a small store is enough and leaves the memory to the workers."""
@@ -137,9 +137,11 @@ def running(say: Callable[[str], None] | None = None) -> Iterator[None]:
     Args:
         say: prints how it ended, given what died of Ray; a sentence on stderr by default.
     """
+    say = say or _say
     try:
-        start()
-        with ray_internals.shared_hub_token(get_token()), until_ray_dies(say or _say):
+        with while_ray_starts(say):
+            start()
+        with ray_internals.shared_hub_token(get_token()), until_ray_dies(say):
             yield
     finally:
         ray.shutdown()

@@ -93,6 +93,14 @@ def listen_on_loopback_only() -> None:
     ray_constants.ENABLE_RAY_CLUSTER = False
 
 
+def is_gcs(process: psutil.Process) -> bool:
+    """Return whether a process is Ray's GCS."""
+    try:
+        return process.name() == "gcs_server"
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Servers:
     """The two servers of Ray without which nothing works: this node's raylet and the cluster's GCS.
 
