@@ -2,8 +2,11 @@
 
 DATA holds two CSV files, separated by commas, semicolons or tabs:
 
-    articles.csv     id, language (or lang), title (may be left out), body (or text, content)
-    questions.csv    id, language (or lang), question (or query, text), article_id (or article_ids, answer_id, answers)
+    articles.csv     id (or article_id), language (or lang), title (may be left out), body (or text, content)
+    questions.csv    id (or question_id), language (or lang), question (or query, text), article_id (or article_ids,
+                     article, answer_id, answers)
+
+Upper and lower case, spaces and underscores in these names are the same.
 
 Translations of a question have one id. Translations of an article have one id, or ids of their own: then each question
 lists them all, as in `A001;A002`. An article answers its questions in every language. Written beside the tables:
@@ -25,7 +28,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -34,6 +37,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # this project, where
 from study.cli import DEFAULT_STORAGE
 from study.config import TrialConfig
 from study.corpora import training_corpora
+from study.runtime.data_checks import FEW_QUESTIONS
 from tasks.data.columns import Column, Table
 from tasks.data.languages import language_code, not_a_language
 from tasks.data.text_lines import text_lines
@@ -41,14 +45,24 @@ from tasks.errors import UserError
 from tasks.plugins import load_benchmark, load_corpus
 from tasks.schema import Corpus, Rows
 
-ID, LANGUAGE, TITLE = Column(("id",)), Column(("language", "lang")), Column(("title",), required=False)
+LANGUAGE, TITLE = Column(("language", "lang")), Column(("title",), required=False)
 BODY, QUESTION = Column(("body", "text", "content")), Column(("question", "query", "text"))
-ANSWER = Column(("article_id", "article_ids", "answer_id", "answers"))
-ARTICLES = Table("a table of articles", {"id": ID, "language": LANGUAGE, "title": TITLE, "text": BODY}, ())
-QUESTIONS = Table("a table of questions", {"id": ID, "language": LANGUAGE, "text": QUESTION, "article": ANSWER}, ())
+ANSWER = Column(("article_id", "article_ids", "article", "answer_id", "answers"))
+ARTICLES = Table(
+    "a table of articles",
+    {"id": Column(("id", "article_id")), "language": LANGUAGE, "title": TITLE, "text": BODY},
+    (),
+)
+QUESTIONS = Table(
+    "a table of questions",
+    {"id": Column(("id", "question_id")), "language": LANGUAGE, "text": QUESTION, "article": ANSWER},
+    (),
+)
 SPACE = """\
 trial:
-  backbone: builtin/xlmr-tiny                # a folder or an id of the hub, such as intfloat/multilingual-e5-small
+  backbone: builtin/xlmr-tiny                # random weights; or a folder or an id of the hub, and then these two:
+  # backbone: intfloat/multilingual-e5-small
+  # temperature: 0.02                        # E5's are trained at low ones; search it if in doubt
   corpora: [{{name: parallel_jsonl, path: train.jsonl, held_out: {held_out}}}]
   benchmarks: [{{name: local, path: test, label: test}}]
   validation:
@@ -57,7 +71,7 @@ trial:
     metric: {metric}
   steps: 200
   batch_size: {batch_size}
-  learning_rate: 3e-3                        # for random weights; about 2e-5 to 5e-5 for a pretrained backbone
+  learning_rate: 3e-3                        # for random weights; 2e-5 to 5e-5 for a pretrained backbone
 objective: validation/{metric}
 search:
   sampler: grid
@@ -119,6 +133,7 @@ def read(data: Path) -> Tables:
 def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, str]]]:
     """Yield the place, for messages, the id with the language, and all texts of each row; only a title may be empty."""
     (_, header), *rows = csv_rows(file)
+    header = [re.sub(r"\s+", "_", name) for name in header]
     names = table.chosen(header, str(file))
     unused = [name for name in header if name not in names.values()]
     used = ", ".join(f"{name} as {column}" if name != column else name for column, name in names.items())
@@ -248,13 +263,13 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     trial = TrialConfig.model_validate({"corpora": [source], "validation": validation})
     (training,) = training_corpora(trial)
     # A batch holds different passages: of the rows in one language, or of those in two or more.
-    sizes = {language: distinct(training, training.rows(language))[1] for language in training.languages}
+    sizes = {language: passages_of(training, training.rows(language)) for language in training.languages}
     if few := {language for language, size in sizes.items() if size < 2}:
         kept = [row | {"pairs": {key: pair for key, pair in row["pairs"].items() if key not in few}} for row in rows]
         reason = f"left out of training: {', '.join(sorted(few))}, as fewer than two passages are too few for a batch"
         return [*write_study(data, [row for row in kept if row["pairs"]]), reason]
     fewest, where = min((size, f"in {language}") for language, size in sizes.items())
-    aligned, said = distinct(training, training.rows())[1], list[str]()
+    aligned, said = passages_of(training, training.rows()), list[str]()
     if largest_batch(aligned) < min(largest_batch(fewest), 8):  # or few rows would make all batches small
         said.append(f"alpha: 1 alone, as {plural(aligned, 'passage')} in two or more languages are too few for a batch")
     elif aligned < fewest:
@@ -268,21 +283,21 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     else:
         file.write_text(space, "utf-8")
     benchmark = load_benchmark("held_out", {"corpus": source})
-    validated = {name for questions in benchmark.queries.values() for name in questions.ids()}
-    trained, kept_out = distinct(training, range(len(training)))[0], plural(len(corpus) - len(training), "row")
-    of_each = ", ".join(f"{language} {len(training.rows(language))}" for language in sizes)
+    of_each = {language: len(training.rows(language)) for language in sizes}
+    kept_out = plural(len(corpus) - len(training), "row")
+    shown = ", ".join(f"{language} {count}" for language, count in of_each.items())
+    too_few = f": study.run asks for {FEW_QUESTIONS} at least" if benchmark.questions < FEW_QUESTIONS else ""
     return [
-        f"training: {plural(trained, 'question')} in {plural(len(training), 'row')} ({of_each})",
-        f"validation: {plural(len(validated), 'question')}; not trained on: {kept_out}, which share texts with these",
+        f"training: {plural(len(training), 'row')}, each an article with a question in one or more languages ({shown})",
+        f"validation: {plural(benchmark.questions, 'question')}{too_few}; not trained on: {kept_out} with these texts",
         f"batch_size: {batch_size}, as there are {plural(fewest, 'passage')} to train on {where}",
         *said,
     ]
 
 
-def distinct(corpus: Corpus, rows: Sequence[int] | Rows) -> tuple[int, int]:
-    """Count the different questions and passages of rows; translations are one."""
-    keys = corpus.keys(np.array(rows, dtype=np.int64))
-    return len(np.unique(keys.queries)), len(np.unique(keys.passages))
+def passages_of(corpus: Corpus, rows: Sequence[int] | Rows) -> int:
+    """Count the different passages of rows; translations are one."""
+    return len(np.unique(corpus.keys(np.array(rows, dtype=np.int64)).passages))
 
 
 def largest_batch(passages: int) -> int:
@@ -301,14 +316,15 @@ def notes(tables: Tables, trained: Tables) -> Iterator[str]:
     named = {(article, language) for name, language in trained.questions for article in trained.answers[name]}
     about = {article for article, _ in named}
     if unasked := [version for version in tables.articles if version[0] in about and version not in named]:
-        yield f"left out of training: {counted('article', unasked)} in a language without a question on them"
+        texts = counted("article", unasked)
+        yield f"searched in the test, and not trained on, as no question on them is in their language: {texts}"
     asked = defaultdict(set)
     for name, language in tables.questions:
         asked[frozenset(tables.answers[name])].add(language)
     if len(tables.questions) == len(tables.answers) and any(len(languages) > 1 for languages in asked.values()):
         yield (
-            "no question has its id in two languages: statistics would count translations as independent questions, so "
-            "give translations of a question one id"
+            "no question has its id in two languages: if some are translations of others, give them one id, as "
+            "statistics count them as independent otherwise"
         )
 
 
@@ -356,12 +372,18 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def refuse(reason: str) -> NoReturn:
+    """End with a sentence and the status of refused input."""
+    print(reason, file=sys.stderr)
+    sys.exit(2)
+
+
 if __name__ == "__main__":
     if sys.argv[1:] in (["--help"], ["-h"]):
         sys.exit(print(__doc__))
     if len(sys.argv) != 2:
-        sys.exit("name the folder of articles.csv and questions.csv: python examples/from_tables.py DATA")
+        refuse("name the folder of articles.csv and questions.csv: python examples/from_tables.py DATA")
     try:
         main(Path(sys.argv[1]))
     except (UserError, OSError) as error:
-        sys.exit(str(error))
+        refuse(str(error))

@@ -141,8 +141,8 @@ def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_sear
     ]
     assert printed[2:6] == [
         "test: 6 questions (th 4, zh 4), against 10 articles (th 10, zh 10)",
-        "training: 14 questions in 14 rows (th 14, zh 14)",
-        "validation: 1 question; not trained on: 2 rows, which share texts with these",
+        "training: 14 rows, each an article with a question in one or more languages (th 14, zh 14)",
+        "validation: 2 questions: study.run asks for 50 at least; not trained on: 2 rows with these texts",
         "batch_size: 4, as there are 7 passages to train on in th",
     ]
     space = data / "study.yaml"
@@ -209,7 +209,7 @@ EMPTY = "is empty: fill it, or remove the row"
         ),
         ('a3,th,"ก\nข",ค\na4,th,ก,', f"line 7: the cell below 'body' {EMPTY}"),
         ('a3,th,ก,"ข', "line 5 cannot be read: unexpected end of data"),
-        ("a3,Thai,ก,ข", "line 5: 'Thai' is not a language code such as th or zho_Hans"),
+        ("a3,Thai,ก,ข", "line 5: 'Thai' is not a language code such as th or zho_Hans; Thai is th"),
         ("a1,tha,ก,ข", f"line 5: article a1 {TWICE}"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_question_that_cannot_be_used_is_refused_with_its_line(tables: Tables,
             (HEADERS[0], "id,language,question,page"),
             (
                 "questions.csv has id, language, question, page, but a table of questions needs a column for its "
-                "article: article_id or article_ids or answer_id or answers"
+                "article: article_id or article_ids or article or answer_id or answers"
             ),
         ),
     ],
@@ -285,7 +285,7 @@ def test_without_a_folder_or_its_tables_the_program_ends_with_one_sentence(tmp_p
         ),
     ):
         ended = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
-        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{message}\n")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"{message}\n")
 
 
 @pytest.mark.parametrize("separator", [";", "|", ", "])
@@ -326,9 +326,10 @@ def test_articles_with_an_id_for_each_translation_meet_in_the_row_of_their_quest
         if f"q{n}" not in relevant(data)
     ]
     assert accepted(data)["trial"]["batch_size"] == 32
-    assert "left out of training: 40 articles (ar 40) in a language without a question on them" in (
-        capsys.readouterr().out.splitlines()
+    unasked = (
+        "searched in the test, and not trained on, as no question on them is in their language: 40 articles (ar 40)"
     )
+    assert unasked in (capsys.readouterr().out.splitlines())
 
 
 def test_a_question_on_an_article_in_another_language_is_in_the_benchmark_alone(
@@ -446,7 +447,7 @@ def test_translations_of_a_question_with_ids_of_their_own_are_told(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:
     articles, questions = in_languages(20, "th", "zh")
-    sentence = "no question has its id in two languages: statistics would count translations as independent questions"
+    sentence = "no question has its id in two languages: if some are translations of others, give them one id"
     from_tables.main(tables(articles, questions))
     assert sentence not in capsys.readouterr().out
     from_tables.main(tables(articles, [f"{line.split(',')[1]}-{line}" for line in questions]))

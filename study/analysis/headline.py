@@ -12,7 +12,17 @@ from study.analysis.comparison import Comparison, Figure, compare, leading_figur
 from study.analysis.formats import decimals
 from study.analysis.pairs import Pair, choose_pairs
 from study.analysis.statistics import Method
-from study.analysis.study import HYBRID, Group, Study, groups_of, merit, ranked, settings_text, varied_settings
+from study.analysis.study import (
+    HYBRID,
+    ZERO_SHOT,
+    Group,
+    Study,
+    groups_of,
+    merit,
+    ranked,
+    settings_text,
+    varied_settings,
+)
 from study.analysis.verdict import badge, trained
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
@@ -178,9 +188,12 @@ def _described(number: int, group: Group, study: Study) -> str:
     names = [name for name in varied_settings(groups) if name not in _NAMED]
     settings = [group.backbone_name, group.label, *(settings_text(group, [name], groups) for name in names)]
     over = f"on average over {seeds} seeds" if seeds > 1 else "with one seed"
+    equal = sum(each.mean(objective) == mean for each in groups) - 1
+    others = "1 other setting has" if equal == 1 else f"{equal} other settings have"
+    tie = f". {others} exactly the same; the first trial was taken" if equal else ""
     return (
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
-        f"{formats.fixed(mean, decimals(objective))} {over}"
+        f"{formats.fixed(mean, decimals(objective))} {over}{tie}"
     )
 
 
@@ -198,17 +211,19 @@ def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
         return
     better = sum(other > merits[group.numbers] for other in merits.values())
     have = "has" if better == 1 else "have"
-    if better:
-        settings = f"{better} of {others} other settings {have}"
-        yield f"On {benchmark}, which was not used for selection, {settings} a better {metric}."
-    else:
-        yield f"It has the best {metric} on {benchmark} too."
+    settings = f"{better} of {others} other settings {have}" if better else f"none of {others} other settings has"
+    yield f"On {benchmark}, which was not used for selection, {settings} a better {metric}."
 
 
 def _place(number: int, group: Group, study: Study, comparisons: Sequence[Comparison], benchmark: str) -> str:
     """Return what a trial is compared with, or why it is in no verdict."""
     alike = [one for one in comparisons if one.pair.group.backbone == group.backbone]
-    own = [one for one in alike if group.numbers in (one.pair.group.numbers, one.pair.baseline.numbers)]
+    own = [
+        one
+        for one in alike
+        if group.numbers in (one.pair.group.numbers, one.pair.baseline.numbers)
+        and (group.sampling == HYBRID or one.pair.baseline.sampling != ZERO_SHOT)
+    ]
     compared = {each.numbers for one in own for each in (one.pair.group, one.pair.baseline)}
     others = [one.pair.baseline for one in alike if one.pair.baseline.numbers not in compared]
     if own and all(number in one.left_out for one in own):
@@ -218,7 +233,9 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
         return f"It is what {formats.some_of(against)} {'is' if len(against) == 1 else 'are'} compared with"
     reason = _reason(group, others if own else [], study, alike, benchmark)
     if not own:
-        return f"It is in no verdict: {reason}"
+        untrained = next((one for one in alike if one.pair.group.numbers == group.numbers), None)
+        verdict = "no verdict" if untrained is None else f"no other verdict than that against {ZERO_SHOT}"
+        return f"It is in {verdict}: {reason}"
     with_it = " and ".join(dict.fromkeys(one.pair.baseline.label for one in own))
     if not others:
         return f"It is compared with {with_it}"

@@ -3,7 +3,8 @@
 A sampling with more trials has more chances of a good one, so comparing best with best would favour it. A group is
 therefore compared at settings that its baseline was tried at too, apart from alpha: at those where the baseline does
 best by the objective and, among several alphas, at the best one by the objective, which is measured on other questions
-than the scores that are reported.
+than the scores that are reported. The best setting is compared with its backbone without training too, whatever its
+batches, as that is what its user had before.
 """
 
 from __future__ import annotations
@@ -60,20 +61,31 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
     Args:
         study: the study.
         baselines: each is a sampling (`X-Y`: each backbone's hybrid trials against it), a trial's number (everything
-            against its group), or a backbone (the others against it, sampling by sampling); every sampling but hybrid
-            if there are none.
+            against its group), or a backbone (the others against it, sampling by sampling). If there are none, every
+            sampling but hybrid, and the best setting against its backbone without training.
 
     Raises:
         StudyError: a baseline is unknown, or there is nothing to compare.
     """
     groups = groups_of(study.results)
     pairs = [pair for baseline in baselines or BASELINES for pair in _against(baseline, groups, study)]
+    if not baselines:
+        pairs += [pair for pair in _best_against_untrained(groups, study) if pair not in pairs]
     if not pairs:
         raise StudyError(
-            "there is nothing to compare: no backbone has both hybrid trials and a baseline; "
+            "there is nothing to compare: no backbone has both hybrid trials and a baseline, or the best trial and one "
+            "without training; "
             "give --baseline a trial's number or a backbone"
         )
     return sorted(pairs, key=lambda pair: pair.group.backbone)
+
+
+def _best_against_untrained(groups: Sequence[Group], study: Study) -> Iterator[Pair]:
+    """Yield the best group and its backbone without training, if the study has that and measured both."""
+    best = max(groups, key=lambda group: merit(group, study.objective))
+    untrained = [group for group in groups if group.sampling == ZERO_SHOT and group.backbone == best.backbone]
+    if untrained and best.sampling != ZERO_SHOT:
+        yield _matched([best], untrained, study.objective)
 
 
 def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[Pair]:

@@ -177,7 +177,7 @@ def tradeoff_chart(results: Sequence[TrialResult], benchmark: str, metric: str) 
         alt.Chart(style.data(front[height::_LABEL_HEIGHTS]))
         .mark_text(dx=8, dy=-8 - 13 * height, align="left", fontSize=11, color="var(--muted)")
         .encode(x=x, y=y, text="label:N")
-        for height in range(_LABEL_HEIGHTS)
+        for height in range(min(_LABEL_HEIGHTS, len(front)))  # Vega warns of layers without data
     ]
     return style.spec(alt.LayerChart(layer=[line, points, *labels]), height=340)
 

@@ -11,7 +11,7 @@ from study.analysis.formats import decimals
 from study.analysis.study import sampling_of
 from study.analysis.tables import Cell, Table, benchmark_line, escape_markdown, number_cell, paragraphs, text_cells
 from study.config import BUILTIN
-from study.results.trial_result import Scores, TrialResult
+from study.results.trial_result import Scores, TrainingProgress, TrialResult
 from tasks.schema import Setting
 
 _HIDDEN = {"validation", "benchmarks", "resources", "corpora"}
@@ -22,7 +22,7 @@ _OF_ENCODING = {
 }
 """Settings that count for a model that was not trained."""
 _TRAINED = """\
-A multilingual dense retriever: {backbone}, fine-tuned for {steps} steps on {sampling} batches, alpha {alpha}, \
+A multilingual dense retriever: {backbone}, fine-tuned for {steps} on {sampling} batches, alpha {alpha}, \
 temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
 _CODE = """\
 ```python
@@ -98,11 +98,16 @@ def _about(result: TrialResult) -> str:
         return f"A multilingual dense retriever: {backbone} as it is, without training."
     return _TRAINED.format(
         backbone=backbone,
-        steps=result.training.best_step,
+        steps=_steps(result.training),
         sampling=sampling_of(config, result.training_languages),
         alpha=formats.setting(config.alpha),
         temperature=_temperature(result),
     )
+
+
+def _steps(training: TrainingProgress) -> str:
+    taken, best = training.step, training.best_step
+    return f"{taken} steps" if best == taken else f"{taken} steps (the weights are those of step {best}, the best)"
 
 
 def _temperature(result: TrialResult) -> str:

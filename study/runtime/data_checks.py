@@ -161,9 +161,11 @@ class _Checks:
         """Yield what a user should know about the trial's data, one sentence each."""
         _, validation = self.benchmarks.get(repr(trial.validation.benchmark), (None, None))
         if trial.steps and validation and validation.questions < FEW_QUESTIONS:
+            setting = " by `held_out`, in `corpora` and `validation` alike"
+            held_out = setting if trial.validation.benchmark.name == HELD_OUT else ""
             yield (
                 f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
-                f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}"
+                f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}{held_out}"
             )
         keys = [_key(corpus, trial) for corpus in trial.corpora]
         corpora = [self.corpora[key] for key in keys if key in self.corpora]

@@ -98,12 +98,17 @@ def _range(values: Sequence[int]) -> str:
 
 
 def _data(plan: Plan) -> Iterator[str]:
+    trained = [trial for trial in plan.config.examples if trial.steps]
     for corpus in plan.data.corpora:
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         yield f"corpus {corpus.name}: {about}"
         if isinstance(corpus, Remaining):
             yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
+        if trained and all(len(trial.corpora) == 1 for trial in trained) and len(plan.data.corpora) == 1:
+            drawn = [trial.steps * trial.batch_size for trial in trained]
+            times = " to ".join(f"{count / len(corpus):.2g}" for count in sorted({min(drawn), max(drawn)}))
+            yield f"a trial draws {_range(drawn)} pairs from them, so each row {times} times on average"
     validations = [trial.validation.benchmark for trial in plan.config.examples]
     for config, benchmark in plan.data.benchmarks:
         use = "validation" if config in validations else "reported"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Annotated, Any
 
 import pydantic
-from babel.core import get_global
+from babel.core import Locale, get_global
+from babel.localedata import locale_identifiers
 from pydantic_core import PydanticCustomError
 
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|\d{3}))?", re.IGNORECASE)
@@ -44,7 +46,18 @@ def not_a_language(name: str) -> str:
     """Return what is wrong with a name that `language_code` has no code for."""
     spoken = get_global("territory_languages").get(name.upper(), {})
     hint = f"; {name.upper()} is a country, where {next(iter(spoken))} is spoken" if spoken else ""
+    if code := _code_of_name(name):
+        hint = f"; {name} is {code}"
     return f"'{name}' is not a language code such as th or zho_Hans{hint}"
+
+
+def _code_of_name(name: str) -> str | None:
+    """Return the two-letter code of a language by its name in English or in itself, such as `Deutsch`."""
+    codes = [code for code in locale_identifiers() if len(code) == len("en")]
+    in_english = ((code, Locale("en").languages.get(code)) for code in codes)
+    in_itself = ((code, Locale(code).display_name) for code in codes if len(name) > len("zho") or not name.isascii())
+    found = (code for code, own in chain(in_english, in_itself) if own and own.casefold() == name.casefold())
+    return next(found, None)
 
 
 def _required_code(name: str) -> str:

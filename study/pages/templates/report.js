@@ -76,7 +76,7 @@
     bar.style.setProperty("--middle", signed ? "var(--low)" : "color-mix(in oklab, var(--high), var(--low))");
     bar.style.setProperty("--to", signed ? "var(--plus)" : "var(--high)");
     const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-    scale.replaceChildren(element("span", ends[0]), bar, element("span", ends[1]), element("span", `mean ${format(mean, signed)}`));
+    scale.replaceChildren(element("span", ends[0]), bar, element("span", ends[1]), element("span", `mean of all cells ${format(mean, signed)}`));
   };
   for (const root of all(".heat")) {
     const data = held(root);

@@ -13,6 +13,7 @@ from study.analysis.headline import headline
 from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Difference, Method
 from study.analysis.study import Study
+from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
 from study.results.trial_result import BenchmarkResult, FailedTrial, TrialResult
 from study.space.selection import DEFAULT_OBJECTIVE
@@ -77,9 +78,33 @@ def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_report
     *_, told = answer(both(0.25, 0.5, 0.3), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
     assert told == "On factbook, which was not used for selection, 1 of 2 other settings has a better multilingual/map."
     *_, told = answer(both(0.25, 0.5, 0.5), both(1, 0.4, 0.4), both(0, 0.3, 0.2))
-    assert told == "It has the best multilingual/map on factbook too."
+    none = "On factbook, which was not used for selection, none of 2 other settings has a better multilingual/map."
+    assert told == none
     *_, told = answer(both(0.25, 0.3, 0.5), both(1, 0.4, 0.5), both(0, 0.3, 0.2))
-    assert told == "It has the best multilingual/map on factbook too.", "no other is better"
+    assert told == none, "an equal one is not better"
+
+
+def test_settings_with_the_same_objective_as_the_best_trial_are_told() -> None:
+    *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1), trials(0.6, alpha=0), trials(0.5, alpha=0.5))
+    assert "0.600 on average over 2 seeds. 2 other settings have exactly the same; the first trial was taken." in told
+    *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1))
+    assert "1 other setting has exactly the same;" in told
+    *_, told = answer(trials(0.6, alpha=0.25), trials(0.5, alpha=1))
+    assert "exactly the same" not in told
+
+
+def test_the_best_trial_is_compared_with_its_backbone_without_training_whatever_its_batches() -> None:
+    untrained = trials(0.1, seeds=1, steps=0)
+    first, second, third = answer(untrained, trials(0.4, alpha=0.25), trials(0.6, alpha=0))
+    assert first.startswith("me5, multilingual mAP of factbook: hybrid (alpha 0.25) is ahead of X-Y")
+    assert "ahead of zero-shot" in first
+    assert second == "me5, multilingual mAP of factbook: X-Y is ahead of zero-shot (+0.020 [+0.010, +0.030])."
+    assert third.endswith("It is what hybrid (alpha 0.25) is compared with.")
+    alone, place = answer(untrained, trials(0.6, alpha=0))
+    assert alone == second
+    assert place.endswith("It is in no other verdict than that against zero-shot: its backbone has no hybrid trial.")
+    with pytest.raises(StudyError, match="nothing to compare"):  # the untrained one is the best
+        answer(untrained, trials(0.05, alpha=0))
 
 
 def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place() -> None:

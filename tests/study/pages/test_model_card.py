@@ -101,7 +101,7 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     assert "alpha 0.2→0.8, temperature 0.03" in card
     learned = model_card(result(temperature=0.03, temperature_learning_rate=1e-3), "x")
     assert "temperature 0.03, learned to 0.04 " in learned
-    assert "fine-tuned for 80 steps on hybrid batches" in card
+    assert "fine-tuned for 100 steps (the weights are those of step 80, the best) on hybrid batches" in card
     assert "Languages: ar, zh." in card
     assert "- mmarco, 9 rows, revision 0123456789ab, languages ['ar', 'zh']" in card
     assert "- parallel_jsonl, 9 rows, revision 0123456789ab, path t.jsonl" in card

@@ -31,4 +31,9 @@ def test_the_code_of_a_country_is_told_from_that_of_its_language() -> None:
     assert not_a_language("jp") == (
         "'jp' is not a language code such as th or zho_Hans; JP is a country, where ja is spoken"
     )
-    assert not_a_language("thai") == "'thai' is not a language code such as th or zho_Hans"
+    assert not_a_language("klingon-ish") == "'klingon-ish' is not a language code such as th or zho_Hans"
+
+
+@pytest.mark.parametrize(("name", "code"), [("thai", "th"), ("Deutsch", "de"), ("中文", "zh"), ("العربية", "ar")])
+def test_a_language_given_by_its_name_is_told_with_its_code(name: str, code: str) -> None:
+    assert not_a_language(name) == f"'{name}' is not a language code such as th or zho_Hans; {name} is {code}"
