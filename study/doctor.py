@@ -57,7 +57,8 @@ def examine(config: StudyConfig, root: str, console: Console) -> list[bool]:
         passed.append(finding.good)
         console.print(_shown(finding, console), soft_wrap=not console.is_terminal)
 
-    report(findings.data(config))
+    for check in (findings.data, findings.backbones, findings.loggers):
+        report(check(config))
     folder = files.join(root, f".doctor-{uuid.uuid4().hex[:8]}")
     models = preflight.hub_models(config)
     need = config.examples[0].resources

@@ -76,11 +76,18 @@ def _export(study: Study, result: TrialResult, folder: Path, *, language_means: 
     import torch  # takes seconds, so only after the input is checked
 
     from study.model.backbone import load_encoder
+    from study.model.pooling_and_prompts import content_of
     from study.model.sentence_transformers_folder import export
     from study.retrieval.measurement import export_means
     from study.training import checkpoint
 
-    encoder = load_encoder(_pinned(result), torch.device("cpu"))
+    config = _pinned(result)
+    if result.backbone.content and (now := content_of(config)) != result.backbone.content:
+        raise StudyError(
+            f"backbone {config.backbone} is not what trial {result.number} started from (content "
+            f"{result.backbone.content[:12]}, now {str(now)[:12]}): put its files back, and export again"
+        )
+    encoder = load_encoder(config, torch.device("cpu"))
     best_step = result.training.best_step
     if best_step:
         with tempfile.TemporaryDirectory() as scratch:

@@ -72,7 +72,16 @@ class HubServer(FileServer):
             for path, content in repository.files.items()
             for large in [len(content) >= LARGE]
         ]
-        answer = listing if what == "tree" else {"id": key.partition("/")[2], "sha": repository.commit, "siblings": []}
+        answer = (
+            listing
+            if what == "tree"
+            else {
+                "id": key.partition("/")[2],
+                "sha": repository.commit,
+                "siblings": [],
+                "private": repository.token is not None,
+            }
+        )
         self._send_json(request, answer)
 
     def _answer_file(self, request: BaseHTTPRequestHandler, key: str, revision: str, path: str) -> None:

@@ -18,10 +18,13 @@ def curve_sentence(curve: Curve) -> str:
     place, count = curve.leader, int(curve.best.candidate_A.sum())
     sure = f"(95 %, {curve.seeds} seeds, {curve.questions} questions)"
     alone = f"It is the best beyond noise {sure}"
+    which = f"{count} settings cannot be told from the best {sure}: {_candidates(curve)}" if count > 1 else alone
+    others = "; ".join(curve.left_out)
+    lacking = f" Left out, as some of these seeds have no result: {others}." if others else ""
     return (
         f"{curve.groups[0].backbone_name}: of {len(curve.groups)} settings{_at(curve)}, {curve.labels[place]} has the "
         f"best {curve.figure.name}, {formats.fixed(float(curve.values[place]), decimals(curve.figure.metric))}. "
-        f"{f'{count} settings cannot be told from the best {sure}: {_candidates(curve)}' if count > 1 else alone}."
+        f"{which}.{lacking}"
     )
 
 
@@ -87,7 +90,8 @@ def best_table(curves: Sequence[Curve]) -> Table:
         for curve in curves
     )
     headings = ("score", "best setting", "mean", "cannot be told from the best")
-    title = f"{curves[0].groups[0].backbone_name}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}"
+    left_out = f" (left out: {'; '.join(curves[0].left_out)})" if curves[0].left_out else ""
+    title = f"{curves[0].groups[0].backbone_name}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}{left_out}"
     left, settings = frozenset({"score", "best setting", "cannot be told from the best"}), frozenset({"best setting"})
     return Table(title, headings, rows, left, settings=settings)
 
@@ -102,6 +106,7 @@ def curve_data(curve: Curve) -> dict[str, Any]:
         "at": curve.fixed,
         "seeds": curve.seeds,
         "questions": curve.questions,
+        "left out": list(curve.left_out),
         "settings": [
             {
                 "settings": label,

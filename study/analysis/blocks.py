@@ -73,6 +73,16 @@ def largest_blocks(groups: Sequence[Group]) -> list[Block]:
     return blocks
 
 
+def lacking_seeds(block: Block, groups: Sequence[Group]) -> list[Group]:
+    """Return the trained groups that would belong to a design if they had results for all of its seeds."""
+    design = _shared_design(block.groups[0])
+    return [
+        group
+        for group in groups
+        if group.config.steps and group not in block.groups and _shared_design(group) == design
+    ]
+
+
 def _with_seeds(seeds: set[int], groups: Sequence[Group]) -> Block:
     members = [group for group in groups if group.config.steps and seeds <= set(trials_by_seed(group))]
     return Block(tuple(members), tuple(sorted(seeds)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from study.analysis.best_setting import BestSettings, best_settings, curve_band, dominated_by
-from study.analysis.blocks import Block, largest_blocks
+from study.analysis.blocks import Block, lacking_seeds, largest_blocks
 from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
 from study.analysis.crossed import Crossed
 from study.analysis.query_values import SettingValues
@@ -49,6 +49,8 @@ class Curve:
     """Computed from values that are negated if lower is better."""
     seeds: int
     questions: int
+    left_out: tuple[str, ...] = ()
+    """The settings of groups that would be on the curve but lack a result for some of its seeds, as texts."""
 
     @property
     def sign(self) -> int:
@@ -80,8 +82,9 @@ class Front:
 
 def read_curves(study: Study, benchmark: str) -> list[Curve]:
     """Return the curves of a study on one benchmark: for each figure, by alpha alone and by all settings at once."""
-    curves = []
-    for block in largest_blocks(measured_groups(study, benchmark)):
+    curves, measured = [], measured_groups(study, benchmark)
+    for block in largest_blocks(measured):
+        lacking = lacking_seeds(block, measured)
         for figure, crossed in _figures(study, benchmark, block):
             sign = 1 if higher_is_better(figure.metric) else -1
             for members, varied, fixed in _lines(block.groups):
@@ -98,6 +101,7 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
                         best=best_settings(compared, members),
                         seeds=len(block.seeds),
                         questions=crossed.values_ASQ.shape[2],
+                        left_out=_left_out(lacking, [block.groups[member] for member in members], varied),
                     )
                 )
     return curves
@@ -142,6 +146,13 @@ def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...]
             yield sorted(members, key=lambda member: _place(groups[member])), ("alpha",), fixed
     if others and len(groups) >= _FEWEST:
         yield list(range(len(groups))), varied, ""
+
+
+def _left_out(lacking: Sequence[Group], line: Sequence[Group], varied: Sequence[str]) -> tuple[str, ...]:
+    """Return the settings of the groups that differ from those of a line in nothing but what varies along it."""
+    same = [name for name in varied_settings([*line, *lacking]) if name not in varied]
+    alike = [group for group in lacking if all(getattr(group.config, n) == getattr(line[0].config, n) for n in same)]
+    return tuple(settings_text(group, varied, [*line, *alike]) for group in alike)
 
 
 def _place(group: Group) -> tuple[bool, float]:

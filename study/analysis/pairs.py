@@ -105,6 +105,8 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
     elif own is not None:
         best = representatives(groups, study.objective).values()
         wanted = [([group], [own]) for group in best if group is not own]
+    elif baseline.isdecimal():
+        raise StudyError(f"trial {baseline} has no result to compare with: trials with one are {', '.join(numbers)}")
     else:
         known = [*BASELINES, *backbones, *numbers]
         raise StudyError(f"unknown baseline '{baseline}': {nearest(baseline, known)}")
@@ -118,7 +120,7 @@ def _matched(groups: Iterable[Group], baselines: Sequence[Group], objective: Obj
     pairs = (Pair(group, baseline) for group in groups for baseline in baselines)
 
     def order(pair: Pair) -> tuple[Any, ...]:
-        seeds = min(len(pair.group.results), len(pair.baseline.results))
+        seeds = min((len(group.results) for group in pair if group.config.steps), default=0)  # untrained ones have none
         return not pair.unequal, seeds, merit(pair.baseline, objective), merit(pair.group, objective)
 
     return max(pairs, key=order)

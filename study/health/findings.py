@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from study.health.node import Node
 from study.runtime.data_checks import check_data
+from study.runtime.preflight import check_backbones, check_loggers
 from study.space.study_config import StudyConfig
+from tasks.errors import UserError
 from tasks.plugins import TaskError
 
 FREE_BYTES = 10 * 10**9
@@ -37,6 +39,24 @@ def data(config: StudyConfig) -> Finding:
         return Finding("data", False, str(error), "repair the data, or change the search space")
     names = ", ".join(corpus.name for corpus in corpora) or "none"
     return Finding("data", True, f"all data on this machine can be used; corpora: {names}")
+
+
+def backbones(config: StudyConfig) -> Finding:
+    """Check the backbones that are on this machine, as a run does before it starts."""
+    try:
+        check_backbones(config, download=False)
+    except UserError as error:
+        return Finding("backbones", False, str(error), "repair the model, or change the search space")
+    return Finding("backbones", True, ", ".join(sorted({trial.backbone for trial in config.examples})))
+
+
+def loggers(config: StudyConfig) -> Finding:
+    """Check that the loggers of the study are installed."""
+    try:
+        check_loggers(config)
+    except UserError as error:
+        return Finding("loggers", False, str(error))
+    return Finding("loggers", True, ", ".join(config.loggers) or "TensorBoard alone")
 
 
 def versions(nodes: Sequence[Node]) -> Finding:
@@ -89,7 +109,7 @@ def hub(nodes: Sequence[Node], models: Sequence[str]) -> Finding:
     says = (
         f"{', '.join(models)} can be loaded by {_number(nodes, 'node')}"
         if models
-        else "not needed: backbones are built in"
+        else "not needed: no backbone is a model of the hub"
     )
     return Finding("hub", True, says)
 

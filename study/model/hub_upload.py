@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
@@ -22,20 +23,25 @@ class UploadError(UserError):
 
 
 def create_repository(name: str) -> None:
-    """Create a private model repository, or check that an existing one is empty.
+    """Create a private model repository, or check that an existing one is private and empty.
 
     Args:
         name: `owner/name`.
 
     Raises:
-        UploadError: the hub cannot be reached, the token may not write there, or the repository has files.
+        UploadError: the hub cannot be reached, the token may not write there, or the repository is public or has files.
     """
     if name.count("/") != 1:
         raise UploadError(f"--push {name} is refused: write owner/name")
     with _explained(name):
         api = HfApi()
         api.create_repo(name, private=True, exist_ok=True)
+        private = api.model_info(name).private
         files = set(api.list_repo_files(name)) - _OF_THE_HUB
+    if not private:
+        raise UploadError(
+            f"--push {name}: the repository exists and is public: make it private, or choose another name"
+        )
     if files:
         raise UploadError(f"--push {name}: the repository has files already ({min(files)}): choose another name")
 
@@ -60,9 +66,9 @@ def _explained(name: str) -> Iterator[None]:
         raise UploadError(f"--push {name} is refused: write owner/name") from None
     except HfHubHTTPError as error:
         answer = f"{error.response.status_code} {error.response.reason_phrase}"
-        raise UploadError(
-            f"--push {name}: {constants.ENDPOINT} answers {answer}: set HF_TOKEN to a token that may write there"
-        ) from error
+        forbidden = error.response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+        advice = "set HF_TOKEN to a token that may write there" if forbidden else "try again later"
+        raise UploadError(f"--push {name}: {constants.ENDPOINT} answers {answer}: {advice}") from error
     except (OSError, httpx2.HTTPError) as error:
         reason = str(error).partition("\n")[0]
         raise UploadError(f"--push {name}: {constants.ENDPOINT} cannot be reached ({reason})") from error

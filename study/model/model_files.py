@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
+from tasks.data.records import content_digest
 from tasks.errors import UserError
 
 Value = TypeVar("Value", str, float, dict[str, Any], list[Any])
@@ -63,6 +64,11 @@ def snapshot_of(folder: Path) -> Snapshot | None:
         if kind == "models" and commit.parent.name == "snapshots":
             return Snapshot(name.replace("--", "/"), commit.name)
     return None
+
+
+def digest_of(root: Path) -> str:
+    """Return 12 hexadecimal digits that identify the content of a model's files."""
+    return content_digest(sorted({file for pattern in _READ for file in root.glob(pattern) if file.is_file()}))
 
 
 class BackboneError(UserError):

@@ -18,6 +18,7 @@ from study.model.model_files import (
     CONFIG,
     BackboneError,
     check_files,
+    digest_of,
     read_json,
     read_modules,
     snapshot_of,
@@ -126,6 +127,19 @@ def resolve(config: TrialConfig) -> Backbone:
         bool(sentence_bert.get("do_lower_case")),
         () if config.backbone.startswith(BUILTIN) else tuple(assumed),
     )
+
+
+def content_of(config: TrialConfig) -> str | None:
+    """Return what identifies the files of a trial's backbone: a digest of a folder's, the commit of a model of the hub.
+
+    None for a model that is built in, which its name identifies.
+    """
+    if config.backbone.startswith(BUILTIN):
+        return None
+    if folder := backbone_folder(config.backbone):
+        return digest_of(folder)
+    snapshot = snapshot_of(_folder(config.backbone))
+    return snapshot.commit if snapshot else None
 
 
 def _folder(name: str) -> Path:

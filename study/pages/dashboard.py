@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -78,7 +78,7 @@ class Site:
             )
         own = {"/": self._page, "/live": self._live, "/report": self._current_report}
         if path in own:
-            return _answer(start_response, "200 OK", own[path]())
+            return _answer(start_response, "200 OK", self._or_message(own[path]))
         if is_below(path, OPTUNA):
             html, policy = self._optuna_page
             return _answer(start_response, "200 OK", html, ("Content-Security-Policy", policy))
@@ -86,6 +86,13 @@ class Site:
         if board:
             return self._started_tensorboard()({**environ, "PATH_INFO": board}, start_response)
         return self._optuna(environ, start_response)
+
+    def _or_message(self, render: Callable[[], str]) -> str:
+        """Return a page, or why there is none: the study's folder may be moved or damaged meanwhile."""
+        try:
+            return render()
+        except StudyError as error:
+            return page.render("message.html", name=self._study.study_name, message=str(error))
 
     def _page(self) -> str:
         scripts = (page.beside("tables.js"), page.beside("live.js"))
@@ -141,10 +148,7 @@ class Site:
         with self._building_report:
             times = layout.result_times(self._folder)
             if self._report is None or self._report[0] != times:
-                try:
-                    self._report = times, page.html(read_content(read_study(self._folder)))
-                except StudyError as error:
-                    return page.render("message.html", name=self._study.study_name, message=str(error))
+                self._report = times, page.html(read_content(read_study(self._folder)))
             return self._report[1]
 
 

@@ -88,9 +88,9 @@ def read_live(study: optuna.Study, folder: str) -> Live:
     }
     best = _best(study, trials)
     if best is not None:
-        facts[f"best {key_name(metrics[0])}"] = fixed(best)
+        facts[f"best {key_name(metrics[0])} of a trial"] = fixed(best)
     settings = ("batches", "alpha", "seed", "temperature", "backbone")
-    headings = ("trial", "state", "step", *map(key_name, metrics), "minutes", *settings, "note")
+    headings = ("trial", "state", "step", *map(key_name, metrics), "minutes with pauses", *settings, "note")
     configs = [_config(trial) for trial in trials]
     backbones = short_names(config.backbone for config in configs if config)
     rows = tuple(
@@ -116,16 +116,18 @@ def _row(
     trial: FrozenTrial, state: str, config: TrialConfig | None, backbones: Mapping[str, str], objectives: int
 ) -> tuple[Cell, ...]:
     reached = trial.intermediate_values
-    step = max(reached, default=0)
-    values: list[float | None] = list(trial.values or []) or ([reached[step]] if reached else [])
+    # Steps of trials with several objectives are not recorded before their end.
+    step = max(reached, default=trial.user_attrs.get("step"))
+    values: list[float | None] = list(trial.values or []) or ([reached[max(reached)]] if reached else [])
     values += [None] * (objectives - len(values))
     settings: tuple[str | float | Schedule, ...] = (NOTHING,) * 5
     if config:
-        settings = (sampling_of(config), config.alpha, config.seed, config.temperature, backbones[config.backbone])
+        sampled = (config.alpha, config.seed, config.temperature) if config.steps else (NOTHING,) * 3
+        settings = (sampling_of(config), *sampled, backbones[config.backbone])
     return (
         setting_cell(trial.number),
         *text_cells(state),
-        Cell(f"{step}/{config.steps if config else NOTHING}", float(step)),
+        Cell(f"{NOTHING if step is None else step}/{config.steps if config else NOTHING}", float(step or 0)),
         *(number_cell(value) for value in values),
         number_cell(_minutes(trial), 1),
         *map(setting_cell, settings),
@@ -142,5 +144,5 @@ def _config(trial: FrozenTrial) -> TrialConfig | None:
 
 
 def _minutes(trial: FrozenTrial) -> float | None:
-    """Return how long a trial took; None if it has not ended."""
+    """Return the minutes from a trial's start to its end, with any in which the study stood still; None before that."""
     return trial.duration.total_seconds() / 60 if trial.duration else None

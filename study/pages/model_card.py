@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,7 +12,7 @@ from study.analysis import formats
 from study.analysis.formats import decimals
 from study.analysis.study import sampling_of
 from study.analysis.tables import Cell, Table, benchmark_line, escape_markdown, number_cell, paragraphs, text_cells
-from study.config import BUILTIN
+from study.config import BUILTIN, TrialConfig, backbone_folder
 from study.results.trial_result import Scores, TrainingProgress, TrialResult
 from tasks.schema import Setting
 
@@ -36,7 +38,7 @@ scores = model.similarity(queries, passages)
 ```"""
 _PROMPTS = """\
 Scores are cosines; pooling: {pooling}. Prompts: {query_prefix!r} before a query, {passage_prefix!r} before a passage. \
-In training queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
+{when} queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
 at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
 _WINDOWS = """\
 The results below are those of passages cut into windows of {tokens} tokens, {stride} apart, of which the best counts. \
@@ -60,7 +62,8 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
         language_means: whether `language_means.safetensors` lies beside the model.
     """
     recorded = {key: value for key, value in result.backbone if value is not None}
-    prompts = _PROMPTS.format(**{**dict(result.config), **recorded})
+    when = "In training" if result.config.steps else "When it was measured"
+    prompts = _PROMPTS.format(**{**dict(result.config), **recorded, "when": when})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
         *("## Use", _CODE, prompts, *_windows(result), *([_LANGUAGE_MEANS] if language_means else [])),
@@ -85,13 +88,14 @@ def _front_matter(result: TrialResult) -> str:
         "tags": ["sentence-transformers", "feature-extraction", "dense-retrieval", "multilingual"],
     }
     is_hub_id = backbone.count("/") == 1 and not backbone.startswith((BUILTIN, ".", "/", "~"))
+    is_hub_id = is_hub_id and backbone_folder(result.config.backbone) is None
     text: str = yaml.safe_dump(fields | ({"base_model": backbone} if is_hub_id else {}), sort_keys=False)
     return f"---\n{text}---"
 
 
 def _about(result: TrialResult) -> str:
     config, commit = result.config, result.backbone.revision
-    backbone = escape_markdown(config.backbone.partition("@")[0] if commit else config.backbone)
+    backbone = escape_markdown(_backbone(config).partition("@")[0] if commit else _backbone(config))
     if commit:
         backbone += f" (commit {commit})"
     if not result.training.best_step:
@@ -110,6 +114,12 @@ def _steps(training: TrainingProgress) -> str:
     return f"{taken} steps" if best == taken else f"{taken} steps (the weights are those of step {best}, the best)"
 
 
+def _backbone(config: TrialConfig) -> str:
+    """Return a backbone's name; of a folder without where it lies on this machine."""
+    folder = backbone_folder(config.backbone)
+    return folder.name if folder else config.backbone
+
+
 def _temperature(result: TrialResult) -> str:
     """Return the temperature that was set and, if it was learned, the one at the best step."""
     start, training = formats.setting(result.config.temperature), result.training
@@ -120,10 +130,11 @@ def _temperature(result: TrialResult) -> str:
 
 
 def _measured(result: TrialResult) -> list[str]:
-    parts = ["## Results", "Selected on a development set; these benchmarks were only reported."]
+    parts = ["## Results", "These benchmarks were reported, and nothing was selected by them."]
     for name, measured in sorted(result.benchmarks.items()):
         tables = (_overall(measured.metrics, name), _by_language(measured.by_language, result.training_languages))
-        about = escape_markdown(benchmark_line(name, measured))
+        details = {key: _published(key, value) for key, value in measured.details.items()}
+        about = escape_markdown(benchmark_line(name, measured.model_copy(update={"details": details})))
         seen, questions = result.seen_questions.get(name, 0), sum(measured.queries.values())
         trained = f"**{seen:,} of these {questions:,} questions are in the training data: the figures are not those of "
         known = [f"{trained}unseen questions.**"] if seen else []
@@ -166,7 +177,7 @@ def _data(result: TrialResult) -> list[str]:
         return []
     corpora = [
         f"{record.name}, {record.rows:,} rows, revision {record.revision}"
-        + "".join(f", {key} {value}" for key, value in corpus.options.items())
+        + "".join(f", {key} {_published(key, value)}" for key, value in corpus.options.items())
         for corpus, record in zip(result.config.corpora, result.corpora, strict=True)
     ]
     languages = f"Languages: {', '.join(result.training_languages)}."
@@ -174,8 +185,14 @@ def _data(result: TrialResult) -> list[str]:
     return ["## Data and licence", lines, languages, _LICENCE]
 
 
+def _published(key: str, value: Any) -> Any:
+    """Return an option without the folders of this machine that it names."""
+    return Path(value).name if key == "path" else value
+
+
 def _settings(result: TrialResult) -> Table:
     values = {name: value for name, value in result.config if name not in _HIDDEN and value is not None}
+    values["backbone"] = _backbone(result.config)
     trained = result.training.best_step
     if trained:
         values |= {"steps taken": result.training.step, "best step": trained}

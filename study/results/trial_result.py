@@ -79,6 +79,8 @@ class BackboneRecord(Frozen):
     max_passage_tokens: int | None = None
     revision: str | None = None
     """Commit of a model of the hub; None for any other."""
+    content: str | None = None
+    """What identifies its files (`pooling_and_prompts.content_of`); None if built in, and in results without it."""
     assumed: tuple[str, ...] = ()
     """Assumptions where the model's files state nothing, one line each."""
     precision: str

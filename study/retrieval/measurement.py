@@ -15,7 +15,7 @@ from study.config_sections import BenchmarkConfig, CentringConfig, RunFiles
 from study.corpora import training_corpora
 from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import Encoder
-from study.model.pooling_and_prompts import resolve
+from study.model.pooling_and_prompts import content_of, resolve
 from study.model.windows import Windows
 from study.results import provenance
 from study.results.trial_result import BackboneRecord, Measurement
@@ -94,18 +94,27 @@ def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: RunFiles | None = None, progress: Progress | None = None
 ) -> Measurement:
     """Load a trial's backbone and evaluate it without a training step."""
-    encoder = load_encoder(config, device)
+    content, encoder = content_of(config), load_encoder(config, device)
     evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
-    return measurement(config, device, evaluations)
+    return measurement(config, content, device, evaluations)
 
 
-def measurement(config: TrialConfig, device: torch.device, evaluations: Iterable[Evaluation]) -> Measurement:
-    """Return what was measured, how, with which versions and on which hardware."""
+def measurement(
+    config: TrialConfig, content: str | None, device: torch.device, evaluations: Iterable[Evaluation]
+) -> Measurement:
+    """Return what was measured, how, with which versions and on which hardware.
+
+    Args:
+        config: the trial.
+        content: what `content_of` returned when the backbone was loaded.
+        device: where it was measured.
+        evaluations: one for each benchmark and centring.
+    """
     evaluations = list(evaluations)
     precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
     return Measurement(
         config=config,
-        backbone=BackboneRecord(**resolve(config).describe(), precision=precision),
+        backbone=BackboneRecord(**resolve(config).describe(), content=content, precision=precision),
         metrics={key: value for evaluation in evaluations for key, value in evaluation.metrics.items()},
         benchmarks={evaluation.benchmark: evaluation.result() for evaluation in evaluations},
         versions=provenance.versions(),

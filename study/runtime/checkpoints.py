@@ -26,11 +26,19 @@ from tasks.schema import Benchmark, Corpus
 logger = logging.getLogger(__name__)
 
 
-def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchmark) -> None:
-    """Record the revisions of the data that a trial is trained and validated on; its checkpoints contain them."""
+def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchmark, backbone: str | None) -> None:
+    """Record the revisions of the data that a trial is trained and validated on; its checkpoints contain them.
+
+    Args:
+        training: the trial's training.
+        corpora: what it is trained on.
+        validation: what it is validated on.
+        backbone: what identifies the files of its backbone (`pooling_and_prompts.content_of`).
+    """
     config = training.config
     trained = [(title(source), corpus.revision) for source, corpus in zip(config.corpora, corpora, strict=True)]
-    data = (*trained, (title(config.validation.benchmark), validation.revision))
+    loaded = [(title(config.backbone), backbone)] if backbone else []
+    data = (*trained, (title(config.validation.benchmark), validation.revision), *loaded)
     training.progress = replace(training.progress, data=data)
 
 
@@ -38,7 +46,7 @@ def restore(training: Training, folder: str) -> None:
     """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start.
 
     Raises:
-        TaskError: the trial was trained on other data up to that checkpoint.
+        TaskError: the trial was trained on other data, or from another backbone, up to that checkpoint.
     """
     data = training.progress.data
     for name in layout.checkpoints(folder):

@@ -26,8 +26,9 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams, scalar
 
 from study.config import TrialConfig
+from study.config_sections import VALIDATION
 from study.results import files, layout
-from study.runtime.messages import Assignment, Failure, finite, read_report
+from study.runtime.messages import Assignment, Failure, FinalReport, finite, read_report
 from study.space.fields import flatten
 from study.space.study_config import StudyConfig
 
@@ -133,7 +134,12 @@ class TensorBoard(TBXLoggerCallback):
         """Write a report's metrics at its step."""
         report = read_report(result)
         if not isinstance(report, Failure):
-            metrics = [scalar(plain(name), value) for name, value in finite(report.metrics).items()]
+            # A final report repeats the validation of the best step, which is not the figure of the last one.
+            best = "best/" if isinstance(report, FinalReport) and report.step else ""
+            metrics = [
+                scalar(f"{best if name.startswith(VALIDATION) else ''}{plain(name)}", value)
+                for name, value in finite(report.metrics).items()
+            ]
             self._files[self._assignment_of(trial.trial_id).number].add(*metrics, step=report.step)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:

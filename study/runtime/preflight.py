@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from study.config import BUILTIN, backbone_folder
-from study.model.pooling_and_prompts import resolve
+from study.analysis.same_data import revisions
+from study.config import BUILTIN, TrialConfig, backbone_folder
+from study.model.model_files import BackboneError
+from study.model.pooling_and_prompts import content_of, resolve
 from study.results import layout
 from study.results.layout import RecordError
+from study.results.trial_result import TrialResult
 from study.runtime import resources
 from study.runtime.data_checks import Data, check_data
 from study.space.study_config import StudyConfig
@@ -96,6 +99,7 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
             raise
         shortage = str(error)
     download = is_local and not dry_run  # on a cluster the workers do it
+    finished = layout.finished(folder)
     return Plan(
         config=config,
         folder=folder,
@@ -105,8 +109,8 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
         trials_at_once=min(fit, config.search.trials, config.concurrent or fit),
         shortage=shortage,
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
-        backbones=check_backbones(config, download=download),
-        data=check_data(config, download=download, finished=layout.finished(folder)),
+        backbones=check_backbones(config, download=download, finished=finished),
+        data=check_data(config, download=download, finished=finished),
     )
 
 
@@ -165,15 +169,19 @@ def check_loggers(config: StudyConfig) -> None:
             )
 
 
-def check_backbones(config: StudyConfig, *, download: bool) -> dict[str, dict[str, Any]]:
+def check_backbones(
+    config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()
+) -> dict[str, dict[str, Any]]:
     """Check that every backbone on this machine can be used, and that every other one exists; describe the former.
 
     Args:
         config: the study.
         download: whether to download models of the hub, so that they can be checked too.
+        finished: results of the study's trials so far, which further trials will be compared with.
 
     Raises:
-        UserError: a name is neither built in, nor a folder, nor a model of the hub; or the model cannot be used.
+        UserError: a name is neither built in, nor a folder, nor a model of the hub; the model cannot be used, or is not
+            what the finished trials started from.
     """
     for name in hub_models(config):
         from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only if there is a model to ask for
@@ -186,11 +194,24 @@ def check_backbones(config: StudyConfig, *, download: bool) -> dict[str, dict[st
     }
     for trial in trials.values():
         resolve(trial)  # refuses most of what cannot be used, in no time
+        _check_unchanged(trial, finished)
     if not trials:
         return {}
     from study.model.backbone import check_backbone  # noqa: PLC0415 - imports torch: only if there is one to check
 
     return {trial.backbone: check_backbone(trial).describe() for trial in trials.values()}
+
+
+def _check_unchanged(trial: TrialConfig, finished: Sequence[TrialResult]) -> None:
+    known = {then: number for source, then, number in revisions(finished) if source == trial.backbone}
+    now = content_of(trial) if known else None
+    for then, number in known.items():
+        if now != then:
+            raise BackboneError(
+                f"backbone {trial.backbone} is not what trial {number} of this study started from (content "
+                f"{then[:12]}, now {str(now)[:12]}), and further trials could not be compared with it: put its files "
+                "back, or start a new study with another --name"
+            )
 
 
 def hub_models(config: StudyConfig) -> tuple[str, ...]:

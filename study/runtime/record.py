@@ -71,7 +71,8 @@ class Record:
             return
         then, now = flatten(before), flatten(config.source)
         for key in sorted(then.keys() | now.keys()):
-            if then.get(key) != now.get(key) and key not in _MAY_CHANGE and not isinstance(now.get(key), Mapping):
+            by_parts = isinstance(then.get(key), Mapping) and isinstance(now.get(key), Mapping)
+            if then.get(key) != now.get(key) and key not in _MAY_CHANGE and not by_parts:
                 raise SpaceError(
                     f"{config.name}.yaml: '{key}' is {now.get(key)!r} but the study '{self.study.study_name}' was "
                     f"started with {then.get(key)!r}: put it back, or start a new study with another --name"

@@ -36,7 +36,7 @@ def show(
     if several:  # files first: printing can fail
         files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(results, config.objectives))
     report = page.write_report(folder)[0] if results else None
-    evaluated = f"{len(results)} of {config.search.trials} trials evaluated{_others(trials)}"
+    evaluated = f"{len(results)} of {max(len(trials), config.search.trials)} trials evaluated{_others(trials)}"
     took = "nothing was left to run" if seconds is None else f"this run took {seconds:.0f} s"
     console.print(f"\n{evaluated}; {took}\n")
     if several:

@@ -24,6 +24,7 @@ from study.config_values import value_at
 from study.corpora import training_corpora
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
+from study.model.pooling_and_prompts import content_of
 from study.results import files, layout
 from study.results.trial_result import Clock, CorpusRecord, FailedTrial, Measurement, TrainingProgress, TrialResult
 from study.retrieval.evaluation import Evaluation, evaluate
@@ -99,7 +100,7 @@ def _run(
 ) -> tuple[TrialResult, list[Evaluation]]:
     config = assignment.trial
     tell("loading model and data", 0, 0)
-    encoder = load_encoder(config, device)
+    content, encoder = content_of(config), load_encoder(config, device)
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
     reported = [load(benchmark) for benchmark in config.benchmarks]  # now, so that missing data costs no training
@@ -107,7 +108,7 @@ def _run(
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)
-        checkpoints.note_data(training, corpora, development)
+        checkpoints.note_data(training, corpora, development, content)
         checkpoints.restore(training, folder)
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()
@@ -119,7 +120,7 @@ def _run(
         languages = ()
     evaluations = measure(encoder, config, reported, progress=tell)
     clock["measured"] = time.time()
-    measured = measurement(config, device, evaluations)
+    measured = measurement(config, content, device, evaluations)
     result = TrialResult(
         **dict(measured) | {"metrics": {**progress.best_metrics, **measured.metrics}},
         number=assignment.number,

@@ -139,6 +139,11 @@ def _objective(raw: Any, where: str) -> Objective:
         check_metric(name)
     except TaskError as error:
         raise SpaceError(f"{where}.metric: {error}") from None
+    if objective.direction != better(name):
+        raise SpaceError(
+            f"{where}.direction: '{objective.direction}' would look for the worst '{objective.metric}', of which "
+            f"{'more' if better(name) == 'maximize' else 'less'} is better: write '{better(name)}', or leave it out"
+        )
     return objective
 
 

@@ -18,6 +18,7 @@ from study.config import TrialConfig
 from study.export import main
 from study.model.backbone import load_encoder
 from study.model.encoder import Encoder
+from study.model.pooling_and_prompts import content_of
 from study.model.sentence_transformers_folder import export as save_folder
 from study.results import files, layout
 from study.results.trial_result import CorpusRecord, TrainingProgress
@@ -201,3 +202,20 @@ def test_the_backbone_is_that_of_the_commit_that_the_trial_used(
     assert outcome.exit_code == 0, outcome.output
     then, exported = (load_file(tmp_path / name / "model.safetensors") for name in ("then", "exported"))
     assert all(torch.equal(then[key], exported[key]) for key in then)
+
+
+def test_a_backbone_that_was_changed_since_its_trial_is_not_exported(study: str, tmp_path: Path) -> None:
+    backbone = tmp_path / "backbone"
+    save_folder(load_encoder(CONFIG, torch.device("cpu")), backbone, "")
+    config = CONFIG.model_copy(update={"backbone": str(backbone), "steps": 0, "lora": None})
+    result = trial_result(8, {OBJECTIVE: 0.9}, **config.model_dump())
+    described = result.backbone.model_copy(update={"content": content_of(config)})
+    layout.write_result(layout.trial_folder(study, 8), result.model_copy(update={"backbone": described}))
+    unchanged = export(study, "--trial", "8", "--output", str(tmp_path / "unchanged"))
+    assert unchanged.exit_code == 0, unchanged.output
+    save_folder(trained(seed=1), tmp_path / "other", "")
+    (tmp_path / "other" / "model.safetensors").replace(backbone / "model.safetensors")
+    refused = export(study, "--trial", "8", "--output", str(tmp_path / "changed"))
+    assert refused.exit_code == 2
+    assert f"backbone {backbone} is not what trial 8 started from" in " ".join(refused.output.split())
+    assert not (tmp_path / "changed").exists()

@@ -101,21 +101,23 @@ def with_revision(folder: str, number: int, kind: str, revision: str) -> None:
         result["validation_revision"] = revision
     elif kind == "benchmark":
         result["benchmarks"]["xquad_r"]["revision"] = revision
+    elif kind == "backbone":
+        result["backbone"]["content"] = revision
     else:
         names = [corpus["name"] for corpus in result["config"]["corpora"]]
         result["corpora"] = [{"name": name, "revision": revision, "rows": 8} for name in names]
     files.write_json(path, result)
 
 
-@pytest.mark.parametrize("kind", ["benchmark", "corpus", "validation"])
-def test_a_study_whose_data_was_changed_between_its_trials_is_refused(
+@pytest.mark.parametrize("kind", ["benchmark", "corpus", "validation", "backbone"])
+def test_a_study_whose_data_or_backbone_was_changed_between_its_trials_is_refused(
     synthetic_study: Study, tmp_path: Path, kind: str
 ) -> None:
     folder = str(shutil.copytree(synthetic_study.folder, tmp_path / "study"))
     for number, revision in ((0, "abcabcabcabc"), (3, "feedfeedfeed"), (4, "feedfeedfeed")):
         with_revision(folder, number, kind, revision)
     named = "benchmark" if kind == "validation" else kind
-    with pytest.raises(StudyError, match=rf"{named} '\w+' was changed between its .*feedfeedfeed in trials 3, 4"):
+    with pytest.raises(StudyError, match=rf"{named} '\S+' was changed between its .*feedfeedfeed in trials 3, 4"):
         read_study(folder)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,11 @@ from study.analysis.best_setting import BestSettings
 from study.analysis.best_text import best_table, curve_sentence, curve_table, front_sentence
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front, read_curves, read_fronts
-from study.analysis.study import Group, Study, groups_of
+from study.analysis.study import Group, Study, groups_of, read_study
 from study.config_values import Schedule
+from study.results import layout
 from tasks.schema import Setting
-from tests.study.synthetic_study import BACKBONES
+from tests.study.synthetic_study import BACKBONES, write_study
 from tests.study.trial_results import changed, trial_result
 
 MAP = Figure(Setting.MULTILINGUAL, "map")
@@ -76,6 +79,20 @@ def test_temperatures_that_are_written_alike_are_two_curves(synthetic_study: Stu
     )
     found = read_curves(Study(synthetic_study.folder, synthetic_study.record, results), "xquad_r")
     assert [len(curve.groups) for curve in found if curve.figure == MAP and curve.varied == ("alpha",)] == [3, 3]
+
+
+def test_a_setting_that_lacks_a_seed_is_left_out_and_told(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=20, seeds=3, alphas=(0.0, 0.25, 0.5, 1.0), examples=False)
+    whole = read_study(folder)
+    assert all(not curve.left_out for curve in read_curves(whole, "xquad_r"))
+    lacking = next(result for result in whole.results if result.config.alpha == 0.25)
+    shutil.rmtree(layout.trial_folder(folder, lacking.number))
+    found, other = (curve for curve in read_curves(read_study(folder), "xquad_r") if curve.figure == MAP)
+    assert found.labels == ("alpha 0", "alpha 0.5", "alpha 1")
+    assert found.left_out == ("alpha 0.25",)
+    assert curve_sentence(found).endswith("Left out, as some of these seeds have no result: alpha 0.25.")
+    assert "(left out: alpha 0.25)" in best_table([found]).title
+    assert other.left_out == ()
 
 
 def test_one_seed_has_no_curve(synthetic_study: Study) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study
+from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
 from tests.study.trial_results import objective, trial_result
 
@@ -63,6 +66,21 @@ def test_an_untrained_backbone_has_no_settings_of_training_to_be_equal() -> None
     study = study_of((0.1, {"steps": 0, "alpha": 0.5}), (0.5, {"alpha": 0.5, "temperature": 0.2}))
     (pair,) = choose_pairs(study, ["zero-shot"])
     assert (pair.group.numbers, pair.baseline.numbers, pair.unequal) == ((1,), (0,), {})
+
+
+def test_most_seeds_count_against_an_untrained_backbone_too() -> None:
+    study = study_of(
+        (0.1, {"steps": 0}),
+        (0.9, {"alpha": 0.25}),
+        *((0.5, {"alpha": 0.5, "seed": seed}) for seed in range(3)),
+    )
+    assert chosen(study, "zero-shot") == [((2, 3, 4), (0,))]
+
+
+def test_a_trial_without_a_result_is_no_baseline() -> None:
+    study = study_of((0.5, {"alpha": 0}), (0.6, {"alpha": 0.5}))
+    with pytest.raises(StudyError, match="trial 18 has no result to compare with: trials with one are 0, 1"):
+        choose_pairs(study, ["18"])
 
 
 def test_an_untrained_backbone_that_reads_texts_in_another_way_is_not_at_equal_settings() -> None:

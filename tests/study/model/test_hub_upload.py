@@ -50,6 +50,13 @@ def test_an_empty_repository_is_filled_and_one_with_files_is_refused(writer: Hub
         create_repository("team/retriever")
 
 
+def test_an_empty_repository_that_is_public_is_refused(writer: HubServer) -> None:
+    create_repository("team/retriever")
+    writer.repositories["models/team/retriever"].token = None
+    with pytest.raises(UploadError, match="--push team/retriever: the repository exists and is public"):
+        create_repository("team/retriever")
+
+
 @pytest.mark.parametrize(
     ("name", "token", "sentence"),
     [

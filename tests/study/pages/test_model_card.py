@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,8 +114,22 @@ def test_data_alpha_temperature_versions_and_licence_are_in_it() -> None:
     assert rows["best step"] == ["80"]
 
 
+def test_a_card_does_not_say_where_files_lie_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "own-model").mkdir()
+    corpora = [{"name": "parallel_jsonl", "path": str(tmp_path / "train.jsonl")}]
+    trial = result(backbone=str(tmp_path / "own-model"), corpora=corpora)
+    measured = trial.benchmarks["parallel"].model_copy(update={"details": {"path": str(tmp_path / "test")}})
+    card = model_card(trial.model_copy(update={"benchmarks": {"parallel": measured}}), "x")
+    assert str(tmp_path) not in card
+    assert "retriever: own-model, fine-tuned" in card
+    assert "path train.jsonl" in card
+    assert "base_model" not in card
+
+
 def test_a_backbone_that_was_not_trained_has_no_settings_of_training() -> None:
     card = model_card(result(steps=0), "x")
+    assert "In training" not in card
+    assert "When it was measured queries were cut at" in card
     assert "As evaluated" in card
     assert {"alpha", "batch\\_size", "learning\\_rate", "temperature", "steps taken"}.isdisjoint(table_rows(card))
     assert {"alpha", "batch\\_size", "temperature", "steps taken"} < set(table_rows(model_card(result(), "x")))

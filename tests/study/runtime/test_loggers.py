@@ -73,6 +73,21 @@ def test_tensorboard_reads_scalars_over_the_trial_s_own_steps_and_settings_by_fl
     assert held["backbone"].string_value == "builtin/xlmr-tiny"
 
 
+def test_the_best_validation_that_a_final_report_repeats_is_no_figure_of_the_last_step(tmp_path: Path) -> None:
+    reports = [
+        {"step": step, "validation/multilingual/map": value, "training_ended": step == 40}
+        for step, value in ((20, 0.5), (40, 0.25))
+    ]
+    final = {"step": 40, "final": True, "validation/multilingual/map": 0.5, "factbook/multilingual/map": 0.75}
+    write(tmp_path, Assignment(3, TrialConfig(steps=40)), [*reports, final])
+    (folder,) = tmp_path.glob("*/0003")
+    read = EventAccumulator(str(folder)).Reload()
+    scalars = {tag: [(one.step, one.value) for one in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+    assert scalars["validation/multilingual/map"] == [(20, 0.5), (40, 0.25)]
+    assert scalars["best/validation/multilingual/map"] == [(40, 0.5)]
+    assert scalars["factbook/multilingual/map"] == [(40, 0.75)]
+
+
 def test_a_scheduled_setting_is_written_as_text(tmp_path: Path) -> None:
     write(tmp_path, Assignment(0, TrialConfig(alpha=Schedule(start=1, end=0))), [])
     read = EventAccumulator(str(tmp_path / "tensorboard" / "0000")).Reload()

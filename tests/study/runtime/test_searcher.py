@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from study.config import TrialConfig
 from study.runtime.messages import Failure, FinalReport, TrainingReport
 from study.runtime.record import Record
+from study.space import study_config
 from study.space.strict_yaml import SpaceError
 from study.space.study_config import SHIPPED
 from tests.study.toy_study import METRIC, SEARCHES, SPACE, STEPS, Countdown, Killed, Tune, reports, study_of, table
@@ -236,6 +237,10 @@ def test_another_search_space_is_refused_and_a_larger_budget_is_not(folder: Path
     other = {**SEARCHES["random"], "seed": 1}
     with pytest.raises(SpaceError, match=r"toy\.yaml: 'search\.seed' is 1 but the study 'toy' was started with None"):
         Record(study_of(other), f"sqlite:///{folder}/optuna.db", "toy")
+    source = study_of("random").source
+    adapted = {**source, "trial": {**source["trial"], "lora": {}}}
+    with pytest.raises(SpaceError, match=r"toy\.yaml: 'trial\.lora' is \{\} but the study 'toy' was started with None"):
+        Record(study_config.parse(adapted, "toy"), f"sqlite:///{folder}/optuna.db", "toy")
     larger = Tune(study_of({**SEARCHES["random"], "trials": 10}), folder)
     assert [trial.number for trial in larger.run()] == list(range(10))
     assert len(larger.handed_out) == 2

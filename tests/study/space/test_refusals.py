@@ -248,6 +248,10 @@ REFUSED_SELECTIONS = [
         "objective.metric: 'rank_distance' does not exist in the setting 'monolingual'",
     ),
     (
+        "objective: {metric: validation/multilingual/rank_distance, direction: maximize}",
+        "objective.direction: 'maximize' would look for the worst 'validation/multilingual/rank_distance', of which",
+    ),
+    (
         "objective: {metric: validation/loss, direction: down}",
         "objective.direction: 'down' is refused: input should be",
     ),

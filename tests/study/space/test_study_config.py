@@ -121,10 +121,10 @@ def test_objectives_may_be_several_and_improve_in_their_own_direction(tmp_path: 
     - validation/monolingual/map
     - {metric: validation/multilingual/rank_distance}
     - {metric: validation/loss}
-    - {metric: validation/crosslingual/recall@5, direction: minimize}
+    - {metric: validation/crosslingual/recall@5, direction: maximize}
     """
     config = read(GOOD.replace("temperature:", "learning_rate:") + dedent(objectives), tmp_path)
-    assert [objective.direction for objective in config.objectives] == ["maximize", "minimize", "minimize", "minimize"]
+    assert [objective.direction for objective in config.objectives] == ["maximize", "minimize", "minimize", "maximize"]
 
 
 @pytest.mark.parametrize(
