@@ -12,7 +12,7 @@ from tests.study.small_study import ENVIRONMENT
 
 pytestmark = pytest.mark.ray
 
-CHECKS = ["data", "versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
+CHECKS = ["data", "backbones", "loggers", "versions", "gpus", "storage", "hub", "clock", "disk", "all-reduce"]
 
 
 def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
