@@ -4,7 +4,7 @@ DATA holds two CSV files, separated by commas, semicolons or tabs:
 
     articles.csv     id (or article_id), language (or lang), title (may be left out), body (or text, content)
     questions.csv    id (or question_id), language (or lang), question (or query, text), article_id (or article_ids,
-                     article, answer_id, answers)
+                     answer_id, answers, article)
 
 Upper and lower case, spaces and underscores in these names are the same.
 
@@ -47,7 +47,7 @@ from tasks.schema import Corpus, Rows
 
 LANGUAGE, TITLE = Column(("language", "lang")), Column(("title",), required=False)
 BODY, QUESTION = Column(("body", "text", "content")), Column(("question", "query", "text"))
-ANSWER = Column(("article_id", "article_ids", "article", "answer_id", "answers"))
+ANSWER = Column(("article_id", "article_ids", "answer_id", "answers", "article"))
 ARTICLES = Table(
     "a table of articles",
     {"id": Column(("id", "article_id")), "language": LANGUAGE, "title": TITLE, "text": BODY},
@@ -134,7 +134,12 @@ def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, 
     """Yield the place, for messages, the id with the language, and all texts of each row; only a title may be empty."""
     (_, header), *rows = csv_rows(file)
     header = [re.sub(r"\s+", "_", name) for name in header]
-    names = table.chosen(header, str(file))
+    if twice := [name for name, count in Counter(header).items() if count > 1 and name]:
+        raise UserError(f"{file} has two columns {twice[0]}: remove or rename one")
+    # Beside a column `id`, others such as `article_id` are something else.
+    named = [name for name in header if name.casefold() == "id"] or header
+    others = [name for name in header if name.casefold() not in table.columns["id"].names]
+    names = table.chosen([name for name in header if name in named or name in others], str(file))
     unused = [name for name in header if name not in names.values()]
     used = ", ".join(f"{name} as {column}" if name != column else name for column, name in names.items())
     print(f"{file.name}: columns {used}{f'; not used: {chr(44).join(unused)}' if unused else ''}")

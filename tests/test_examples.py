@@ -250,7 +250,7 @@ def test_a_question_that_cannot_be_used_is_refused_with_its_line(tables: Tables,
             (HEADERS[0], "id,language,question,page"),
             (
                 "questions.csv has id, language, question, page, but a table of questions needs a column for its "
-                "article: article_id or article_ids or article or answer_id or answers"
+                "article: article_id or article_ids or answer_id or answers or article"
             ),
         ),
     ],
@@ -490,3 +490,33 @@ def test_a_search_over_centred_passages_subtracts_the_exported_means(tmp_path: P
     rankings = [line.split(":")[1].split() for line in lines if line.startswith("  ")]
     assert all(sorted(ranking) == ["ar", "ar", "th", "th", "zh", "zh"] for ranking in rankings)
     assert rankings[::2] != rankings[1::2]
+
+
+@pytest.mark.parametrize(
+    ("articles", "questions"),
+    [
+        ("id,language,title,body", "id,language,question,article_id"),
+        ("Article ID,Language,Title,Body", "Question ID,Language,Question,Article ID"),
+        ("id,article_id,language,body", "id,question_id,language,question,article,answer_id"),
+    ],
+    ids=["as documented", "as a spreadsheet names them", "with other columns beside them"],
+)
+def test_columns_are_found_by_the_names_that_tables_have(articles: str, questions: str, tmp_path: Path) -> None:
+    values = {"id": "a1", "article_id": "x7", "language": "th", "title": "ก", "body": "ข", "Article ID": "a1"}
+    asked = {"id": "q1", "question_id": "y8", "language": "th", "question": "ค", "article": "Title 1"}
+    asked |= {"Question ID": "q1", "article_id": "a1", "answer_id": "a1", "Article ID": "a1"}
+
+    def row(header: str, of: dict[str, str]) -> str:
+        return ",".join(of.get(name, of.get(name.lower(), "")) for name in header.split(","))
+
+    (tmp_path / "articles.csv").write_text(f"{articles}\n{row(articles, values)}\n", "utf-8")
+    (tmp_path / "questions.csv").write_text(f"{questions}\n{row(questions, asked)}\n", "utf-8")
+    read = from_tables.read(tmp_path)
+    assert list(read.articles) == [("a1", "th")]
+    assert read.answers == {"q1": ["a1"]}
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "articles.csv").write_text("article id,article_id,language,body\na1,b1,th,ก\n", "utf-8")
+    with pytest.raises(UserError, match=r"articles\.csv has two columns article_id: remove or rename one"):
+        from_tables.read(tmp_path)

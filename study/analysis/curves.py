@@ -101,7 +101,11 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
                         best=best_settings(compared, members),
                         seeds=len(block.seeds),
                         questions=crossed.values_ASQ.shape[2],
-                        left_out=_left_out(lacking, [block.groups[member] for member in members], varied),
+                        left_out=_left_out(
+                            lacking,
+                            [block.groups[member] for member in members],
+                            [name for name in varied_settings(block.groups) if name not in varied],
+                        ),
                     )
                 )
     return curves
@@ -148,11 +152,17 @@ def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...]
         yield list(range(len(groups))), varied, ""
 
 
-def _left_out(lacking: Sequence[Group], line: Sequence[Group], varied: Sequence[str]) -> tuple[str, ...]:
-    """Return the settings of the groups that differ from those of a line in nothing but what varies along it."""
-    same = [name for name in varied_settings([*line, *lacking]) if name not in varied]
-    alike = [group for group in lacking if all(getattr(group.config, n) == getattr(line[0].config, n) for n in same)]
-    return tuple(settings_text(group, varied, [*line, *alike]) for group in alike)
+def _left_out(lacking: Sequence[Group], line: Sequence[Group], fixed: Sequence[str]) -> tuple[str, ...]:
+    """Return the settings of lacking groups that a line passes over.
+
+    Args:
+        lacking: groups that lack seeds of the design.
+        line: groups that are compared.
+        fixed: the settings that vary in the design and are the same along the line; others are on other lines.
+    """
+    alike = [group for group in lacking if all(getattr(group.config, n) == getattr(line[0].config, n) for n in fixed)]
+    names = varied_settings([*line, *alike])
+    return tuple(settings_text(group, names, [*line, *alike]) for group in alike)
 
 
 def _place(group: Group) -> tuple[bool, float]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from study.health.node import Node
+from study.model.model_files import BackboneError
 from study.runtime.data_checks import check_data
 from study.runtime.preflight import check_backbones, check_loggers
 from study.space.study_config import StudyConfig
@@ -44,10 +45,12 @@ def data(config: StudyConfig) -> Finding:
 def backbones(config: StudyConfig) -> Finding:
     """Check the backbones that are on this machine, as a run does before it starts."""
     try:
-        check_backbones(config, download=False)
-    except UserError as error:
-        return Finding("backbones", False, str(error), "repair the model, or change the search space")
-    return Finding("backbones", True, ", ".join(sorted({trial.backbone for trial in config.examples})))
+        checked = check_backbones(config, download=False)
+    except BackboneError as error:
+        return Finding("backbones", False, str(error))
+    except TaskError as error:
+        return Finding("backbones", False, str(error), "see the line on the hub")
+    return Finding("backbones", True, f"{', '.join(checked)} can be used" if checked else "none is a folder")
 
 
 def loggers(config: StudyConfig) -> Finding:

@@ -61,8 +61,12 @@ def multiply_through_onednn(module: nn.Module) -> None:
 
 
 class _OneDnnLinear(nn.Linear):
-    _laid_out: tuple[Tensor, Tensor | None] | None = None
-    """Weight and bias as oneDNN wants them, kept from one `eval()` to the next change of mode."""
+    _laid_out: tuple[object, Tensor, Tensor | None] | None = None
+    """What they are copies of, and weight and bias as oneDNN wants them; kept until the mode or the weight changes."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the copies out: oneDNN's cannot be copied or pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_laid_out"}
 
     def train(self, mode: bool = True) -> Self:
         self._laid_out = None
@@ -73,11 +77,12 @@ class _OneDnnLinear(nn.Linear):
         if self.training or torch.is_grad_enabled() or not input.numel():  # oneDNN refuses empty input
             return super().forward(input) if bf16 else _linear(input, self.weight, self.bias)
         dtype = torch.bfloat16 if bf16 else input.dtype
-        if self._laid_out is None or self._laid_out[0].dtype != dtype:
+        source = (dtype, self.weight.data_ptr(), self.weight._version)  # noqa: SLF001 - has no public name
+        if self._laid_out is None or self._laid_out[0] != source:
             weight = torch.ops.mkldnn._reorder_linear_weight(self.weight.to(dtype))  # noqa: SLF001 - has no public name
             bias: Tensor | None = self.bias
-            self._laid_out = weight, None if bias is None else bias.to(dtype)
-        return _product(input.to(dtype), *self._laid_out)
+            self._laid_out = source, weight, None if bias is None else bias.to(dtype)
+        return _product(input.to(dtype), *self._laid_out[1:])
 
 
 class _Linear(torch.autograd.Function):

@@ -41,6 +41,10 @@ NATIVE_COPIES = {
 }
 """Where a repository of code was moved into transformers: the copies of its models that need no code."""
 _READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*/config.json", "*/model.safetensors")
+_OF_TRANSFORMER = (CONFIG, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", "merges.txt")
+"""Files beside weights and vocabulary that decide what a transformer computes."""
+_OF_ROOT = ("modules.json", "config_sentence_transformers.json", "*/config.json", "*/model.safetensors")
+"""Files of a sentence-transformers folder that decide what becomes of its output."""
 _LFS = b"version https://git-lfs"
 _LAYERS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 _SIZES = ("vocab_size", "hidden_size")
@@ -66,9 +70,18 @@ def snapshot_of(folder: Path) -> Snapshot | None:
     return None
 
 
-def digest_of(root: Path) -> str:
-    """Return 12 hexadecimal digits that identify the content of a model's files."""
-    return content_digest(sorted({file for pattern in _READ for file in root.glob(pattern) if file.is_file()}))
+def digest_of(root: Path, folder: Path) -> str:
+    """Return 12 hexadecimal digits that identify the content of the files from which a model is loaded.
+
+    Args:
+        root: the model's folder.
+        folder: the folder in it of the transformer and its tokenizer, which may be the same.
+    """
+    own = [folder / name for name in (*_OF_TRANSFORMER, *VOCABULARIES)]
+    others = [file for pattern in _OF_ROOT for file in root.glob(pattern)]
+    limits = folder.glob("sentence_*_config.json")
+    read = {file for file in (*own, *limits, *weight_files(folder), *others) if file.is_file()}
+    return content_digest(sorted(read))
 
 
 class BackboneError(UserError):

@@ -130,16 +130,19 @@ def resolve(config: TrialConfig) -> Backbone:
 
 
 def content_of(config: TrialConfig) -> str | None:
-    """Return what identifies the files of a trial's backbone: a digest of a folder's, the commit of a model of the hub.
+    """Return what identifies the files of a trial's backbone: the commit of a model of the hub, a digest of others'.
 
     None for a model that is built in, which its name identifies.
     """
     if config.backbone.startswith(BUILTIN):
         return None
-    if folder := backbone_folder(config.backbone):
-        return digest_of(folder)
-    snapshot = snapshot_of(_folder(config.backbone))
-    return snapshot.commit if snapshot else None
+    root = backbone_folder(config.backbone)
+    if root is None:
+        from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only for models of the hub
+
+        root = hub.model_folder(config.backbone, [CONFIG])
+    snapshot = snapshot_of(root)
+    return snapshot.commit if snapshot else digest_of(root, resolve(config).folder)
 
 
 def _folder(name: str) -> Path:

@@ -13,6 +13,7 @@ from study.analysis.formats import decimals
 from study.analysis.study import sampling_of
 from study.analysis.tables import Cell, Table, benchmark_line, escape_markdown, number_cell, paragraphs, text_cells
 from study.config import BUILTIN, TrialConfig, backbone_folder
+from study.model.model_files import snapshot_of
 from study.results.trial_result import Scores, TrainingProgress, TrialResult
 from tasks.schema import Setting
 
@@ -117,7 +118,10 @@ def _steps(training: TrainingProgress) -> str:
 def _backbone(config: TrialConfig) -> str:
     """Return a backbone's name; of a folder without where it lies on this machine."""
     folder = backbone_folder(config.backbone)
-    return folder.name if folder else config.backbone
+    if folder is None:
+        return config.backbone
+    snapshot = snapshot_of(folder)
+    return snapshot.name if snapshot else folder.name
 
 
 def _temperature(result: TrialResult) -> str:
@@ -187,7 +191,7 @@ def _data(result: TrialResult) -> list[str]:
 
 def _published(key: str, value: Any) -> Any:
     """Return an option without the folders of this machine that it names."""
-    return Path(value).name if key == "path" else value
+    return Path(value).name if key == "path" and value else value
 
 
 def _settings(result: TrialResult) -> Table:

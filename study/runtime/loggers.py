@@ -25,7 +25,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import hparams, scalar
 
-from study.config import TrialConfig
+from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION
 from study.results import files, layout
 from study.runtime.messages import Assignment, Failure, FinalReport, finite, read_report
@@ -137,7 +137,7 @@ class TensorBoard(TBXLoggerCallback):
             # A final report repeats the validation of the best step, which is not the figure of the last one.
             best = "best/" if isinstance(report, FinalReport) and report.step else ""
             metrics = [
-                scalar(f"{best if name.startswith(VALIDATION) else ''}{plain(name)}", value)
+                scalar(f"{best if name.startswith(f'{VALIDATION}{SEPARATOR}') else ''}{plain(name)}", value)
                 for name, value in finite(report.metrics).items()
             ]
             self._files[self._assignment_of(trial.trial_id).number].add(*metrics, step=report.step)

@@ -105,9 +105,9 @@ def _data(plan: Plan) -> Iterator[str]:
         yield f"corpus {corpus.name}: {about}"
         if isinstance(corpus, Remaining):
             yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
-        if trained and all(len(trial.corpora) == 1 for trial in trained) and len(plan.data.corpora) == 1:
+        if trained and len(plan.data.corpora) == 1 and parallel == len(corpus):  # otherwise alpha decides on the rows
             drawn = [trial.steps * trial.batch_size for trial in trained]
-            times = " to ".join(f"{count / len(corpus):.2g}" for count in sorted({min(drawn), max(drawn)}))
+            times = " to ".join(f"{count / len(corpus):,.1f}" for count in sorted({min(drawn), max(drawn)}))
             yield f"a trial draws {_range(drawn)} pairs from them, so each row {times} times on average"
     validations = [trial.validation.benchmark for trial in plan.config.examples]
     for config, benchmark in plan.data.benchmarks:

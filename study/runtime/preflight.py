@@ -187,6 +187,8 @@ def check_backbones(
         from tasks.data import hub  # noqa: PLC0415 - imports an HTTP client: only if there is a model to ask for
 
         hub.model_folder(name, hub.MODEL_FILES if download else ["config.json"])
+    for trial in {trial.backbone: trial for trial in config.examples}.values():
+        _check_unchanged(trial, finished)
     trials = {
         repr((trial.backbone, trial.pooling, trial.lora)): trial
         for trial in config.examples
@@ -194,7 +196,6 @@ def check_backbones(
     }
     for trial in trials.values():
         resolve(trial)  # refuses most of what cannot be used, in no time
-        _check_unchanged(trial, finished)
     if not trials:
         return {}
     from study.model.backbone import check_backbone  # noqa: PLC0415 - imports torch: only if there is one to check
@@ -207,10 +208,13 @@ def _check_unchanged(trial: TrialConfig, finished: Sequence[TrialResult]) -> Non
     now = content_of(trial) if known else None
     for then, number in known.items():
         if now != then:
+            of_hub = f", with {trial.backbone.partition('@')[0]}@{then} if that model is meant"
+            is_folder = backbone_folder(trial.backbone) is not None
             raise BackboneError(
                 f"backbone {trial.backbone} is not what trial {number} of this study started from (content "
-                f"{then[:12]}, now {str(now)[:12]}), and further trials could not be compared with it: put its files "
-                "back, or start a new study with another --name"
+                f"{then[:12]}, now {str(now)[:12]}), and further trials could not be compared with it: "
+                f"{'put its files back, or ' if is_folder else ''}start a new study with another --name"
+                f"{'' if is_folder else of_hub}"
             )
 
 

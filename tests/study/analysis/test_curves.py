@@ -95,6 +95,20 @@ def test_a_setting_that_lacks_a_seed_is_left_out_and_told(tmp_path: Path) -> Non
     assert other.left_out == ()
 
 
+def test_a_setting_of_which_no_trial_has_all_seeds_is_told_too(synthetic_study: Study) -> None:
+    """The second backbone's trials become the first one's at another temperature, with one seed."""
+    results = tuple(
+        changed(result, backbone=BACKBONES[0], temperature=0.02) if result.config.backbone == BACKBONES[1] else result
+        for result in synthetic_study.results
+        if result.config.backbone == BACKBONES[0] or result.config.seed == 0
+    )
+    study = Study(synthetic_study.folder, synthetic_study.record, results)
+    (found,) = (curve for curve in read_curves(study, "xquad_r") if curve.figure == MAP)
+    assert found.labels == ("alpha 0", "alpha 0.5", "alpha 1")
+    lacking = ("alpha 0, temperature 0.02", "alpha 0.5, temperature 0.02", "alpha 1, temperature 0.02")
+    assert found.left_out == lacking
+
+
 def test_one_seed_has_no_curve(synthetic_study: Study) -> None:
     first = tuple(result for result in synthetic_study.results if result.config.seed == 0)
     study = Study(synthetic_study.folder, synthetic_study.record, first)

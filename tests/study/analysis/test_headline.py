@@ -86,7 +86,10 @@ def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_report
 
 def test_settings_with_the_same_objective_as_the_best_trial_are_told() -> None:
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1), trials(0.6, alpha=0), trials(0.5, alpha=0.5))
-    assert "0.600 on average over 2 seeds. 2 other settings have exactly the same; the first trial was taken." in told
+    assert (
+        "0.600 on average over 2 seeds. 2 other settings have exactly the same; the one that was tried first was taken."
+        in told
+    )
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1))
     assert "1 other setting has exactly the same;" in told
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.5, alpha=1))
@@ -103,6 +106,8 @@ def test_the_best_trial_is_compared_with_its_backbone_without_training_whatever_
     alone, place = answer(untrained, trials(0.6, alpha=0))
     assert alone == second
     assert place.endswith("It is in no other verdict than that against zero-shot: its backbone has no hybrid trial.")
+    *_, best = answer(trials(0.9, seeds=1, steps=0), trials(0.4, alpha=0.25), trials(0.3, alpha=0))
+    assert best.endswith("It is what hybrid (alpha 0.25) is compared with.")
     with pytest.raises(StudyError, match="nothing to compare"):  # the untrained one is the best
         answer(untrained, trials(0.05, alpha=0))
 

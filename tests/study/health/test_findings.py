@@ -19,7 +19,7 @@ def study(backbone: str, **keys: Any) -> StudyConfig:
 
 def test_a_backbone_that_a_run_would_refuse_is_no_good_finding(tmp_path: Path) -> None:
     good = findings.backbones(study("builtin/xlmr-tiny"))
-    assert good == findings.Finding("backbones", True, "builtin/xlmr-tiny")
+    assert good == findings.Finding("backbones", True, "none is a folder")
     (tmp_path / "model").mkdir()
     bad = findings.backbones(study(str(tmp_path / "model")))
     assert not bad.good

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -90,3 +92,15 @@ def test_without_gradients_the_output_is_the_same_after_eval_and_follows_every_s
             optimizer.step()
             optimizer.zero_grad()
     assert layer.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_a_layer_that_has_encoded_can_be_copied_and_given_other_weights() -> None:
+    torch.manual_seed(0)
+    layer, other, x = nn.Linear(48, 20), nn.Linear(48, 20), torch.randn(7, 48)
+    multiply_through_onednn(layer)
+    layer.eval()
+    with torch.no_grad():
+        expected = layer(x)
+        torch.testing.assert_close(copy.deepcopy(layer)(x), expected)
+        layer.load_state_dict(other.state_dict())  # without a change of mode
+        torch.testing.assert_close(layer(x), other(x))

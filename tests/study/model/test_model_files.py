@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, CLIPConfig, CLIPModel, FNetConfig, FNetM
 
 from study.config import TrialConfig
 from study.model.backbone import check_backbone, load_encoder
-from study.model.model_files import BackboneError, snapshot_of
+from study.model.model_files import BackboneError, digest_of, snapshot_of
 from tests.study.model.layout_tokenizers import TOKENIZERS
 from tests.study.model.layouts import LAYOUTS, rename_weights, update
 
@@ -214,3 +214,23 @@ def test_a_folder_of_the_hub_s_cache_says_its_model_and_commit() -> None:
     snapshot = Path("/cache/hub/models--team--retriever/snapshots/836121a0e5")
     assert snapshot_of(snapshot) == snapshot_of(snapshot / "0_Transformer") == ("team/retriever", "836121a0e5")
     assert snapshot_of(Path("/models/me5/snapshots/1")) is None
+
+
+def test_a_digest_is_that_of_the_files_a_model_is_loaded_from(tmp_path: Path) -> None:
+    root, folder = tmp_path / "model", tmp_path / "model" / "0_Transformer"
+    (root / "1_Pooling").mkdir(parents=True)
+    folder.mkdir()
+    for file in (root / "modules.json", root / "1_Pooling" / "config.json", folder / "config.json"):
+        file.write_text("{}", "utf-8")
+    (folder / "tokenizer.json").write_text("{}", "utf-8")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    before = digest_of(root, folder)
+    (root / "eval_results.json").write_text("{}", "utf-8")
+    (root / "README.md").write_text("other", "utf-8")
+    assert digest_of(root, folder) == before
+    for file in (folder / "tokenizer.json", folder / "model.safetensors", root / "1_Pooling" / "config.json"):
+        held = file.read_bytes()
+        file.write_bytes(held + b" ")
+        assert digest_of(root, folder) != before, file
+        file.write_bytes(held)
+    assert digest_of(root, folder) == before

@@ -124,6 +124,10 @@ def test_a_card_does_not_say_where_files_lie_on_this_machine(tmp_path: Path) -> 
     assert "retriever: own-model, fine-tuned" in card
     assert "path train.jsonl" in card
     assert "base_model" not in card
+    assert "path None" in model_card(result(corpora=[{"name": "mr_tydi", "path": None, "languages": ["th"]}]), "x")
+    snapshot = tmp_path / "models--intfloat--e5" / "snapshots" / "0a1b"
+    snapshot.mkdir(parents=True)
+    assert "retriever: intfloat/e5, fine-tuned" in model_card(result(backbone=str(snapshot)), "x")
 
 
 def test_a_backbone_that_was_not_trained_has_no_settings_of_training() -> None:
