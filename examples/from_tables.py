@@ -136,10 +136,9 @@ def records(file: Path, table: Table) -> Iterator[tuple[str, Version, dict[str, 
     header = [re.sub(r"\s+", "_", name) for name in header]
     if twice := [name for name, count in Counter(header).items() if count > 1 and name]:
         raise UserError(f"{file} has two columns {twice[0]}: remove or rename one")
-    # Beside a column `id`, others such as `article_id` are something else.
-    named = [name for name in header if name.casefold() == "id"] or header
-    others = [name for name in header if name.casefold() not in table.columns["id"].names]
-    names = table.chosen([name for name in header if name in named or name in others], str(file))
+    # Beside a column `id`, one such as `article_id` is something else.
+    has_id, other_ids = "id" in map(str.casefold, header), table.columns["id"].names[1:]
+    names = table.chosen([name for name in header if not (has_id and name.casefold() in other_ids)], str(file))
     unused = [name for name in header if name not in names.values()]
     used = ", ".join(f"{name} as {column}" if name != column else name for column, name in names.items())
     print(f"{file.name}: columns {used}{f'; not used: {chr(44).join(unused)}' if unused else ''}")
