@@ -63,7 +63,7 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
         language_means: whether `language_means.safetensors` lies beside the model.
     """
     recorded = {key: value for key, value in result.backbone if value is not None}
-    when = "In training" if result.config.steps else "When it was measured"
+    when = "In training" if result.config.steps else "When it was measured,"
     prompts = _PROMPTS.format(**{**dict(result.config), **recorded, "when": when})
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),

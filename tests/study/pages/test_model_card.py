@@ -133,7 +133,7 @@ def test_a_card_does_not_say_where_files_lie_on_this_machine(tmp_path: Path) -> 
 def test_a_backbone_that_was_not_trained_has_no_settings_of_training() -> None:
     card = model_card(result(steps=0), "x")
     assert "In training" not in card
-    assert "When it was measured queries were cut at" in card
+    assert "When it was measured, queries were cut at" in card
     assert "As evaluated" in card
     assert {"alpha", "batch\\_size", "learning\\_rate", "temperature", "steps taken"}.isdisjoint(table_rows(card))
     assert {"alpha", "batch\\_size", "temperature", "steps taken"} < set(table_rows(model_card(result(), "x")))
