@@ -27,6 +27,7 @@ from study.pages.mounted import (
 )
 from study.results import files, layout
 from study.results.layout import StudyError
+from study.results.study_record import StudyRecord
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -64,7 +65,7 @@ class Site:
         self._optuna, self._optuna_page = optuna_app(record)
         self._tensorboard: WSGIApplication | None = None
         self._starting_tensorboard = threading.Lock()
-        self._report: tuple[layout.ResultTimes, str] | None = None
+        self._report: tuple[tuple[layout.ResultTimes, StudyRecord], str] | None = None
         self._building_report = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -144,11 +145,11 @@ class Site:
             return self._tensorboard
 
     def _current_report(self) -> str:
-        """Return the report, built again after another trial has ended; requests wait while one of them builds it."""
+        """Return the report, built again after a trial has ended or the study was extended; requests wait meanwhile."""
         with self._building_report:
-            times = layout.result_times(self._folder)
-            if self._report is None or self._report[0] != times:
-                self._report = times, page.html(read_content(read_study(self._folder)))
+            source = layout.result_times(self._folder), layout.read_study(self._folder)
+            if self._report is None or self._report[0] != source:
+                self._report = source, page.html(read_content(read_study(self._folder)))
             return self._report[1]
 
 

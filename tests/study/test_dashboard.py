@@ -119,7 +119,7 @@ def test_a_study_in_which_no_trial_runs_is_not_called_running(kept: str) -> None
     )
 
 
-def test_the_report_is_built_once_for_requests_at_the_same_time_and_again_after_a_trial_ended(
+def test_the_report_is_built_once_for_requests_at_the_same_time_and_again_after_a_trial_or_an_extension(
     kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builds: list[int] = []
@@ -145,6 +145,12 @@ def test_the_report_is_built_once_for_requests_at_the_same_time_and_again_after_
     layout.write_result(layout.trial_folder(kept, 12), another.model_copy(update={"number": 12}))
     assert ">12<" in answer(site, "/report")[1]
     assert len(builds) == 2
+    record = layout.read_study(kept)
+    search = {**record.search_space.get("search", {}), "trials": 99}
+    extended = record.model_copy(update={"search_space": {**record.search_space, "search": search}})
+    layout.write_study(kept, extended)
+    answer(site, "/report")
+    assert len(builds) == 3
 
 
 def test_another_name_for_this_machine_is_answered_only_where_all_were_let_in(kept: str) -> None:
