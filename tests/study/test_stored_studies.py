@@ -80,7 +80,7 @@ def test_a_study_of_another_version_opens_in_every_command(earlier: Path, change
     assert all(f"| {number} |" in report or f"| **{number}** |" in report for number in range(22))
     with dashboard(earlier) as (page, errors):
         assert "trials begun" in page("/")
-        assert "Hybrid batches against the other ways to sample batches" in page("/report")
+        assert "Ways to sample batches against each other" in page("/report")
         assert errors.read_text("utf-8") == ""
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_result_is_named_and_left_out(synthetic_study: Study, tmp_path
     assert [f"| {number} |" in report or f"| **{number}** |" in report for number in range(12)].index(False) == 7
     with dashboard(folder) as (page, errors):
         assert "trials begun" in page("/")
-        assert "Hybrid batches against the other ways to sample batches" in page("/report")
+        assert "Ways to sample batches against each other" in page("/report")
         assert errors.read_text("utf-8").count(str(damaged)) == 1
 
 
