@@ -28,9 +28,10 @@ from tensorboardX.summary import hparams, scalar
 from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION
 from study.results import files, layout
-from study.runtime.messages import Assignment, Failure, FinalReport, finite, read_report
+from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport, finite, read_report
 from study.space.fields import flatten
 from study.space.study_config import StudyConfig
+from tasks.errors import UserError
 
 MLFLOW = "mlflow.db"
 """MLflow's SQLite file in a study's folder, unless MLFLOW_TRACKING_URI is set."""
@@ -38,6 +39,10 @@ ALWAYS = ("backbone", "alpha", "temperature", "learning_rate", "batch_size", "st
 """Settings shown for every trial, besides those that are searched."""
 AssignmentOf = Callable[[str], Assignment]
 """Returns the assignment behind one of Tune's trial ids."""
+
+
+class LoggerError(UserError):
+    """A logger that cannot be used, in one sentence."""
 
 
 def callbacks(config: StudyConfig, folder: str, assignment_of: AssignmentOf) -> list[Callback]:
@@ -59,12 +64,46 @@ def plain(name: str) -> str:
     return name.replace("@", "_at_")
 
 
+_ITERATION = "training_iteration"
+"""The key of Tune's results that Ray's MLflow logger draws metrics over."""
+
+
+def logged(report: TrainingReport | FinalReport) -> dict[str, float]:
+    """Return a report's finite metrics by the names that loggers get.
+
+    A final report repeats the validation of the best step, which is not the figure of the last one: names of these
+    figures start with `best/`.
+    """
+    best = "best/" if isinstance(report, FinalReport) and report.step else ""
+    return {
+        f"{best if name.startswith(f'{VALIDATION}{SEPARATOR}') else ''}{plain(name)}": value
+        for name, value in finite(report.metrics).items()
+    }
+
+
 class MLflow(MLflowLoggerCallback):
-    """Ray's MLflow logger, with metric names that MLflow accepts."""
+    """Ray's MLflow logger, with metric names that MLflow accepts, over the steps of training."""
+
+    def setup(self, *arguments: Any, **named: Any) -> None:
+        """Connect to the tracking server.
+
+        Raises:
+            LoggerError: MLflow refuses.
+        """
+        try:
+            super().setup(*arguments, **named)  # type: ignore[no-untyped-call]  # Ray's
+        except Exception as error:  # a plugin's or a database's own
+            reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+            raise LoggerError(
+                f"loggers: MLflow cannot be used ({reason}): set MLFLOW_TRACKING_URI to a server or database that it "
+                "can use, or remove 'mlflow' from the search space"
+            ) from error
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
-        """Log a report."""
-        super().log_trial_result(iteration, trial, {plain(key): value for key, value in result.items()})
+        """Log a report's metrics at its step."""
+        report = read_report(result)
+        if not isinstance(report, Failure):
+            super().log_trial_result(iteration, trial, {**logged(report), _ITERATION: report.step})
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End a trial's run, if it has one: a trial whose drivers all died before they had started has none."""
@@ -134,12 +173,7 @@ class TensorBoard(TBXLoggerCallback):
         """Write a report's metrics at its step."""
         report = read_report(result)
         if not isinstance(report, Failure):
-            # A final report repeats the validation of the best step, which is not the figure of the last one.
-            best = "best/" if isinstance(report, FinalReport) and report.step else ""
-            metrics = [
-                scalar(f"{best if name.startswith(f'{VALIDATION}{SEPARATOR}') else ''}{plain(name)}", value)
-                for name, value in finite(report.metrics).items()
-            ]
+            metrics = [scalar(name, value) for name, value in logged(report).items()]
             self._files[self._assignment_of(trial.trial_id).number].add(*metrics, step=report.step)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:

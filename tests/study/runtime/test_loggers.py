@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from study.config import TrialConfig
 from study.config_values import Schedule
 from study.runtime import preflight
-from study.runtime.loggers import MLflow, TensorBoard, callbacks
+from study.runtime.loggers import LoggerError, MLflow, TensorBoard, callbacks
 from study.runtime.messages import Assignment
 from study.runtime.wandb_logger import WeightsAndBiases
 from study.space import study_config
@@ -111,13 +111,32 @@ def test_tune_adds_no_second_tensorboard_logger_of_its_own(tmp_path: Path) -> No
     assert [logger for logger in loggers if isinstance(logger, TBXLoggerCallback)] == [ours]
 
 
-def test_mlflow_is_told_names_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_is_told_names_it_takes_at_the_steps_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: dict[str, Any] = {}
     monkeypatch.setattr(MLflowLoggerCallback, "log_trial_result", lambda *told: heard.update(told[-1]))
     logger = MLflow.__new__(MLflow)  # the real one would import mlflow
     trial: Any = SimpleNamespace()
-    logger.log_trial_result(1, trial, {"factbook/multilingual/ndcg@10": 0.5, "step": 3})
-    assert heard == {"factbook/multilingual/ndcg_at_10": 0.5, "step": 3}
+    logger.log_trial_result(1, trial, {"loss": 0.5, "step": 3, "training_iteration": 1, "pid": 7})
+    assert heard == {"loss": 0.5, "training_iteration": 3}
+    heard.clear()
+    final = {"factbook/multilingual/ndcg@10": 0.5, "validation/multilingual/map": 0.4, "step": 40, "final": True}
+    logger.log_trial_result(2, trial, final)
+    assert heard == {
+        "factbook/multilingual/ndcg_at_10": 0.5,
+        "best/validation/multilingual/map": 0.4,
+        "training_iteration": 40,
+    }
+
+
+def test_an_mlflow_that_cannot_be_used_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise RuntimeError("The filesystem is in maintenance mode. Please migrate\nto a database")
+
+    monkeypatch.setattr(MLflowLoggerCallback, "setup", refuses)
+    with pytest.raises(
+        LoggerError, match=r"^loggers: MLflow cannot be used \(The filesystem is in maintenance mode\): "
+    ):
+        MLflow.__new__(MLflow).setup()
 
 
 def test_a_failure_of_a_trial_that_never_started_is_no_error_of_any_logger(tmp_path: Path) -> None:
