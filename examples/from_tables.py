@@ -321,7 +321,7 @@ def notes(tables: Tables, trained: Tables) -> Iterator[str]:
     about = {article for article, _ in named}
     if unasked := [version for version in tables.articles if version[0] in about and version not in named]:
         texts = counted("article", unasked)
-        yield f"searched in the test, and not trained on, as no question on them is in their language: {texts}"
+        yield f"not trained on, as no question about them is in their language: {texts}; the test searches them too"
     asked = defaultdict(set)
     for name, language in tables.questions:
         asked[frozenset(tables.answers[name])].add(language)

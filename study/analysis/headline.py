@@ -190,7 +190,7 @@ def _described(number: int, group: Group, study: Study) -> str:
     over = f"on average over {seeds} seeds" if seeds > 1 else "with one seed"
     equal = sum(each.mean(objective) == mean for each in groups) - 1
     others = "1 other setting has" if equal == 1 else f"{equal} other settings have"
-    tie = f". {others} exactly the same; the one that was tried first was taken" if equal else ""
+    tie = f". {others} exactly the same value; the one tried first was taken" if equal else ""
     return (
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
         f"{formats.fixed(mean, decimals(objective))} {over}{tie}"

@@ -58,7 +58,7 @@ def loggers(config: StudyConfig) -> Finding:
     try:
         check_loggers(config)
     except UserError as error:
-        return Finding("loggers", False, str(error))
+        return Finding("loggers", False, str(error).removeprefix("loggers: "))
     return Finding("loggers", True, ", ".join(config.loggers) or "TensorBoard alone")
 
 

@@ -24,7 +24,7 @@ def test_a_gcs_that_dies_before_ray_has_started_ends_the_study_with_a_sentence(t
         gcs.kill()
         output, _ = study.communicate(timeout=300)
     assert study.returncode == UNFINISHED, output
-    assert "GCS is gone" in output or "Ray did not start" in output
-    assert "resume with: python -m study.run --resume --name early" in output
+    # Ray alone raises after 18 s or more, and says something else.
+    assert "Ray died (its GCS is gone); resume with: python -m study.run --resume --name early" in output
     assert "Traceback" not in output
     assert left_over(processes) == []

@@ -87,11 +87,11 @@ def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_report
 def test_settings_with_the_same_objective_as_the_best_trial_are_told() -> None:
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1), trials(0.6, alpha=0), trials(0.5, alpha=0.5))
     assert (
-        "0.600 on average over 2 seeds. 2 other settings have exactly the same; the one that was tried first was taken."
+        "0.600 on average over 2 seeds. 2 other settings have exactly the same value; the one tried first was taken."
         in told
     )
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.6, alpha=1))
-    assert "1 other setting has exactly the same;" in told
+    assert "1 other setting has exactly the same value;" in told
     *_, told = answer(trials(0.6, alpha=0.25), trials(0.5, alpha=1))
     assert "exactly the same" not in told
 
