@@ -326,7 +326,8 @@ def test_articles_with_an_id_for_each_translation_meet_in_the_row_of_their_quest
         if f"q{n}" not in relevant(data)
     ]
     assert accepted(data)["trial"]["batch_size"] == 32
-    unasked = "not trained on, as no question about them is in their language: 40 articles (ar 40); the test searches them too"
+    reason = "not trained on, as no question about them is in their language"
+    unasked = f"{reason}: 40 articles (ar 40); the test searches them too"
     assert unasked in (capsys.readouterr().out.splitlines())
 
 
