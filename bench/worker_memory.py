@@ -68,7 +68,7 @@ def micro_batch(config: TrialConfig, results: Any) -> None:
     encoder = load_encoder(config, device).train()
     parameters = sum(p.numel() for p in encoder.parameters())
     rows = max(1, best_budget(device) // config.max_passage_tokens)
-    tokens = encoder.pad([[5] * config.max_passage_tokens] * rows).to(device)
+    tokens = encoder.collate([[5] * config.max_passage_tokens] * rows).to(device)
     for p in encoder.parameters():
         p.grad = torch.zeros_like(p)
     before = reset(device)

@@ -13,22 +13,31 @@ CPU_TOKENS, GPU_TOKENS = 1_024, 16_384
 
 
 def best_budget(device: torch.device) -> int:
-    """Return the padded tokens per forward pass that suit a device: few enough for CPU caches, enough to fill a GPU."""
+    """Return the tokens per forward pass that suit a device: few enough for CPU caches, enough to fill a GPU."""
     return CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
 
 
-def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[Rows]:
-    """Yield batches of row numbers, longest rows first, whose padded size is at most `token_budget` tokens.
+def batches_by_length(lengths: Sequence[int], token_budget: int, *, padded: bool = True) -> Iterator[Rows]:
+    """Yield batches of row numbers, longest rows first, of at most `token_budget` tokens.
 
     Longest first, so that a batch that does not fit into memory fails at once. A row longer than the budget forms a
     batch by itself.
+
+    Args:
+        lengths: tokens of each row.
+        token_budget: padding included.
+        padded: whether a batch is padded to its longest row.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, token_budget // lengths[order[start]])
-        yield order[start : start + size]
-        start += size
+    start = tokens = 0
+    for end, row in enumerate(order):
+        grown = lengths[order[start]] * (end + 1 - start) if padded else tokens + lengths[row]
+        if end > start and grown > token_budget:
+            yield order[start:end]
+            start, grown = end, lengths[row]
+        tokens = grown
+    if len(order):
+        yield order[start:]
 
 
 def share_of(lengths: Sequence[int], rank: int, world_size: int) -> Rows:

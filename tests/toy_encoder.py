@@ -26,7 +26,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     return fast(tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
-def toy_encoder(*, dropout: float = 0.0, pooling: str = "mean", seed: int = 0) -> Encoder:
+def toy_encoder(*, dropout: float = 0.0, pooling: str = "mean", seed: int = 0, packed: bool = True) -> Encoder:
     """The same weights for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -45,4 +45,5 @@ def toy_encoder(*, dropout: float = 0.0, pooling: str = "mean", seed: int = 0) -
             )
         )
     forms = {"query": TextForm("Query: ", 64), "passage": TextForm("Passage: ", 64)}
-    return Encoder(transformer, byte_tokenizer(), pooling, [], forms)  # type: ignore[arg-type]  # the keys are kinds
+    encoder = Encoder(transformer, byte_tokenizer(), pooling, [], forms)  # type: ignore[arg-type]  # the keys are kinds
+    return encoder.pack() if packed else encoder

@@ -65,6 +65,10 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
     encoder = _encoder(config, backbone, _transformer(backbone), bf16=bf16)
     if device.type == "cpu" and not config.compile:
         cpu.use_onednn(encoder, bf16=bf16)
+    if device.type == "cuda":
+        # It prepares itself anew for every shape of a padded batch: 0.19 s for a step of 32 pairs, and .05 s for one
+        # whose shape it knows (H200, 2026-11-27).
+        torch.backends.cuda.enable_cudnn_sdp(False)
     return encoder.to(device)
 
 
@@ -91,6 +95,8 @@ def _encoder(config: TrialConfig, backbone: Backbone, transformer: Any, *, bf16:
     tokenizer = _tokenizer(backbone, transformer)
     heads = _heads(backbone.heads, transformer.config.get_text_config().hidden_size)
     encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
+    if not config.compile:  # for every batch of other lengths
+        encoder.pack()
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)
     return encoder

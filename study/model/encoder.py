@@ -1,34 +1,22 @@
 """The encoder of queries and passages: tokenize, transformer, pooling, heads, unit norm.
 
-Shapes: B texts of a batch, L tokens, W width of the transformer, D width of an embedding.
+Shapes: B texts of a batch, W width of the transformer, D width of an embedding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from study.model.packing import use_packing
 from study.model.pooling import POOLINGS
+from study.model.tokens import Tokens
 
 Kind = Literal["query", "passage"]
-
-
-class Tokens(NamedTuple):
-    """A padded batch: int64 tensors of shape (B, L)."""
-
-    ids_BL: Tensor
-    mask_BL: Tensor
-    """1 for tokens, 0 for padding."""
-
-    def to(self, device: torch.device) -> Tokens:
-        """Return the same tokens on `device`."""
-        return Tokens(self.ids_BL.to(device, non_blocking=True), self.mask_BL.to(device, non_blocking=True))
 
 
 class TextForm(NamedTuple):
@@ -68,6 +56,7 @@ class Encoder(nn.Module):
         self.heads = nn.Sequential(*heads)
         self.forms = forms
         self.bf16 = bf16
+        self._first_position: int | None = None
         if not POOLINGS[pooling].uses_pooler and getattr(transformer, "pooler", None) is not None:
             transformer.pooler = None  # DDP would wait for gradients that its parameters never get
 
@@ -99,28 +88,41 @@ class Encoder(nn.Module):
         # A text of no token, as an empty one without special tokens, would have no embedding.
         return [ids or [self.tokenizer.pad_token_id] for ids in encoded["input_ids"]]
 
-    def pad(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
-        """Return a batch on the CPU, padded at the end of its texts."""
-        length_B = np.array([len(ids) for ids in token_ids])
-        is_token_BL = np.arange(length_B.max()) < length_B[:, None]
-        ids_BL = np.full(is_token_BL.shape, self.tokenizer.pad_token_id, dtype=np.int64)
-        ids_BL[is_token_BL] = np.fromiter(chain.from_iterable(token_ids), dtype=np.int64, count=length_B.sum())
-        return Tokens(torch.from_numpy(ids_BL), torch.from_numpy(is_token_BL.astype(np.int64)))
+    def pack(self) -> Encoder:
+        """Do without padding from now on, if the transformer can; it then takes no padded batches. Return itself."""
+        if not POOLINGS[self.pooling].uses_pooler:
+            self._first_position = use_packing(self.transformer)
+        return self
+
+    @property
+    def pads(self) -> bool:
+        """Whether a batch is padded to its longest text."""
+        return self._first_position is None
+
+    def collate(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
+        """Return a batch on the CPU."""
+        if self._first_position is None:
+            return Tokens.padded(token_ids, self.tokenizer.pad_token_id)
+        return Tokens.packed(token_ids, self._first_position)
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         """Return the embeddings (B, D) of a batch of token ids."""
-        return self.embed_tokens(self.pad(token_ids).to(self.device))
+        return self.embed_tokens(self.collate(token_ids).to(self.device))
 
     def embed_tokens(self, tokens: Tokens) -> Tensor:
-        """Return the embeddings (B, D) of a padded batch on the encoder's device."""
+        """Return the embeddings (B, D) of a batch on the encoder's device."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            output = self.transformer(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL)
-            pooled_BW = POOLINGS[self.pooling].pool(output, tokens.mask_BL)
+            output = self.transformer(**tokens.inputs)
+        pooling = POOLINGS[self.pooling]
+        if pooling.uses_pooler:
+            pooled_BW = output.pooler_output
+        else:
+            pooled_BW = pooling.pool(tokens.states(output.last_hidden_state))
         embedding_BD: Tensor = self.heads(pooled_BW.float())
         return F.normalize(embedding_BD, dim=-1)
 
     def forward(self, batches: Sequence[Tokens], seeds: Sequence[int]) -> Tensor:
-        """Return the embeddings of several padded batches in their order. DDP wraps this method, called once per step.
+        """Return the embeddings of several batches in their order. DDP wraps this method, called once per step.
 
         Dropout of each batch is drawn from its own seed, so that embedding a batch again drops the same units.
         """

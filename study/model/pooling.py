@@ -1,61 +1,51 @@
 """How the states of a text's tokens become one vector: one entry per pooling. Starts without torch.
 
-Every pooling is right whether texts are padded at their end or at their start.
-
-Shapes: B texts, L tokens, W width of the transformer. Masks are 1 for tokens and 0 for padding.
+Shapes: B texts, T tokens of all texts, W width of the transformer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from study.model.tokens import TextStates
 
 
 class Pooling(NamedTuple):
     """One way to pool, and how sentence-transformers names it in `1_Pooling/config.json`."""
 
-    pool: Callable[[Any, Tensor], Tensor]
-    """Takes a transformer's output and the mask (B, L); returns vectors (B, W)."""
+    pool: Callable[[TextStates], Tensor]
+    """Takes the states of B texts; returns vectors (B, W)."""
     mode: str
     """The value of `pooling_mode` since sentence-transformers 5."""
     flag: str
     """The key that is true in files of earlier versions, which all versions read."""
     uses_pooler: bool = False
-    """Whether the transformer's own pooler is applied; it is stored as a dense layer after pooling `mode`."""
+    """Whether the transformer's own pooler is applied instead; it is stored as a dense layer after pooling `mode`."""
 
 
-def _mean(output: Any, mask_BL: Tensor) -> Tensor:
-    weight_BL1 = mask_BL.unsqueeze(-1).float()
-    mean_BW: Tensor = (output.last_hidden_state.float() * weight_BL1).sum(1) / weight_BL1.sum(1)
-    return mean_BW
+def _mean(texts: TextStates) -> Tensor:
+    return texts.sum(texts.state_TW.float()) / texts.lengths_B[:, None]
 
 
-def _weighted_mean(output: Any, mask_BL: Tensor) -> Tensor:
+def _weighted_mean(texts: TextStates) -> Tensor:
     """The n-th token of a text weighs n (SGPT, arXiv 2202.08904, section 3.2)."""
-    weight_BL1 = (mask_BL.cumsum(1) * mask_BL).unsqueeze(-1).float()
-    mean_BW: Tensor = (output.last_hidden_state.float() * weight_BL1).sum(1) / weight_BL1.sum(1)
-    return mean_BW
+    state_TW, lengths_B = texts
+    start_B = lengths_B.cumsum(0) - lengths_B
+    start_T = start_B.repeat_interleave(lengths_B, output_size=len(state_TW))
+    weight_T = start_T.new_ones(len(state_TW)).cumsum(0) - start_T
+    return texts.sum(state_TW.float() * weight_T[:, None]) / (lengths_B * (lengths_B + 1) / 2)[:, None]
 
 
-def _first(output: Any, mask_BL: Tensor) -> Tensor:
-    return _state_at(output.last_hidden_state, mask_BL.argmax(1))
+def _first(texts: TextStates) -> Tensor:
+    return texts.state_TW[texts.lengths_B.cumsum(0) - texts.lengths_B]
 
 
-def _last(output: Any, mask_BL: Tensor) -> Tensor:
-    return _state_at(output.last_hidden_state, mask_BL.shape[1] - 1 - mask_BL.flip(1).argmax(1))
-
-
-def _state_at(state_BLW: Tensor, position_B: Tensor) -> Tensor:
-    index_B1W = position_B.view(-1, 1, 1).expand(-1, 1, state_BLW.shape[2])
-    return state_BLW.gather(1, index_B1W).squeeze(1)
-
-
-def _pooler(output: Any, mask_BL: Tensor) -> Tensor:  # noqa: ARG001 - the transformer has seen the mask
-    pooled_BW: Tensor = output.pooler_output
-    return pooled_BW
+def _last(texts: TextStates) -> Tensor:
+    return texts.state_TW[texts.lengths_B.cumsum(0) - 1]
 
 
 POOLINGS = {
@@ -63,5 +53,5 @@ POOLINGS = {
     "weighted_mean": Pooling(_weighted_mean, "weightedmean", "pooling_mode_weightedmean_tokens"),
     "first": Pooling(_first, "cls", "pooling_mode_cls_token"),
     "last": Pooling(_last, "lasttoken", "pooling_mode_lasttoken"),
-    "pooler": Pooling(_pooler, "cls", "pooling_mode_cls_token", uses_pooler=True),
+    "pooler": Pooling(_first, "cls", "pooling_mode_cls_token", uses_pooler=True),
 }

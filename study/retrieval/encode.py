@@ -5,7 +5,7 @@ Shapes: N texts, V windows of a passage, M windows of all passages, B texts of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -13,12 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from study.ahead import ahead
 from study.batching import batches_by_length, best_budget
 from study.distributed import gather_rows, rank, world_size
+from study.model.tokens import move
 from tasks.schema import Rows
 
 Kind = Literal["query", "passage"]
 TokenIds = Sequence[int]
+TEXTS_AHEAD = 1_024
+"""Texts that are tokenized while as many are embedded, so that neither a GPU nor the tokenizer waits for the other."""
 Windows = Callable[[Sequence[str]], list[list[list[int]]]]
 """Cuts passages into overlapping windows of token ids, each with prefix and special tokens, one or more per passage."""
 
@@ -45,7 +49,7 @@ class TextEncoder(Protocol):
         ...
 
     def embed(self, token_ids: Sequence[TokenIds]) -> Tensor:
-        """Return the float32 unit-norm embeddings (B, D) of one padded batch, in the encoder's own precision."""
+        """Return the float32 unit-norm embeddings (B, D) of one batch, in the encoder's own precision."""
         ...
 
 
@@ -54,7 +58,7 @@ class Encoding:
     """How texts become embeddings."""
 
     token_budget: int | None = None
-    """Most tokens per batch, padding included; a longer text forms a batch by itself. Suits the device unless given."""
+    """Most tokens per batch, as if padded; a longer text forms a batch by itself. Suits the device unless given."""
     block_size: int = 8_192
     """Texts that a process encodes at a time, which bounds its memory."""
     windows: Windows | None = None
@@ -89,7 +93,8 @@ def encode(
         token_budget: see `Encoding`.
         embedded: called after every batch.
     """
-    return _embeddings(encoder, encoder.tokenize(texts, kind), token_budget, embedded)
+    token_ids = ahead(lambda part: encoder.tokenize(part, kind), _parts(texts))
+    return _embeddings(encoder, token_ids, token_budget, embedded)
 
 
 def encode_together(
@@ -122,10 +127,15 @@ def encode_passages(
         passage_ND = encode(encoder, texts, kind, encoding.token_budget, embedded)
         yield Group(np.arange(len(texts)), passage_ND[:, None])
         return
-    windows = encoding.windows(texts)
-    token_ids = [ids for of_text in windows for ids in of_text]
-    window_MD = _embeddings(encoder, token_ids, encoding.token_budget, embedded)
-    count_N = np.array([len(of_text) for of_text in windows], dtype=np.int64)
+    counts: list[int] = []
+
+    def token_ids(windows: Windows) -> Iterator[list[list[int]]]:
+        for part in ahead(windows, _parts(texts)):
+            counts.extend(len(of_text) for of_text in part)
+            yield [ids for of_text in part for ids in of_text]
+
+    window_MD = _embeddings(encoder, token_ids(encoding.windows), encoding.token_budget, embedded)
+    count_N = np.array(counts, dtype=np.int64)
     first_N = np.cumsum(count_N) - count_N
     for count in np.unique(count_N):
         index_N = np.flatnonzero(count_N == count)
@@ -138,18 +148,33 @@ def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
     return order[rank() if of_rank is None else of_rank :: world_size()]
 
 
+def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(texts), TEXTS_AHEAD):
+        yield texts[start : start + TEXTS_AHEAD]
+
+
 def _embeddings(
-    encoder: TextEncoder, token_ids: Sequence[TokenIds], token_budget: int | None, embedded: Embedded | None
+    encoder: TextEncoder,
+    parts: Iterable[Sequence[TokenIds]],
+    token_budget: int | None,
+    embedded: Embedded | None,
 ) -> Tensor:
+    """Return the embeddings of texts whose token ids come in parts, each text's once."""
     encoder.eval()
     budget = token_budget or best_budget(encoder.device)
-    place: dict[tuple[int, ...], int] = {}
-    index_N = [place.setdefault(tuple(ids), len(place)) for ids in token_ids]
-    distinct = list(place)
-    embedding_UD = torch.empty((len(distinct), encoder.width), device=encoder.device)
+    number: dict[tuple[int, ...], int] = {}
+    number_N: list[int] = []
+    order_U = [np.empty(0, dtype=np.int64)]
+    embedding_UD = [torch.empty((0, encoder.width), device=encoder.device)]
     with torch.no_grad():
-        for batch in batches_by_length([len(ids) for ids in distinct], budget):
-            embedding_UD[torch.from_numpy(batch)] = encoder.embed([distinct[i] for i in batch])
-            if embedded:
-                embedded(len(batch))
-    return embedding_UD[torch.tensor(index_N, dtype=torch.int64, device=encoder.device)]
+        for part in parts:
+            new = list(dict.fromkeys(ids for ids in map(tuple, part) if ids not in number))
+            for batch in batches_by_length([len(ids) for ids in new], budget):
+                embedding_UD.append(encoder.embed([new[i] for i in batch]))
+                order_U.append(len(number) + batch)
+                if embedded:
+                    embedded(len(batch))
+            number |= {ids: len(number) + i for i, ids in enumerate(new)}
+            number_N += [number[tuple(ids)] for ids in part]
+    row_U = np.argsort(np.concatenate(order_U))
+    return torch.cat(embedding_UD)[move(torch.from_numpy(row_U[number_N]), encoder.device)]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,9 +27,19 @@ TIE = 1e-6
 PADDING = -1
 """Stands for the pool and row where a query has fewer than R relevant passages."""
 
-# A tile of scores (2 MiB) and its mask stay in cache between the R comparisons.
-_QUERIES_PER_TILE = 512
-_WINDOWS_PER_TILE = 1024
+_PAIRS_AT_ONCE = 1024
+
+
+class Tile(NamedTuple):
+    """Scores that are computed at a time."""
+
+    queries: int
+    windows: int
+
+    @classmethod
+    def on(cls, device: torch.device) -> Tile:
+        """Return what suits a device: 2 MiB that stay in a CPU's cache, or 128 MiB that keep a GPU busy."""
+        return cls(512, 1_024) if device.type == "cpu" else cls(4_096, 8_192)
 
 
 @contextmanager
@@ -76,7 +87,7 @@ class PositionCounter:
         assert passage_NVD.isfinite().all(), "an embedding is not finite"
         query_index = self._competing(pool)
         with full_precision():
-            for index_Q in torch.split(query_index, _QUERIES_PER_TILE):
+            for index_Q in torch.split(query_index, Tile.on(passage_NVD.device).queries):
                 own_QR = self._pool_QR[index_Q] == pool
                 ahead_QR = self._count(index_Q, own_QR, passage_NVD, pool, row_N)
                 self._ahead_in_pool_QR[index_Q] += ahead_QR * own_QR
@@ -121,7 +132,7 @@ class PositionCounter:
         limit_QR = torch.where(bound_QR > 0, tied_QR, above_QR)
         has_own_R = own_QR.any(dim=0).tolist()
         ahead_QR = torch.zeros_like(bound_QR)
-        passages_per_tile = max(1, _WINDOWS_PER_TILE // passage_NVD.shape[1])
+        passages_per_tile = max(1, Tile.on(passage_NVD.device).windows // passage_NVD.shape[1])
         tiles = (torch.split(passage_NVD, passages_per_tile), torch.split(row_N, passages_per_tile))
         for tile_NVD, tile_N in zip(*tiles, strict=True):
             score_QN = _best_window_scores(query_QD, tile_NVD)
@@ -140,7 +151,7 @@ class PositionCounter:
 def pair_scores(query_QD: Tensor, query_T: Tensor, passage_NVD: Tensor, index_T: Tensor) -> Tensor:
     """Return the float32 scores (T) of pairs of queries and passages, given by their indices."""
     score_T = query_QD.new_empty(len(query_T))
-    for tile_T in torch.split(torch.arange(len(query_T)), _WINDOWS_PER_TILE):
+    for tile_T in torch.split(torch.arange(len(query_T)), _PAIRS_AT_ONCE):
         score_TV = (query_QD[query_T[tile_T], None] * passage_NVD[index_T[tile_T]]).sum(dim=-1)
         score_T[tile_T] = score_TV.amax(dim=1)
     return score_T

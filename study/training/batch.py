@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from study.ahead import ahead
 from study.batching import batches_by_length, best_budget, share_of
 from study.config import TrialConfig
 from study.corpora import check_negatives
 from study.distributed import rank, world_size
-from study.model.encoder import Encoder, Tokens
+from study.model.encoder import Encoder
+from study.model.tokens import Tokens, move
 from study.training.loss import Identities
 from study.training.sampler import HybridSampler
 from tasks.schema import Corpus, Rows
@@ -38,16 +39,26 @@ class Batch:
     """Which queries have a second version, int64."""
     identities: Identities
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the same batch on `device`."""
+        return replace(
+            self,
+            micro_batches=[tokens.to(device) for tokens in self.micro_batches],
+            order=move(self.order, device),
+            versions_A=move(self.versions_A, device),
+            identities=self.identities.to(device),
+        )
+
     def split(self, embedding_RD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the embeddings of queries (B, D), passages (M, D) and second versions (A, D)."""
-        ordered = embedding_RD[self.order.to(embedding_RD.device)]
+        ordered = embedding_RD[self.order]
         passages = len(ordered) - self.queries - len(self.versions_A)
         query_BD, passage_MD, version_AD = ordered.split([self.queries, passages, len(self.versions_A)])
         return query_BD, passage_MD, version_AD
 
 
 class BatchMaker:
-    """Reads, tokenizes and pads this rank's share of any step's batch."""
+    """Reads and tokenizes this rank's share of any step's batch."""
 
     def __init__(
         self, corpora: Sequence[Corpus], sampler: HybridSampler, encoder: Encoder, config: TrialConfig
@@ -77,10 +88,11 @@ class BatchMaker:
         token_ids += self._encoder.tokenize(
             [pair.query for pair in corpus.pairs(plan.rows[versions], languages, languages)], "query"
         )
-        groups = list(batches_by_length([len(ids) for ids in token_ids], self._token_budget))
+        tokens = [len(ids) for ids in token_ids]
+        groups = list(batches_by_length(tokens, self._token_budget, padded=self._encoder.pads))
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
-        micro_batches = [self._encoder.pad([token_ids[index] for index in group]) for group in groups]
+        micro_batches = [self._encoder.collate([token_ids[index] for index in group]) for group in groups]
         known = _known_passages(corpus, whole.rows) if self._hard_negatives else {}
         identities = Identities.of(pairs, corpus.keys(plan.rows), known)
         versions_A = torch.tensor(versions, dtype=torch.int64)
@@ -88,13 +100,7 @@ class BatchMaker:
 
     def ahead(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps `first` to `last` - 1, each made while the step before it runs."""
-        with ThreadPoolExecutor(max_workers=1) as background:
-            upcoming = background.submit(self.make, first) if first < last else None
-            for step in range(first, last):
-                assert upcoming is not None
-                batch = upcoming.result()
-                upcoming = background.submit(self.make, step + 1) if step + 1 < last else None
-                yield batch
+        return ahead(self.make, range(first, last))
 
 
 def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, tuple[int, int]]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from study.distributed import gather_with_gradient, rank
+from study.model.tokens import move
 from tasks.schema import Keys, Pair
 
 NO_KEY = -1
@@ -49,6 +50,11 @@ class Identities:
         texts = torch.tensor([_text_key(text) for text in [pair.passage for pair in pairs] + negatives])
         assert queries.dtype == passages.dtype == texts.dtype == torch.int64
         return cls(queries, torch.cat([passages, known_N2[:, 1]]), texts, torch.cat([queries, known_N2[:, 0]]))
+
+    def to(self, device: torch.device) -> Identities:
+        """Return the same keys on `device`."""
+        keys = (self.queries_B, self.passages_M, self.texts_M, self.answers_M)
+        return Identities(*(move(tensor, device) for tensor in keys))
 
 
 def contrastive_loss(
@@ -114,14 +120,13 @@ def false_negatives(identities: Identities, own_B: Tensor) -> Tensor:
     A passage does if it is a version of the paired passage in any language, has the same text, or is paired elsewhere
     in the batch with a version of the same query.
     """
-    device = own_B.device
     keys_M3 = torch.stack([identities.passages_M, identities.texts_M, identities.answers_M], dim=1)
     # Together, as a collective costs its wait; none of them has a gradient.
-    passages_N, texts_N, answers_N = gather_with_gradient(keys_M3.to(device)).unbind(1)
+    passages_N, texts_N, answers_N = gather_with_gradient(keys_M3).unbind(1)
     answering_BN = (
         (passages_N[own_B, None] == passages_N)
         | (texts_N[own_B, None] == texts_N)
-        | (identities.queries_B.to(device)[:, None] == answers_N)
+        | (identities.queries_B[:, None] == answers_N)
     )
     return answering_BN.scatter(1, own_B[:, None], value=False)
 

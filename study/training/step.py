@@ -23,7 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 from study.config import TrialConfig
 from study.distributed import rank, world_size
 from study.model.cpu import TouchedRows
-from study.model.encoder import Encoder, Tokens
+from study.model.encoder import Encoder
+from study.model.tokens import Tokens
 from study.training.batch import Batch
 from study.training.loss import alignment_loss, contrastive_loss
 from study.training.schedules import Temperature, learning_rate_at
@@ -89,7 +90,7 @@ class Stepper:
         self._encoder.train()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate_at(step, self._config, group[HIGHEST])
-        micro_batches = [tokens.to(self._encoder.device) for tokens in batch.micro_batches]
+        batch = batch.to(self._encoder.device)
         temperature = self._temperature.at(step)
         identities = batch.identities if self._config.mask_false_negatives else None
 
@@ -97,12 +98,12 @@ class Stepper:
             query_BD, passage_MD, version_AD = batch.split(embedding_RD)
             loss = contrastive_loss(query_BD, passage_MD, temperature, identities, self._config.negative_margin)
             if weight := self._config.alignment_weight:
-                versions_A = batch.versions_A.to(embedding_RD.device)
-                loss = loss + weight * alignment_loss(query_BD, version_AD, versions_A, passage_MD, temperature)
+                loss = loss + weight * alignment_loss(query_BD, version_AD, batch.versions_A, passage_MD, temperature)
             return loss
 
         backward = self._cached_backward if self._config.gradient_caching else self._plain_backward
-        loss = backward(micro_batches, _dropout_seeds(self._config, step, len(micro_batches)), loss_of)
+        seeds = _dropout_seeds(self._config, step, len(batch.micro_batches))
+        loss = backward(batch.micro_batches, seeds, loss_of)
         self._temperature.average_gradient()
         self._embedding_rows.densify()
         norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
@@ -126,7 +127,7 @@ class Stepper:
         embedding_RD.requires_grad_()
         loss = loss_of(embedding_RD)
         torch.autograd.backward(loss)
-        gradients = embedding_RD.grad.split([len(tokens.ids_BL) for tokens in micro_batches])
+        gradients = embedding_RD.grad.split([len(tokens.lengths_B) for tokens in micro_batches])
         for i, gradient_BD in enumerate(gradients):
             # DDP sums over ranks once a step, with the last micro-batch, however many each rank has.
             with nullcontext() if i == len(gradients) - 1 else self._without_sync():

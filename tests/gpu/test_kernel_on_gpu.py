@@ -57,6 +57,38 @@ def test_bfloat16_embeddings_point_where_those_in_float32_do() -> None:
     assert (on_gpu.cpu() * on_cpu).sum(dim=1).min() > 0.999
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+def test_batches_without_padding_are_those_with_it_and_so_are_their_gradients(bf16: bool) -> None:
+    found = []
+    for packed in (False, True):
+        encoder = toy_encoder(packed=packed).to(GPU)
+        encoder.bf16 = bf16
+        embedding_BD = encoder.embed(encoder.tokenize(TEXTS, "passage"))
+        weight_BD = torch.linspace(-1, 1, embedding_BD.numel(), device=GPU).view_as(embedding_BD)
+        torch.autograd.backward((embedding_BD * weight_BD).sum())
+        gradient = torch.cat([p.grad.flatten() for p in encoder.parameters() if p.grad is not None])
+        found.append((embedding_BD.detach(), gradient))
+    (padded, expected), (packed_, actual) = found
+    assert (packed_ * padded).sum(dim=1).min() > (0.999 if bf16 else 0.999999)
+    assert (actual - expected).norm() < (0.1 if bf16 else 1e-4) * expected.norm()
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_attention_drops_out_by_the_seed_alone_with_a_graph_and_without(bf16: bool) -> None:
+    encoder = toy_encoder(dropout=0.5).to(GPU).train()
+    encoder.bf16 = bf16
+    encoder.transformer.embeddings.dropout.p = 0.0
+    for layer in encoder.transformer.encoder.layer:
+        layer.output.dropout.p = layer.attention.output.dropout.p = 0.0  # what is left is dropout of attention
+    tokens = encoder.collate(encoder.tokenize(TEXTS, "passage")).to(torch.device(GPU))
+    one, again, other = (encoder([tokens], [seed]).detach() for seed in (1, 1, 2))
+    with torch.no_grad():
+        without = encoder([tokens], [1])
+    assert torch.equal(one, again)
+    assert torch.equal(one, without)
+    assert not torch.allclose(one, other, atol=1e-3)
+
+
 def training(device: str, *, dropout: float = 0.0, **changes: Any) -> Training:
     settings = {"batch_size": 8, "steps": 6, "learning_rate": 1e-3, "validation": {"every": 3}, "temperature": 0.2}
     config = TrialConfig.model_validate(settings | {"micro_batch_tokens": 400} | changes)

@@ -82,9 +82,9 @@ def test_the_trials_own_settings_win(tmp_path: Path) -> None:
 def test_the_pooler_of_a_labse_without_files_is_dense_and_tanh_over_the_first_token(tmp_path: Path) -> None:
     folder = plain_folder(tmp_path / "LaBSE")
     encoder = load_encoder(config(folder), CPU)
-    tokens = encoder.pad(encoder.tokenize(["ใคร", "谁在那里"], "query"))
+    tokens = encoder.collate(encoder.tokenize(["ใคร", "谁在那里"], "query"))
     model = BertModel.from_pretrained(folder)
-    expected = model(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL).pooler_output
+    expected = model(**tokens.inputs).pooler_output
     assert torch.allclose(encoder.embed_tokens(tokens), torch.nn.functional.normalize(expected, dim=-1), atol=1e-6)
 
 
@@ -111,7 +111,7 @@ def test_a_dense_layer_is_read_and_applied(tmp_path: Path) -> None:
     ids = encoder.tokenize(["ประเทศไทย"], "query")
     assert encoder.width == 8
     assert encoder.embed(ids).shape == (1, 8)
-    pooled = plain.transformer(input_ids=torch.tensor(ids)).last_hidden_state.mean(1)
+    pooled = plain.transformer(**plain.collate(ids).inputs).last_hidden_state.mean(1)
     expected = torch.nn.functional.normalize(torch.tanh(pooled @ weight.T + bias), dim=-1)
     assert torch.allclose(encoder.embed(ids), expected, atol=1e-6)
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -13,34 +11,33 @@ from study.config import TrialConfig
 from study.model.backbone import load_encoder
 from study.model.pooling import POOLINGS, Pooling
 from study.model.sentence_transformers_folder import export
+from study.model.tokens import TextStates, Tokens
 from study.space.strict_yaml import SpaceError
 from study.space.study_config import parse
 from tests.study.model.layouts import LAYOUTS, write
 
-STATE_BLW = torch.tensor([[[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]], [[2.0, 1.0], [4.0, 3.0], [6.0, 6.0]]])
-RIGHT, LEFT = torch.tensor([[1, 1, 1], [1, 1, 0]]), torch.tensor([[1, 1, 1], [0, 1, 1]])
+STATE_TW = torch.tensor([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0], [2.0, 1.0], [4.0, 3.0]])
+TEXTS = TextStates(STATE_TW, torch.tensor([3, 2]))
+PADDED_BLW = torch.tensor([[[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]], [[2.0, 1.0], [4.0, 3.0], [99.0, 99.0]]])
 
 
 @pytest.mark.parametrize(
-    ("name", "right", "left"),
+    ("name", "expected"),
     [
-        ("mean", [[11 / 3, 6], [3, 2]], [[11 / 3, 6], [5, 4.5]]),
-        ("weighted_mean", [[28 / 6, 45 / 6], [10 / 3, 7 / 3]], [[28 / 6, 45 / 6], [16 / 3, 5]]),
-        ("first", [[1, 2], [2, 1]], [[1, 2], [4, 3]]),
-        ("last", [[7, 11], [4, 3]], [[7, 11], [6, 6]]),
+        ("mean", [[11 / 3, 6], [3, 2]]),
+        ("weighted_mean", [[28 / 6, 45 / 6], [10 / 3, 7 / 3]]),
+        ("first", [[1, 2], [2, 1]]),
+        ("last", [[7, 11], [4, 3]]),
     ],
 )
-def test_pooling_by_hand_with_padding_at_the_end_and_at_the_start(
-    name: str, right: list[list[float]], left: list[list[float]]
-) -> None:
-    output = SimpleNamespace(last_hidden_state=STATE_BLW)
-    for mask_BL, expected in ((RIGHT, right), (LEFT, left)):
-        torch.testing.assert_close(POOLINGS[name].pool(output, mask_BL), torch.tensor(expected, dtype=torch.float32))
+def test_pooling_by_hand_without_padding_and_with(name: str, expected: list[list[float]]) -> None:
+    padded = Tokens.padded([[5, 6, 7], [8, 9]], 0).states(PADDED_BLW)
+    for texts in (TEXTS, padded):
+        torch.testing.assert_close(POOLINGS[name].pool(texts), torch.tensor(expected, dtype=torch.float32))
 
 
-def _max(output: Any, mask_BL: Tensor) -> Tensor:
-    largest: Tensor = output.last_hidden_state.masked_fill(mask_BL.unsqueeze(-1) == 0, -torch.inf).amax(1)
-    return largest
+def _max(texts: TextStates) -> Tensor:
+    return torch.stack([state_LW.amax(0) for state_LW in texts.state_TW.split(texts.lengths_B.tolist())])
 
 
 def test_one_entry_adds_a_pooling_to_settings_files_training_and_exports(

@@ -1,0 +1,115 @@
+"""Batches without padding: what padded ones give, for every public model that can do without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from study.config import TrialConfig
+from study.model import packing
+from study.model.backbone import load_encoder
+from study.model.encoder import Encoder
+from study.model.pooling import POOLINGS
+from study.model.sentence_transformers_folder import export
+from study.model.tokens import Spans
+from tests.study.model.layouts import LAYOUTS, Layout
+from tests.toy_encoder import toy_encoder
+
+CPU = torch.device("cpu")
+TEXTS = [
+    "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทยและมีประชากรมากที่สุด",
+    "ما هي عاصمة مصر؟",
+    "北京是中华人民共和国的首都",
+    "ما هي عاصمة مصر؟",
+    "北京",
+    "Wo liegt der höchste Berg der Erde?",
+] * 20  # more tokens than any of these models has positions
+PACKED = {name for name, layout in LAYOUTS.items() if layout.architecture.startswith(("Bert", "XLMRoberta", "Roberta"))}
+
+
+def loaded(folder: Path, *, padded: bool, pooling: str = "mean") -> Encoder:
+    """An encoder; where it is to be compiled, it pads."""
+    config = TrialConfig(backbone=str(folder), pooling=pooling, compile=padded)
+    return load_encoder(config, CPU)
+
+
+def embeddings(encoder: Encoder) -> Tensor:
+    with torch.no_grad():
+        return encoder.eval().embed(encoder.tokenize(TEXTS, "passage"))
+
+
+def gradient(encoder: Encoder) -> Tensor:
+    embedding_BD = encoder.eval().embed(encoder.tokenize(TEXTS, "passage"))
+    weight_BD = torch.linspace(-1, 1, embedding_BD.numel()).view_as(embedding_BD)
+    torch.autograd.backward((embedding_BD * weight_BD).sum())
+    return torch.cat([p.grad.to_dense().flatten() for p in encoder.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_a_public_model_embeds_a_batch_without_padding_as_it_embeds_a_padded_one(name: str, tmp_path: Path) -> None:
+    folder = LAYOUTS[name].write(tmp_path / "model")
+    padded, packed = (loaded(folder, padded=padded) for padded in (True, False))
+    assert padded.pads
+    assert packed.pads == (name not in PACKED)
+    expected, actual = embeddings(padded), embeddings(packed)
+    torch.testing.assert_close(actual, expected, atol=2e-6, rtol=0)
+    if not packed.pads:
+        expected, actual = gradient(padded), gradient(packed)
+        assert (actual - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("pooling", sorted(POOLINGS))
+def test_every_pooling_is_the_same_without_padding(pooling: str) -> None:
+    padded, packed = (toy_encoder(pooling=pooling, packed=packed) for packed in (False, True))
+    assert packed.pads == POOLINGS[pooling].uses_pooler
+    torch.testing.assert_close(embeddings(packed), embeddings(padded), atol=1e-6, rtol=0)
+
+
+def test_attention_drops_out_in_training_and_by_the_seed_alone() -> None:
+    encoder = toy_encoder(dropout=0.5).train()
+    encoder.transformer.embeddings.dropout.p = 0.0
+    for layer in encoder.transformer.encoder.layer:
+        layer.output.dropout.p = layer.attention.output.dropout.p = 0.0  # what is left is dropout of attention
+    tokens = encoder.collate(encoder.tokenize(TEXTS, "passage"))
+    one, again, other = (encoder([tokens], [seed]).detach() for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.allclose(one, other, atol=1e-3)
+
+
+def test_a_decoder_keeps_padded_batches(tmp_path: Path) -> None:
+    folder = LAYOUTS["intfloat/multilingual-e5-small"].write(tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(settings | {"is_decoder": True}), "utf-8")
+    assert loaded(folder, padded=False).pads
+
+
+def test_a_mask_or_a_window_is_refused_as_it_would_be_ignored() -> None:
+    states = [torch.ones(1, 1, 2, 4)] * 3
+    spans = Spans([2], torch.tensor([0, 2], dtype=torch.int32))
+    module = torch.nn.Identity()
+    with pytest.raises(AssertionError, match="mask"):
+        packing.attend(module, *states, torch.ones(1, 1, 2, 2), spans=spans, scaling=1.0)
+    with pytest.raises(AssertionError, match="whole text"):
+        packing.attend(module, *states, None, spans=spans, scaling=1.0, sliding_window=1)
+
+
+def test_a_padded_batch_is_refused_once_an_encoder_does_without() -> None:
+    ids = torch.tensor([[1, 5, 2]])
+    with pytest.raises(TypeError, match="spans"):
+        toy_encoder().transformer(input_ids=ids, attention_mask=torch.ones_like(ids))
+
+
+def test_an_exported_model_knows_nothing_of_it(tmp_path: Path) -> None:
+    folder = LAYOUTS["intfloat/multilingual-e5-small"].write(tmp_path / "model")
+    export(loaded(folder, padded=False), tmp_path / "exported", "")
+    assert packing.NAME not in (tmp_path / "exported" / "config.json").read_text("utf-8")
+
+
+def test_layouts_have_all_kinds_of_models() -> None:
+    assert len(PACKED) >= 10
+    assert len(LAYOUTS) - len(PACKED) >= 10
+    assert all(isinstance(layout, Layout) for layout in LAYOUTS.values())
