@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.row import Options, Row, finish, in_turn, options, ratio, timed
 from bench.texts import MAX_TOKENS, passages, trial
-from study.batching import best_budget
+from study.batching import encoding_tokens
 from study.config import Precision
 from study.model.backbone import load_encoder
 from study.retrieval.encode import encode
@@ -44,7 +44,7 @@ def measure(chosen: Options, precision: Precision) -> list[Row]:
     layers = [module for module in encoder.transformer.modules() if isinstance(module, nn.Linear)]
     tokens = sum(map(len, encoder.tokenize(texts, "passage")))
     operations = 2 * tokens * sum(layer.weight.numel() for layer in layers)
-    budget = config.micro_batch_tokens or best_budget(chosen.device)
+    budget = config.micro_batch_tokens or encoding_tokens(chosen.device)
     batches = [min(budget, tokens - start) for start in range(0, tokens, budget)]
     inputs = {layer.in_features: torch.randn(budget, layer.in_features, device=chosen.device) for layer in layers}
     autocast = torch.autocast(chosen.device.type, dtype=torch.bfloat16, enabled=encoder.bf16)

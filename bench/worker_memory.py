@@ -22,7 +22,7 @@ import torch.distributed as dist
 from bench.metrics import reset_peak, status_mib
 from bench.row import Options, Row, finish, options
 from bench.texts import training_trial
-from study.batching import best_budget
+from study.batching import training_tokens
 from study.config import TrialConfig
 from study.corpora import training_corpora
 from study.model.backbone import load_encoder
@@ -67,7 +67,7 @@ def micro_batch(config: TrialConfig, results: Any) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = load_encoder(config, device).train()
     parameters = sum(p.numel() for p in encoder.parameters())
-    rows = max(1, best_budget(device) // config.max_passage_tokens)
+    rows = max(1, training_tokens(device) // config.max_passage_tokens)
     tokens = encoder.collate([[5] * config.max_passage_tokens] * rows).to(device)
     for p in encoder.parameters():
         p.grad = torch.zeros_like(p)

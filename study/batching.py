@@ -1,4 +1,4 @@
-"""Texts by their length: batches with little padding, and shares of a batch that take equally long."""
+"""Texts by their length: batches of bounded size, and shares of a batch that take equally long."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import torch
 
 from tasks.schema import Rows
 
-CPU_TOKENS, GPU_TOKENS = 1_024, 16_384
+
+def training_tokens(device: torch.device) -> int:
+    """Return the tokens per forward pass that suit training on a device: few, for a CPU's caches and a GPU's memory."""
+    return 1_024 if device.type == "cpu" else 16_384
 
 
-def best_budget(device: torch.device) -> int:
-    """Return the tokens per forward pass that suit a device: few enough for CPU caches, enough to fill a GPU."""
-    return CPU_TOKENS if device.type == "cpu" else GPU_TOKENS
+def encoding_tokens(device: torch.device) -> int:
+    """Return the tokens per forward pass that suit encoding, which keeps no activations: more on a GPU."""
+    return 1_024 if device.type == "cpu" else 32_768
 
 
 def batches_by_length(lengths: Sequence[int], token_budget: int, *, padded: bool = True) -> Iterator[Rows]:

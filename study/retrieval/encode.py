@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from study.ahead import ahead
-from study.batching import batches_by_length, best_budget
+from study.batching import batches_by_length, encoding_tokens
 from study.distributed import gather_rows, rank, world_size
 from study.model.tokens import move
 from tasks.schema import Rows
@@ -161,7 +161,7 @@ def _embeddings(
 ) -> Tensor:
     """Return the embeddings of texts whose token ids come in parts, each text's once."""
     encoder.eval()
-    budget = token_budget or best_budget(encoder.device)
+    budget = token_budget or encoding_tokens(encoder.device)
     number: dict[tuple[int, ...], int] = {}
     number_N: list[int] = []
     order_U = [np.empty(0, dtype=np.int64)]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from study.ahead import ahead
-from study.batching import batches_by_length, best_budget, share_of
+from study.batching import batches_by_length, share_of, training_tokens
 from study.config import TrialConfig
 from study.corpora import check_negatives
 from study.distributed import rank, world_size
@@ -66,7 +66,7 @@ class BatchMaker:
         check_negatives(corpora, config.hard_negatives)
         self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
         self._hard_negatives = config.hard_negatives
-        self._token_budget = config.micro_batch_tokens or best_budget(encoder.device)
+        self._token_budget = config.micro_batch_tokens or training_tokens(encoder.device)
 
     def make(self, step: int) -> Batch:
         """Return the batch of `step`."""
