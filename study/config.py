@@ -155,7 +155,8 @@ class TrialConfig(Settings):
     precision: Precision = "auto"
     """`auto` is bf16 on GPUs that support it and fp32 elsewhere."""
     micro_batch_tokens: int | None = Field(default=None, ge=64)
-    """Padded tokens per forward pass; 1,024 on a CPU and 16,384 on a GPU by default."""
+    """Tokens per forward pass, with padding where a backbone needs it. By default 1,024 on a CPU; on a GPU 16,384 in
+    training and 32,768 in encoding."""
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     """Decides the batches, dropout and the initial weights of adapters."""
 
