@@ -75,6 +75,11 @@ clean:
 	$(BIN)/pip install --quiet --constraint constraints.txt --group test
 	touch $@
 
+# sentence-transformers' other backends need versions of transformers of their own, so each gets an environment.
 .venv/bench.stamp: .venv/test.stamp
 	$(BIN)/pip install --quiet --constraint constraints.txt --group bench
+	$(PYTHON) -m venv .venv/onnx
+	.venv/onnx/bin/pip install --quiet "sentence-transformers[onnx]>=5.0" "torch>=2.11,<2.14"
+	$(PYTHON) -m venv .venv/openvino
+	.venv/openvino/bin/pip install --quiet "sentence-transformers>=5.0" "optimum-intel[openvino]" "torch>=2.11,<2.14"
 	touch $@

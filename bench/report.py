@@ -19,10 +19,12 @@ from study.results.provenance import hardware, versions
 
 ROWS = (
     "encode",
+    "backends",
     "training",
     "gradient_caching",
     "metrics",
     "evaluation",
+    "start",
     "trial_overhead",
     "two_workers",
     "worker_memory",

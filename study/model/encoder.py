@@ -6,6 +6,7 @@ Shapes: B texts of a batch, W width of the transformer, D width of an embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from study.model.packing import use_packing
 from study.model.pooling import POOLINGS
-from study.model.tokens import Tokens
+from study.model.tokens import Positions, Tokens
 
 Kind = Literal["query", "passage"]
+TOKENIZING = Lock()
+"""Held while a tokenizer works: its limit is its own state, and while a trial validates, its next batch is made."""
 
 
 class TextForm(NamedTuple):
@@ -56,7 +59,7 @@ class Encoder(nn.Module):
         self.heads = nn.Sequential(*heads)
         self.forms = forms
         self.bf16 = bf16
-        self._first_position: int | None = None
+        self._positions: Positions | None = None
         if not POOLINGS[pooling].uses_pooler and getattr(transformer, "pooler", None) is not None:
             transformer.pooler = None  # DDP would wait for gradients that its parameters never get
 
@@ -81,29 +84,30 @@ class Encoder(nn.Module):
         # As the tokenizer's own call does, less what it makes besides ids, which takes three times as long in Python:
         # meanwhile the thread that trains or embeds would wait.
         backend = self.tokenizer.backend_tokenizer
-        backend.encode_special_tokens = self.tokenizer.split_special_tokens
-        backend.enable_truncation(max_tokens, direction=self.tokenizer.truncation_side)
-        backend.no_padding()
-        encoded = backend.encode_batch_fast([prefix + text for text in texts])
+        with TOKENIZING:
+            backend.encode_special_tokens = self.tokenizer.split_special_tokens
+            backend.enable_truncation(max_tokens, direction=self.tokenizer.truncation_side)
+            backend.no_padding()
+            encoded = backend.encode_batch_fast([prefix + text for text in texts])
         # A text of no token, as an empty one without special tokens, would have no embedding.
         return [one.ids or [self.tokenizer.pad_token_id] for one in encoded]
 
     def pack(self) -> Encoder:
         """Do without padding from now on, if the transformer can; it then takes no padded batches. Return itself."""
         if not POOLINGS[self.pooling].uses_pooler:
-            self._first_position = use_packing(self.transformer)
+            self._positions = use_packing(self.transformer)
         return self
 
     @property
     def pads(self) -> bool:
         """Whether a batch is padded to its longest text."""
-        return self._first_position is None
+        return self._positions is None
 
     def collate(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
         """Return a batch on the CPU."""
-        if self._first_position is None:
+        if self._positions is None:
             return Tokens.padded(token_ids, self.tokenizer.pad_token_id)
-        return Tokens.packed(token_ids, self._first_position)
+        return Tokens.packed(token_ids, self._positions)
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         """Return the embeddings (B, D) of a batch of token ids."""

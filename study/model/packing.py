@@ -18,24 +18,24 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
-from study.model.tokens import Spans
+from study.model.tokens import Positions, Spans
 
 NAME = "texts_one_after_the_other"
 _COUNTS_FROM_PADDING = {"bert": False, "roberta": True, "xlm-roberta": True}
-"""By model type: whether the first position is the one after the padding token's id, as in fairseq, or 0."""
+"""By model type: whether positions begin after the padding token's id, or at 0."""
 
 
-def use_packing(transformer: Any) -> int | None:
-    """Let a transformer attend within the spans of a batch without padding, if it can; it then takes no other batches.
+def use_packing(transformer: Any) -> Positions | None:
+    """Let a transformer attend within the spans of a batch without padding; it then takes no other batches.
 
     Returns:
-        The position id of a text's first token; None if the transformer needs padded batches.
+        How it numbers tokens; None if it needs padded batches.
     """
     settings = transformer.config
     if settings.model_type not in _COUNTS_FROM_PADDING or settings.is_decoder:
         return None
     transformer.set_attn_implementation(NAME)
-    return transformer.embeddings.padding_idx + 1 if _COUNTS_FROM_PADDING[settings.model_type] else 0
+    return Positions(transformer.embeddings.padding_idx if _COUNTS_FROM_PADDING[settings.model_type] else None)
 
 
 def attend(

@@ -25,6 +25,21 @@ class Spans(NamedTuple):
     """Where each text begins, and where the last one ends, int32."""
 
 
+class Positions(NamedTuple):
+    """How a transformer numbers the tokens of a text."""
+
+    padding: int | None
+    """None: from 0. Otherwise, as in fairseq, from the one after this id, and tokens with this id do not count."""
+
+    def of(self, ids_T: Rows, lengths_B: Rows) -> Rows:
+        """Return the position id of each token; they begin anew with each text."""
+        counts_T = np.ones_like(ids_T) if self.padding is None else (ids_T != self.padding).astype(np.int64)
+        number_T = counts_T.cumsum()
+        before_B = np.concatenate([[0], number_T])[lengths_B.cumsum() - lengths_B]
+        number_T -= np.repeat(before_B, lengths_B)
+        return number_T - 1 if self.padding is None else self.padding + number_T * counts_T
+
+
 @dataclass(frozen=True)
 class Tokens:
     """A batch of texts, on the CPU until `to` moves it."""
@@ -47,19 +62,13 @@ class Tokens:
         return cls(inputs, torch.from_numpy(lengths_B), torch.from_numpy(np.flatnonzero(is_token_BL)))
 
     @classmethod
-    def packed(cls, token_ids: Sequence[Sequence[int]], first_position: int) -> Tokens:
-        """Return texts one after the other, inputs of shape (1, T), for transformers that `packing` knows.
-
-        Args:
-            token_ids: of each text.
-            first_position: position id of a text's first token.
-        """
+    def packed(cls, token_ids: Sequence[Sequence[int]], positions: Positions) -> Tokens:
+        """Return texts one after the other, inputs of shape (1, T), for transformers that `packing` knows."""
         ids_T, lengths_B = _flat(token_ids)
-        bounds_B1 = np.concatenate([[0], np.cumsum(lengths_B)])
-        position_T = first_position + np.arange(len(ids_T)) - np.repeat(bounds_B1[:-1], lengths_B)
+        bounds_B1 = np.concatenate([[0], lengths_B.cumsum()])
         inputs = {
             "input_ids": torch.from_numpy(ids_T)[None],
-            "position_ids": torch.from_numpy(position_T)[None],
+            "position_ids": torch.from_numpy(positions.of(ids_T, lengths_B))[None],
             "spans": Spans(lengths_B.tolist(), torch.from_numpy(bounds_B1.astype(np.int32))),
         }
         return cls(inputs, torch.from_numpy(lengths_B), None)

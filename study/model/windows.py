@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from study.config_sections import WindowsConfig
-from study.model.encoder import Encoder
+from study.model.encoder import TOKENIZING, Encoder
 from tasks.errors import UserError
 
 
@@ -41,13 +41,14 @@ class Windows:
         """
         if not texts:
             return []
-        encoded = self._tokenizer(
-            [self._prefix + text for text in texts],
-            return_offsets_mapping=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,  # long texts are expected here
-        )
+        with TOKENIZING:
+            encoded = self._tokenizer(
+                [self._prefix + text for text in texts],
+                return_offsets_mapping=True,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,  # long texts are expected here
+            )
         return [
             list(self._split(ids, spans))
             for ids, spans in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)

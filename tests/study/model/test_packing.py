@@ -26,7 +26,7 @@ TEXTS = [
     "北京是中华人民共和国的首都",
     "ما هي عاصمة مصر؟",
     "北京",
-    "Wo liegt der höchste Berg der Erde?",
+    "Wo liegt der höchste <pad> [PAD] Berg der Erde?",  # the padding token, where a text names it
 ] * 20  # more tokens than any of these models has positions
 PACKED = {name for name, layout in LAYOUTS.items() if layout.architecture.startswith(("Bert", "XLMRoberta", "Roberta"))}
 
