@@ -82,4 +82,5 @@ clean:
 	.venv/onnx/bin/pip install --quiet "sentence-transformers[onnx]>=5.0" "torch>=2.11,<2.14"
 	$(PYTHON) -m venv .venv/openvino
 	.venv/openvino/bin/pip install --quiet "sentence-transformers>=5.0" "optimum-intel[openvino]" "torch>=2.11,<2.14"
+	.venv/openvino/bin/pip uninstall --quiet --yes torchvision # may be of another build than torch, and is not needed
 	touch $@

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
+import torch
 
 from bench.encode import PROMPT
 from bench.row import Options, Row, Seconds, finish, in_turn, options, timed
@@ -51,7 +52,7 @@ def started(kind: str, chosen: Options, texts: list[str], folder: Path) -> Itera
     python = ENVIRONMENTS / kind.partition("-")[0] / "bin" / "python"
     script = Path(__file__).with_name("peer_backend.py")
     command = [str(python), str(script), kind, "--checkpoint", chosen.checkpoint, "--max-tokens", str(MAX_TOKENS)]
-    command += ["--texts", str(file), "--embeddings", str(folder / "theirs.npy")]
+    command += ["--texts", str(file), "--embeddings", str(folder / "theirs.npy"), "--threads", str(chosen.threads)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdin is not None
         assert process.stdout is not None
@@ -63,7 +64,7 @@ def measure(chosen: Options, kind: str) -> Row:
     """Encode the same passages with both."""
     texts = passages(chosen, 32 if chosen.quick else TEXTS)
     config = trial(chosen, passage_prefix=PROMPT, precision="fp32")
-    encoder = load_encoder(config, chosen.device)
+    encoder = load_encoder(config, torch.device("cpu"))
     expected = encode(encoder, texts, "passage", None).cpu().numpy()
     with tempfile.TemporaryDirectory() as scratch, started(kind, chosen, texts, Path(scratch)) as peer:
         took, peers = in_turn(

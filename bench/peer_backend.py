@@ -3,7 +3,7 @@
 It runs in an environment of its own, as these backends need versions of transformers that the study does not work with
 (`make bench` makes them), and therefore imports nothing of the study.
 
-    python bench/peer_backend.py onnx --checkpoint DIR --texts FILE --embeddings FILE
+    python bench/peer_backend.py onnx --checkpoint DIR --texts FILE --embeddings FILE --max-tokens 256 --threads 2
 
 Standard input: one line for each turn. Standard output: the batch size that was best, then seconds of each turn.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -24,24 +26,28 @@ from sentence_transformers import SentenceTransformer
 BATCH_SIZES = (8, 16, 32, 64, 128)
 
 
-def load(kind: str, checkpoint: str, scratch: Path) -> SentenceTransformer:
-    """Return the model with a backend: onnx, onnx-int8 or openvino."""
-    folder = scratch / "model"
-    shutil.copytree(checkpoint, folder)
-    model = SentenceTransformer(
-        str(folder),
-        backend="openvino" if kind == "openvino" else "onnx",
-        model_kwargs={"export": True},
-        device="cpu",
-    )
-    if kind != "onnx-int8":
-        return model
-    from sentence_transformers import export_dynamic_quantized_onnx_model  # noqa: PLC0415 - not in every environment
+def load(chosen: argparse.Namespace, scratch: Path) -> SentenceTransformer:
+    """Return the model with its backend."""
+    threads: dict[str, Any] = {"ov_config": {"INFERENCE_NUM_THREADS": chosen.threads}}
+    if chosen.kind != "openvino":
+        import onnxruntime  # noqa: PLC0415 - each backend has an environment of its own
 
-    model.save_pretrained(str(folder))
-    export_dynamic_quantized_onnx_model(model, "avx2", str(folder))
+        threads = {"session_options": onnxruntime.SessionOptions()}
+        threads["session_options"].intra_op_num_threads = chosen.threads
+    backend: Literal["onnx", "openvino"] = "openvino" if chosen.kind == "openvino" else "onnx"
+    source, kept = chosen.checkpoint, str(scratch / "model")
+    if Path(source).is_dir():  # what is exported is written beside the model
+        shutil.copytree(source, kept)
+        source = kept
+    model = SentenceTransformer(source, backend=backend, model_kwargs={"export": True} | threads, device="cpu")
+    if chosen.kind != "onnx-int8":
+        return model
+    from sentence_transformers import export_dynamic_quantized_onnx_model  # noqa: PLC0415 - likewise
+
+    model.save_pretrained(kept)
+    export_dynamic_quantized_onnx_model(model, "avx2", kept)
     file = {"file_name": "onnx/model_quint8_avx2.onnx"}
-    return SentenceTransformer(str(folder), backend="onnx", model_kwargs=file, device="cpu")
+    return SentenceTransformer(kept, backend="onnx", model_kwargs=file | threads, device="cpu")
 
 
 def main() -> None:
@@ -52,16 +58,20 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--embeddings", type=Path, required=True)
     parser.add_argument("--max-tokens", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
     chosen = parser.parse_args()
+    os.environ["RAYON_NUM_THREADS"] = str(chosen.threads)  # the tokenizer's
     texts = json.loads(chosen.texts.read_text("utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
-        model = load(chosen.kind, chosen.checkpoint, Path(scratch))
+        model = load(chosen, Path(scratch))
         model.max_seq_length = chosen.max_tokens
 
         def seconds(size: int) -> float:
             before = time.perf_counter()
-            np.save(chosen.embeddings, model.encode(texts, batch_size=size, normalize_embeddings=True))
-            return time.perf_counter() - before
+            embeddings = model.encode(texts, batch_size=size, normalize_embeddings=True)
+            took = time.perf_counter() - before
+            np.save(chosen.embeddings, embeddings)
+            return took
 
         seconds(BATCH_SIZES[0])
         best = min(BATCH_SIZES, key=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,8 +10,11 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Yield what `make` makes of each item, made in a thread while the caller works with the one before it."""
+def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[Made, None, None]:
+    """Yield what `make` makes of each item, made in a thread while the caller works with the one before it.
+
+    An error of `make` is raised in the item's place, when the item after it may have been made too.
+    """
     with ThreadPoolExecutor(max_workers=1) as background:
         upcoming: Future[Made] | None = None
         for item in items:

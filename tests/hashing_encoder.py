@@ -14,6 +14,8 @@ from study.retrieval.encode import Kind
 class HashingEncoder:
     """The mean of a random vector for each character; what a text's batch holds does not change its embedding."""
 
+    pads = True
+
     def __init__(self, width: int = 32, device: str = "cpu") -> None:
         self.width = width
         self.device = torch.device(device)

@@ -66,8 +66,8 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
     if device.type == "cpu" and not config.compile:
         cpu.use_onednn(encoder, bf16=bf16)
     if device.type == "cuda":
-        # It prepares itself anew for every shape of a padded batch: 0.19 s for a step of 32 pairs, and .05 s for one
-        # whose shape it knows (H200, 2026-11-27).
+        # cuDNN's attention prepares itself for every new shape of a padded batch: a step of 32 pairs took 0.19 s, and
+        # 0.05 s where its shape was known (experiments/2026-11-27-gpu).
         torch.backends.cuda.enable_cudnn_sdp(False)
     return encoder.to(device)
 

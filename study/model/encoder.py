@@ -81,8 +81,8 @@ class Encoder(nn.Module):
         if not texts:
             return []
         prefix, max_tokens = self.forms[kind]
-        # As the tokenizer's own call does, less what it makes besides ids, which takes three times as long in Python:
-        # meanwhile the thread that trains or embeds would wait.
+        # What the tokenizer's own call does, but for the objects that it makes besides ids: while Python makes these,
+        # the thread that trains or embeds has to wait.
         backend = self.tokenizer.backend_tokenizer
         with TOKENIZING:
             backend.encode_special_tokens = self.tokenizer.split_special_tokens

@@ -1,8 +1,7 @@
 """Attention for batches without padding: texts lie one after the other, and each attends to itself alone.
 
-A step of training mixes queries of ten tokens with passages of hundreds: with 32 pairs of XQuAD-R, padding to the
-longest text computes 1.4 times their tokens in micro-batches of 1,024 tokens and 3.9 times in one of 16,384. Without
-padding, linear layers compute what there is.
+A step of training mixes queries of ten tokens with passages of hundreds, and padding to the longest text computes up to
+four times their tokens (`experiments/2026-11-27-packing`). Without padding, linear layers compute what there is.
 
 Positions, which every architecture counts in its own way, begin anew with each text. So the transformers that can do
 this are listed; all others get padded batches.
@@ -10,6 +9,7 @@ this are listed; all others get padded batches.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -23,6 +23,12 @@ from study.model.tokens import Positions, Spans
 NAME = "texts_one_after_the_other"
 _COUNTS_FROM_PADDING = {"bert": False, "roberta": True, "xlm-roberta": True}
 """By model type: whether positions begin after the padding token's id, or at 0."""
+_ALIGNMENT = 8
+"""The width of a head is a multiple of it, or the kernel for GPUs refuses its states in bfloat16."""
+_RANDOM_NUMBERS = 2**31 - 1
+"""Dropout of that kernel numbers a batch's scores in 32 bits, as if all texts were as long as the longest. Beyond these
+the backward pass would drop others than the forward pass did (pytorch/pytorch#188015, and the headers of torch 2.13).
+"""
 
 
 def use_packing(transformer: Any) -> Positions | None:
@@ -34,8 +40,16 @@ def use_packing(transformer: Any) -> Positions | None:
     settings = transformer.config
     if settings.model_type not in _COUNTS_FROM_PADDING or settings.is_decoder:
         return None
+    counts_from_padding = _COUNTS_FROM_PADDING[settings.model_type]
+    padding = transformer.embeddings.padding_idx if counts_from_padding else None
+    if counts_from_padding and padding is None:
+        return None
+    if settings.hidden_size // settings.num_attention_heads % _ALIGNMENT:
+        return None
     transformer.set_attn_implementation(NAME)
-    return Positions(transformer.embeddings.padding_idx if _COUNTS_FROM_PADDING[settings.model_type] else None)
+    if settings._attn_implementation != NAME:  # noqa: SLF001 - has no public name; transformers only warns
+        return None
+    return Positions(padding)
 
 
 def attend(
@@ -62,21 +76,48 @@ def attend(
     assert query is not None
     assert key is not None
     assert value is not None
-    attention = _in_one_kernel if query.device.type == "cuda" else _text_by_text
+    attention = _on_gpu if query.device.type == "cuda" else _text_by_text
     return attention(query, key, value, spans, scaling=scaling, dropout=dropout), None
 
 
-def _in_one_kernel(
-    query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float
-) -> Tensor:
-    longest, bounds_B1 = max(spans.lengths), spans.bounds_B1
-    gathered: Tensor = torch.ops.aten._efficient_attention_forward(  # noqa: SLF001 - with bounds it has no public name
-        query.transpose(1, 2),
-        key.transpose(1, 2),
-        value.transpose(1, 2),
+def _on_gpu(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
+    """Attend in one kernel, or with dropout in as few as keep its random numbers apart."""
+    heads = query.shape[1]
+    groups = list(_apart(spans.lengths, _RANDOM_NUMBERS // heads)) if dropout else [slice(0, len(spans.lengths))]
+    gathered: list[Tensor] = []
+    start = 0
+    for group in groups:
+        lengths = spans.lengths[group]
+        end = start + sum(lengths)
+        own = Spans(lengths, spans.bounds_B1[group.start : group.stop + 1] - start)
+        parts = [state[:, :, start:end].transpose(1, 2) for state in (query, key, value)]
+        gathered.append(_kernel(parts, own, scaling, dropout))
+        start = end
+    return torch.cat(gathered, dim=1)
+
+
+def _apart(lengths: Sequence[int], most: int) -> Iterator[slice]:
+    """Yield runs of texts, as long as may be, whose number times the longest length squared is at most `most`."""
+    start = longest = 0
+    for end, length in enumerate(lengths):
+        assert length**2 <= most, f"a text of {length} tokens is too long for dropout of attention"
+        longest = max(longest, length)
+        if (end + 1 - start) * longest**2 > most:
+            yield slice(start, end)
+            start, longest = end, length
+    yield slice(start, len(lengths))
+
+
+def _kernel(parts: Sequence[Tensor], spans: Spans, scaling: float, dropout: float) -> Tensor:
+    query_1THD, key_1THD, value_1THD = parts
+    longest = max(spans.lengths)
+    gathered_1THD: Tensor = torch.ops.aten._efficient_attention_forward(  # noqa: SLF001 - has no public name
+        query_1THD,
+        key_1THD,
+        value_1THD,
         bias=None,
-        cu_seqlens_q=bounds_B1,
-        cu_seqlens_k=bounds_B1,
+        cu_seqlens_q=spans.bounds_B1,
+        cu_seqlens_k=spans.bounds_B1,
         max_seqlen_q=longest,
         max_seqlen_k=longest,
         dropout_p=dropout,
@@ -84,7 +125,7 @@ def _in_one_kernel(
         compute_log_sumexp=torch.is_grad_enabled(),
         scale=scaling,
     )[0]
-    return gathered
+    return gathered_1THD
 
 
 def _text_by_text(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:

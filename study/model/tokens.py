@@ -34,10 +34,11 @@ class Positions(NamedTuple):
     def of(self, ids_T: Rows, lengths_B: Rows) -> Rows:
         """Return the position id of each token; they begin anew with each text."""
         counts_T = np.ones_like(ids_T) if self.padding is None else (ids_T != self.padding).astype(np.int64)
-        number_T = counts_T.cumsum()
+        number_T: Rows = counts_T.cumsum()
         before_B = np.concatenate([[0], number_T])[lengths_B.cumsum() - lengths_B]
         number_T -= np.repeat(before_B, lengths_B)
-        return number_T - 1 if self.padding is None else self.padding + number_T * counts_T
+        position_T: Rows = number_T - 1 if self.padding is None else self.padding + number_T * counts_T
+        return position_T
 
 
 @dataclass(frozen=True)

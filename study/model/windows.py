@@ -27,7 +27,8 @@ class Windows:
         self._tokenizer = encoder.tokenizer
         self._prefix, longest = encoder.forms["passage"]
         self._tokens, self._stride = min(config.tokens, longest), config.stride
-        around = len(self._tokenizer(self._prefix)["input_ids"])
+        with TOKENIZING:
+            around = len(self._tokenizer(self._prefix)["input_ids"])
         if around >= self._tokens:
             raise UserError(
                 f"windows of {self._tokens} tokens have no room for text, as the passage prefix and the special tokens "

@@ -40,6 +40,11 @@ class TextEncoder(Protocol):
         """D, the length of an embedding."""
         ...
 
+    @property
+    def pads(self) -> bool:
+        """Whether a batch is padded to its longest text."""
+        ...
+
     def eval(self) -> object:
         """Switch dropout off."""
         ...
@@ -58,7 +63,7 @@ class Encoding:
     """How texts become embeddings."""
 
     token_budget: int | None = None
-    """Most tokens per batch, as if padded; a longer text forms a batch by itself. Suits the device unless given."""
+    """Most tokens per batch, padding included; a longer text is a batch by itself. Suits the device unless given."""
     block_size: int = 8_192
     """Texts that a process encodes at a time, which bounds its memory."""
     windows: Windows | None = None
@@ -93,8 +98,10 @@ def encode(
         token_budget: see `Encoding`.
         embedded: called after every batch.
     """
-    token_ids = ahead(lambda part: encoder.tokenize(part, kind), _parts(texts))
-    return _embeddings(encoder, token_ids, token_budget, embedded)
+    longest_first = _longest_first(texts)
+    token_ids = ahead(lambda part: encoder.tokenize(part, kind), _parts(texts, longest_first))
+    embedding_ND = _embeddings(encoder, token_ids, token_budget, embedded)
+    return embedding_ND[move(torch.from_numpy(np.argsort(longest_first)), encoder.device)]
 
 
 def encode_together(
@@ -127,10 +134,11 @@ def encode_passages(
         passage_ND = encode(encoder, texts, kind, encoding.token_budget, embedded)
         yield Group(np.arange(len(texts)), passage_ND[:, None])
         return
+    longest_first = _longest_first(texts)
     counts: list[int] = []
 
     def token_ids(windows: Windows) -> Iterator[list[list[int]]]:
-        for part in ahead(windows, _parts(texts)):
+        for part in ahead(windows, _parts(texts, longest_first)):
             counts.extend(len(of_text) for of_text in part)
             yield [ids for of_text in part for ids in of_text]
 
@@ -138,8 +146,8 @@ def encode_passages(
     count_N = np.array(counts, dtype=np.int64)
     first_N = np.cumsum(count_N) - count_N
     for count in np.unique(count_N):
-        index_N = np.flatnonzero(count_N == count)
-        yield Group(index_N, window_MD[torch.from_numpy(first_N[index_N, None] + np.arange(count))])
+        alike = np.flatnonzero(count_N == count)
+        yield Group(longest_first[alike], window_MD[torch.from_numpy(first_N[alike, None] + np.arange(count))])
 
 
 def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
@@ -148,9 +156,14 @@ def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:
     return order[rank() if of_rank is None else of_rank :: world_size()]
 
 
-def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(texts), TEXTS_AHEAD):
-        yield texts[start : start + TEXTS_AHEAD]
+def _longest_first(texts: Sequence[str]) -> Rows:
+    """Return the texts by their characters, so that those of a part are about as long."""
+    return np.argsort([-len(text) for text in texts], kind="stable").astype(np.int64)
+
+
+def _parts(texts: Sequence[str], order: Rows) -> Iterator[list[str]]:
+    for start in range(0, len(order), TEXTS_AHEAD):
+        yield [texts[i] for i in order[start : start + TEXTS_AHEAD]]
 
 
 def _embeddings(
@@ -169,7 +182,7 @@ def _embeddings(
     with torch.no_grad():
         for part in parts:
             new = list(dict.fromkeys(ids for ids in map(tuple, part) if ids not in number))
-            for batch in batches_by_length([len(ids) for ids in new], budget):
+            for batch in batches_by_length([len(ids) for ids in new], budget, padded=encoder.pads):
                 embedding_UD.append(encoder.embed([new[i] for i in batch]))
                 order_U.append(len(number) + batch)
                 if embedded:

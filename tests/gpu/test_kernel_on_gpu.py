@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 
 from study.config import TrialConfig
 from study.config_sections import CentringConfig, RunFiles
+from study.model import packing
 from study.model.encoder import Encoder
 from study.model.lora import add_adapters
+from study.model.tokens import Spans
 from study.retrieval import evaluation_checkpoint
 from study.retrieval.centring import LanguageMeans
 from study.retrieval.encode import Encoding, encode
@@ -87,6 +90,20 @@ def test_attention_drops_out_by_the_seed_alone_with_a_graph_and_without(bf16: bo
     assert torch.equal(one, again)
     assert torch.equal(one, without)
     assert not torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[90, 40, 40, 7], [2048, *[16] * 400]], ids=["few", "more than 32 bits number"])
+def test_the_backward_pass_drops_what_the_forward_pass_dropped(lengths: list[int]) -> None:
+    """Attention is linear in the values, so with the same dropout in both passes these sums are equal."""
+    heads, tokens = 12, sum(lengths)
+    query, key, value = (torch.randn(1, heads, tokens, 32, device=GPU, requires_grad=True) for _ in range(3))
+    bounds_B1 = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=GPU)
+    spans = Spans(lengths, bounds_B1)
+    out, _ = packing.attend(nn.Identity(), query, key, value, None, spans=spans, scaling=0.2, dropout=0.5)
+    weight = torch.randn_like(out)
+    torch.autograd.backward((out * weight).sum())
+    assert value.grad is not None
+    assert (value.grad * value).sum().item() == pytest.approx((out * weight).sum().item(), rel=1e-2)
 
 
 def training(device: str, *, dropout: float = 0.0, **changes: Any) -> Training:

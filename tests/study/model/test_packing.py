@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
+from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from study.config import TrialConfig
 from study.model import packing
@@ -80,21 +84,94 @@ def test_attention_drops_out_in_training_and_by_the_seed_alone() -> None:
     assert not torch.allclose(one, other, atol=1e-5)
 
 
-def test_a_decoder_keeps_padded_batches(tmp_path: Path) -> None:
-    folder = LAYOUTS["intfloat/multilingual-e5-small"].write(tmp_path / "model")
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("intfloat/multilingual-e5-small", {"is_decoder": True}),
+        # 32 numbers in 8 heads of 4, which the kernel for GPUs takes in float32 alone
+        ("intfloat/multilingual-e5-small", {"num_attention_heads": 8}),
+    ],
+)
+def test_a_decoder_and_narrow_heads_keep_padded_batches(name: str, change: dict[str, object], tmp_path: Path) -> None:
+    folder = LAYOUTS[name].write(tmp_path / "model")
     settings = json.loads((folder / "config.json").read_text("utf-8"))
-    (folder / "config.json").write_text(json.dumps(settings | {"is_decoder": True}), "utf-8")
-    assert loaded(folder, padded=False).pads
+    (folder / "config.json").write_text(json.dumps(settings | change), "utf-8")
+    encoder = loaded(folder, padded=False)
+    assert encoder.pads
+    assert embeddings(encoder).shape == (len(TEXTS), 32)
+
+
+def test_a_model_that_counts_from_a_padding_token_it_does_not_have_keeps_padded_batches() -> None:
+    config = XLMRobertaConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    transformer = XLMRobertaModel(config)
+    assert packing.use_packing(transformer) is not None
+    transformer.embeddings.padding_idx = None
+    assert packing.use_packing(transformer) is None
+
+
+def test_a_model_whose_attention_cannot_be_set_keeps_padded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = toy_encoder(packed=False)
+    monkeypatch.setattr(type(encoder.transformer), "set_attn_implementation", lambda *_: None)
+    assert encoder.pack().pads
+
+
+def states(lengths: list[int], heads: int = 2) -> tuple[list[Tensor], Spans]:
+    """Queries, keys and values of texts."""
+    generator, tokens = torch.Generator().manual_seed(0), sum(lengths)
+    drawn = [torch.randn(1, heads, tokens, 8, generator=generator, requires_grad=True) for _ in range(3)]
+    return drawn, Spans(lengths, torch.tensor([0, *accumulate(lengths)], dtype=torch.int32))
+
+
+def test_the_backward_pass_drops_what_the_forward_pass_dropped() -> None:
+    """Attention is linear in the values, so with the same dropout in both passes these sums are equal."""
+    (query, key, value), spans = states([9, 9, 5, 3, 3, 1])
+    torch.manual_seed(0)
+    out, _ = packing.attend(torch.nn.Identity(), query, key, value, None, spans=spans, scaling=0.3, dropout=0.5)
+    weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+    torch.autograd.backward((out * weight).sum())
+    assert value.grad is not None
+    assert (value.grad * value).sum().item() == pytest.approx((out * weight).sum().item(), rel=1e-4)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(900, 5000))
+def test_kernels_with_dropout_get_as_many_neighbours_as_their_random_numbers_allow(
+    lengths: list[int], most: int
+) -> None:
+    runs = [lengths[run] for run in packing._apart(lengths, most)]
+    assert [length for run in runs for length in run] == lengths
+    assert all(len(run) * max(run) ** 2 <= most for run in runs)
+    followed = [[*run, following[0]] for run, following in pairwise(runs)]
+    assert all(len(run) * max(run) ** 2 > most for run in followed)
+
+
+def test_several_kernels_attend_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the kernel for GPUs does replaced by what a CPU does."""
+    calls: list[list[int]] = []
+
+    def kernel(parts: list[Tensor], spans: Spans, scaling: float, dropout: float) -> Tensor:
+        assert dropout == 0.25
+        assert spans.bounds_B1.tolist() == [0, *accumulate(spans.lengths)]
+        calls.append(spans.lengths)
+        query, key, value = (part.transpose(1, 2) for part in parts)
+        return packing._text_by_text(query, key, value, spans, scaling=scaling, dropout=0.0)
+
+    monkeypatch.setattr(packing, "_kernel", kernel)
+    monkeypatch.setattr(packing, "_RANDOM_NUMBERS", 2 * 200)
+    (query, key, value), spans = states([9, 9, 5, 3, 3, 1])
+    found = packing._on_gpu(query, key, value, spans, scaling=0.3, dropout=0.25)
+    expected = packing._text_by_text(query, key, value, spans, scaling=0.3, dropout=0.0)
+    assert calls == [[9, 9], [5, 3, 3, 1]]
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_mask_or_a_window_is_refused_as_it_would_be_ignored() -> None:
-    states = [torch.ones(1, 1, 2, 4)] * 3
+    held = [torch.ones(1, 1, 2, 4)] * 3
     spans = Spans([2], torch.tensor([0, 2], dtype=torch.int32))
     module = torch.nn.Identity()
     with pytest.raises(AssertionError, match="mask"):
-        packing.attend(module, *states, torch.ones(1, 1, 2, 2), spans=spans, scaling=1.0)
+        packing.attend(module, *held, torch.ones(1, 1, 2, 2), spans=spans, scaling=1.0)
     with pytest.raises(AssertionError, match="whole text"):
-        packing.attend(module, *states, None, spans=spans, scaling=1.0, sliding_window=1)
+        packing.attend(module, *held, None, spans=spans, scaling=1.0, sliding_window=1)
 
 
 def test_a_padded_batch_is_refused_once_an_encoder_does_without() -> None:

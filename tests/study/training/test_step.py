@@ -22,14 +22,19 @@ LANGUAGES = ("ar", "th", "zh")
 
 
 def gradients_of_one_step(
-    negatives: int = 1, *, dropout: float = 0.0, micro_batch_tokens: int = 512, **changes: Any
+    negatives: int = 1,
+    *,
+    dropout: float = 0.0,
+    micro_batch_tokens: int = 512,
+    packed: bool = True,
+    **changes: Any,
 ) -> tuple[float, Tensor]:
     """This process's loss, and the flat gradient that the update is made with; last in it the temperature's."""
     settings = {"batch_size": 8, "hard_negatives": negatives, "max_grad_norm": 1e9, "temperature": 0.2, "steps": 10}
     settings |= {"micro_batch_tokens": micro_batch_tokens, "temperature_learning_rate": 1e-3}
     config = TrialConfig.model_validate(settings | changes)
     corpus = ToyCorpus("toy", [LANGUAGES] * 40, [row // 2 for row in range(40)], negatives=negatives)
-    encoder = toy_encoder(dropout=dropout)
+    encoder = toy_encoder(dropout=dropout, packed=packed)
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)
         for name, parameter in encoder.named_parameters():
@@ -148,3 +153,23 @@ def test_biases_norms_and_the_temperature_are_not_decayed() -> None:
     assert learned["params"] == [temperature.log]
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
     assert len(decayed["params"]) + len(spared["params"]) == len(list(encoder.parameters()))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"gradient_caching": True}, {"gradient_checkpointing": True}, {"lora": {"rank": 4}}], ids=str
+)
+def test_padded_batches_have_the_loss_and_gradient_of_those_without_padding(changes: dict[str, Any]) -> None:
+    (loss, gradient), (padded_loss, padded_gradient) = (
+        gradients_of_one_step(packed=packed, micro_batch_tokens=200, **changes) for packed in (True, False)
+    )
+    assert loss == pytest.approx(padded_loss, abs=1e-5)
+    assert difference(gradient, padded_gradient) < 1e-4
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_padded_batches_have_the_gradient_of_a_cached_step_with_the_same_dropout(dropout: float) -> None:
+    plain, cached = (
+        gradients_of_one_step(packed=False, dropout=dropout, gradient_caching=caching) for caching in (False, True)
+    )
+    assert cached[0] == pytest.approx(plain[0], abs=1e-5)
+    assert difference(cached[1], plain[1]) < 1e-4
