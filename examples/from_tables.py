@@ -21,6 +21,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -290,7 +291,10 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     of_each = {language: len(training.rows(language)) for language in sizes}
     kept_out = plural(len(corpus) - len(training), "row")
     shown = ", ".join(f"{language} {count}" for language, count in of_each.items())
-    too_few = f": study.run asks for {FEW_QUESTIONS} at least" if benchmark.questions < FEW_QUESTIONS else ""
+    enough = math.ceil(FEW_QUESTIONS * source["held_out"] / benchmark.questions)
+    how = f"write `held_out: {enough}` in both places of {file.name}" if enough < groups else "take more"
+    advice = f": study.run asks for {FEW_QUESTIONS} at least: {how}"
+    too_few = advice if benchmark.questions < FEW_QUESTIONS else ""
     return [
         f"training: {plural(len(training), 'row')}, each an article with a question in one or more languages ({shown})",
         f"validation: {plural(benchmark.questions, 'question')}{too_few}; not trained on: {kept_out} with these texts",

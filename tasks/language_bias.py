@@ -160,7 +160,7 @@ LANGUAGE_BIAS = (
         "language_preference",
         "language preference",
         language_preference,
-        description="share of questions whose first answer is in the language of the question; lower is better",
+        description="share of questions first answered in their own language; at best one over the number of languages",
         higher_is_better=False,
         settings=(Setting.MULTILINGUAL,),
         automatic=("language_preference",),

@@ -26,6 +26,7 @@ from study.runtime.data_checks import check_data
 from study.space import study_config
 from study.training.loop import Training
 from tasks.errors import UserError
+from tasks.plugins import load_benchmark
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -142,7 +143,7 @@ def test_tables_of_articles_and_questions_become_a_benchmark_a_corpus_and_a_sear
     assert printed[2:6] == [
         "test: 6 questions (th 4, zh 4), against 10 articles (th 10, zh 10)",
         "training: 14 rows, each an article with a question in one or more languages (th 14, zh 14)",
-        "validation: 2 questions: study.run asks for 50 at least; not trained on: 2 rows with these texts",
+        "validation: 2 questions: study.run asks for 50 at least: take more; not trained on: 2 rows with these texts",
         "batch_size: 4, as there are 7 passages to train on in th",
     ]
     space = data / "study.yaml"
@@ -416,6 +417,24 @@ def test_a_batch_is_the_largest_that_the_rows_left_by_validation_allow(
     (left,) = training_corpora(next(iter(study_config.load(str(data / "study.yaml")).examples)))
     fewest = min(len(left.rows(population)) for population in ("th", "zh", None) if population or alphas != [1])
     assert batch_size == 32 or batch_size <= fewest < 2 * batch_size
+
+
+def test_too_few_validation_questions_are_told_with_the_number_of_rows_that_gives_enough(
+    tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    versions = [(n, language) for n in range(60) for language in ("th", "zh")]
+    data = tables(
+        [f"a{n},{language},,บท {n} {language}" for n, language in versions],
+        [f"q{n},{language},ใคร {n} {language},a{n}" for n, language in versions],
+    )
+    from_tables.main(data)
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("validation")]
+    assert "16 questions: study.run asks for 50 at least: write `held_out: 25` in both places of study.yaml" in told
+    space = (data / "study.yaml").read_text("utf-8").replace("held_out: 8}", "held_out: 25}")
+    (data / "study.yaml").write_text(space, "utf-8")
+    trial = next(iter(study_config.load(str(data / "study.yaml")).examples))
+    benchmark = trial.validation.benchmark
+    assert load_benchmark(benchmark.name, benchmark.options).questions == 50
 
 
 def test_where_questions_share_articles_fewer_rows_are_held_out(tables: Tables) -> None:

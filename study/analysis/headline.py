@@ -235,11 +235,23 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
     if not own:
         untrained = next((one for one in alike if one.pair.group.numbers == group.numbers), None)
         verdict = "no verdict" if untrained is None else f"no other verdict than that against {ZERO_SHOT}"
-        return f"It is in {verdict}: {reason}"
+        return f"It is in {verdict}: {reason}{_way_to_compare(group, study)}"
     with_it = " and ".join(dict.fromkeys(one.pair.baseline.label for one in own))
     if not others:
         return f"It is compared with {with_it}"
     return f"It is compared with {with_it}, not with {' or '.join(other.label for other in others)}: {reason}"
+
+
+def _way_to_compare(group: Group, study: Study) -> str:
+    """Return how to compare a baseline with another one, where the study has both."""
+    others = [
+        each
+        for each in groups_of(study.results)
+        if each.backbone == group.backbone and each.sampling not in (group.sampling, HYBRID, ZERO_SHOT)
+    ]
+    if group.sampling in (HYBRID, ZERO_SHOT) or not others:
+        return ""
+    return f"; `study.compare` with `--baseline {others[0].numbers[0]}` compares it with {others[0].label}"
 
 
 def _reason(

@@ -6,6 +6,7 @@ checkpoints and trials, and reported benchmarks are read once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -161,8 +162,7 @@ class _Checks:
         """Yield what a user should know about the trial's data, one sentence each."""
         _, validation = self.benchmarks.get(repr(trial.validation.benchmark), (None, None))
         if trial.steps and validation and validation.questions < FEW_QUESTIONS:
-            setting = " by `held_out`, in `corpora` and `validation` alike"
-            held_out = setting if trial.validation.benchmark.name == HELD_OUT else ""
+            held_out = _enough_held_out(trial.validation.benchmark, validation.questions)
             yield (
                 f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
                 f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}{held_out}"
@@ -193,6 +193,15 @@ class _Checks:
         is_new = key not in self._checked
         self._checked.add(key)
         return is_new
+
+
+def _enough_held_out(benchmark: BenchmarkConfig, questions: int) -> str:
+    """Return which number of held-out rows gives enough questions, where a benchmark has that setting."""
+    corpus = benchmark.options.get("corpus")
+    if benchmark.name != HELD_OUT or not isinstance(corpus, dict) or not corpus.get("held_out") or not questions:
+        return ""
+    rows = math.ceil(FEW_QUESTIONS * corpus["held_out"] / questions)
+    return f", as `held_out: {rows}` in `corpora` and `validation` alike does"
 
 
 def _key(corpus: CorpusConfig, trial: TrialConfig) -> str:
