@@ -292,7 +292,7 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     kept_out = plural(len(corpus) - len(training), "row")
     shown = ", ".join(f"{language} {count}" for language, count in of_each.items())
     enough = math.ceil(FEW_QUESTIONS * source["held_out"] / benchmark.questions)
-    how = f"write `held_out: {enough}` in both places of {file.name}" if enough < groups else "take more"
+    how = f"write about `held_out: {enough}` in both places of {file.name}" if enough < groups else "take more"
     advice = f": study.run asks for {FEW_QUESTIONS} at least: {how}"
     too_few = advice if benchmark.questions < FEW_QUESTIONS else ""
     return [

@@ -243,11 +243,13 @@ def _place(number: int, group: Group, study: Study, comparisons: Sequence[Compar
 
 
 def _way_to_compare(group: Group, study: Study) -> str:
-    """Return how to compare a baseline with another one, where the study has both."""
+    """Return how to compare a baseline with another one, where the study has both at the same settings."""
     others = [
         each
         for each in groups_of(study.results)
-        if each.backbone == group.backbone and each.sampling not in (group.sampling, HYBRID, ZERO_SHOT)
+        if each.backbone == group.backbone
+        and each.sampling not in (group.sampling, HYBRID, ZERO_SHOT)
+        and not Pair(group, each).unequal
     ]
     if group.sampling in (HYBRID, ZERO_SHOT) or not others:
         return ""

@@ -95,7 +95,7 @@ def _encoder(config: TrialConfig, backbone: Backbone, transformer: Any, *, bf16:
     tokenizer = _tokenizer(backbone, transformer)
     heads = _heads(backbone.heads, transformer.config.get_text_config().hidden_size)
     encoder = Encoder(transformer, tokenizer, backbone.pooling, heads, forms, bf16=bf16)
-    if not config.compile:  # for every batch of other lengths
+    if not config.compile:  # a compiled transformer would be compiled anew for other lengths of texts
         encoder.pack()
     if config.lora:
         add_adapters(encoder, config.lora, config.seed)

@@ -54,7 +54,7 @@ def use_packing(transformer: Any) -> Positions | None:
 
 def attend(
     module: torch.nn.Module,  # noqa: ARG001 - transformers passes it to every attention function
-    *states: Tensor | None,
+    *states: Any,
     spans: Spans,
     scaling: float,
     dropout: float = 0.0,
@@ -64,7 +64,7 @@ def attend(
 
     Args:
         module: the attention layer.
-        states: queries, keys and values (1, H, T, D) of H heads of width D; None, as there is no mask.
+        states: queries, keys and values (1, H, T, D) of H heads of width D; the mask, which is None.
         spans: where each text lies.
         scaling: factor of the scores.
         dropout: probability.
@@ -73,25 +73,23 @@ def attend(
     query, key, value, mask = states
     assert mask is None, "a batch without padding has no mask"
     assert others.get("sliding_window") is None, "a token attends to its whole text"
-    assert query is not None
-    assert key is not None
-    assert value is not None
     attention = _on_gpu if query.device.type == "cuda" else _text_by_text
     return attention(query, key, value, spans, scaling=scaling, dropout=dropout), None
 
 
 def _on_gpu(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
-    """Attend in one kernel, or with dropout in as few as keep its random numbers apart."""
-    heads = query.shape[1]
-    groups = list(_apart(spans.lengths, _RANDOM_NUMBERS // heads)) if dropout else [slice(0, len(spans.lengths))]
+    """Attend in one kernel, or in as few as have enough random numbers for dropout."""
+    lengths, bounds_B1 = spans
+    most = _RANDOM_NUMBERS // query.shape[1]
+    if not dropout or len(lengths) * max(lengths) ** 2 <= most:
+        return _kernel(query, key, value, spans, scaling=scaling, dropout=dropout)
     gathered: list[Tensor] = []
     start = 0
-    for group in groups:
-        lengths = spans.lengths[group]
-        end = start + sum(lengths)
-        own = Spans(lengths, spans.bounds_B1[group.start : group.stop + 1] - start)
-        parts = [state[:, :, start:end].transpose(1, 2) for state in (query, key, value)]
-        gathered.append(_kernel(parts, own, scaling, dropout))
+    for run in _apart(lengths, most):
+        end = start + sum(lengths[run])
+        own = Spans(lengths[run], bounds_B1[run.start : run.stop + 1] - start)
+        query_run, key_run, value_run = (state[:, :, start:end] for state in (query, key, value))
+        gathered.append(_kernel(query_run, key_run, value_run, own, scaling=scaling, dropout=dropout))
         start = end
     return torch.cat(gathered, dim=1)
 
@@ -108,13 +106,12 @@ def _apart(lengths: Sequence[int], most: int) -> Iterator[slice]:
     yield slice(start, len(lengths))
 
 
-def _kernel(parts: Sequence[Tensor], spans: Spans, scaling: float, dropout: float) -> Tensor:
-    query_1THD, key_1THD, value_1THD = parts
+def _kernel(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
     longest = max(spans.lengths)
     gathered_1THD: Tensor = torch.ops.aten._efficient_attention_forward(  # noqa: SLF001 - has no public name
-        query_1THD,
-        key_1THD,
-        value_1THD,
+        query.transpose(1, 2),
+        key.transpose(1, 2),
+        value.transpose(1, 2),
         bias=None,
         cu_seqlens_q=spans.bounds_B1,
         cu_seqlens_k=spans.bounds_B1,

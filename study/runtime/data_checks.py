@@ -196,12 +196,12 @@ class _Checks:
 
 
 def _enough_held_out(benchmark: BenchmarkConfig, questions: int) -> str:
-    """Return which number of held-out rows gives enough questions, where a benchmark has that setting."""
+    """Return about how many rows to hold out for enough questions, where a benchmark has that setting."""
     corpus = benchmark.options.get("corpus")
     if benchmark.name != HELD_OUT or not isinstance(corpus, dict) or not corpus.get("held_out") or not questions:
         return ""
     rows = math.ceil(FEW_QUESTIONS * corpus["held_out"] / questions)
-    return f", as `held_out: {rows}` in `corpora` and `validation` alike does"
+    return f", with about `held_out: {rows}` in `corpora` and `validation` alike"
 
 
 def _key(corpus: CorpusConfig, trial: TrialConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from study.model.encoder import Encoder
 from study.model.pooling import POOLINGS
 from study.model.sentence_transformers_folder import export
 from study.model.tokens import Spans
-from tests.study.model.layouts import LAYOUTS, Layout
+from tests.study.model.layouts import LAYOUTS
 from tests.toy_encoder import toy_encoder
 
 CPU = torch.device("cpu")
@@ -148,20 +149,22 @@ def test_several_kernels_attend_as_one_does(monkeypatch: pytest.MonkeyPatch) -> 
     """With what the kernel for GPUs does replaced by what a CPU does."""
     calls: list[list[int]] = []
 
-    def kernel(parts: list[Tensor], spans: Spans, scaling: float, dropout: float) -> Tensor:
+    def kernel(*states: Any, scaling: float, dropout: float) -> Tensor:
+        query, key, value, spans = states
         assert dropout == 0.25
         assert spans.bounds_B1.tolist() == [0, *accumulate(spans.lengths)]
         calls.append(spans.lengths)
-        query, key, value = (part.transpose(1, 2) for part in parts)
         return packing._text_by_text(query, key, value, spans, scaling=scaling, dropout=0.0)
 
     monkeypatch.setattr(packing, "_kernel", kernel)
-    monkeypatch.setattr(packing, "_RANDOM_NUMBERS", 2 * 200)
     (query, key, value), spans = states([9, 9, 5, 3, 3, 1])
-    found = packing._on_gpu(query, key, value, spans, scaling=0.3, dropout=0.25)
     expected = packing._text_by_text(query, key, value, spans, scaling=0.3, dropout=0.0)
-    assert calls == [[9, 9], [5, 3, 3, 1]]
-    torch.testing.assert_close(found, expected)
+    for random_numbers, runs in ((2 * 200, [[9, 9], [5, 3, 3, 1]]), (2 * 1000, [[9, 9, 5, 3, 3, 1]])):
+        calls.clear()
+        monkeypatch.setattr(packing, "_RANDOM_NUMBERS", random_numbers)
+        found = packing._on_gpu(query, key, value, spans, scaling=0.3, dropout=0.25)
+        assert calls == runs
+        torch.testing.assert_close(found, expected)
 
 
 def test_a_mask_or_a_window_is_refused_as_it_would_be_ignored() -> None:
@@ -189,4 +192,3 @@ def test_an_exported_model_knows_nothing_of_it(tmp_path: Path) -> None:
 def test_layouts_have_all_kinds_of_models() -> None:
     assert len(PACKED) >= 10
     assert len(LAYOUTS) - len(PACKED) >= 10
-    assert all(isinstance(layout, Layout) for layout in LAYOUTS.values())

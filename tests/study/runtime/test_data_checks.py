@@ -118,7 +118,7 @@ def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_fo
     )
     (note,) = data.notes
     assert note.startswith("validation: benchmark 'held_out' has 12 questions, so noise decides which checkpoint")
-    assert note.endswith("take at least 50, as `held_out: 17` in `corpora` and `validation` alike does")
+    assert note.endswith("take at least 50, with about `held_out: 17` in `corpora` and `validation` alike")
     splits = study(
         [corpus], [0.5], validation={"benchmark": {"name": "factbook", "split": "dev"}}, benchmarks=["factbook"]
     )
