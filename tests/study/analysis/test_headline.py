@@ -110,6 +110,8 @@ def test_the_best_trial_is_compared_with_its_backbone_without_training_whatever_
     assert place.endswith(
         "its backbone has no hybrid trial; `study.compare` with `--baseline 3` compares it with X-X-mono."
     ), "trials are numbered from 0: one untrained, two each of X-Y and X-X-mono"
+    *_, place = answer(untrained, trials(0.6, alpha=0), trials(0.5, alpha=1, temperature=0.2))
+    assert place.endswith("its backbone has no hybrid trial."), "at other settings they are not compared"
     *_, best = answer(trials(0.9, seeds=1, steps=0), trials(0.4, alpha=0.25), trials(0.3, alpha=0))
     assert best.endswith("It is what hybrid (alpha 0.25) is compared with.")
     with pytest.raises(StudyError, match="nothing to compare"):  # the untrained one is the best
