@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def rank() -> int:
@@ -59,6 +61,12 @@ def gather_objects(value: Any) -> list[Any]:
     values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return values
+
+
+def from_first_rank(value: T) -> T:
+    """Return rank 0's value."""
+    first: T = gather_objects(value)[0]
+    return first
 
 
 class _GatherWithGradient(torch.autograd.Function):

@@ -77,7 +77,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         str, typer.Option("--storage", envvar="STUDY_STORAGE", help="Folder or URI that several workers share.")
     ] = cli.DEFAULT_STORAGE,
     output: Annotated[Path | None, typer.Option(help="JSON file for the result.")] = None,
-    runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder for TREC run files, on this machine.")] = None,
     depth: Annotated[
         int, typer.Option(min=1, help="Passages per query in run files; a pool's size or more makes their MAP exact.")
     ] = 100,
@@ -87,6 +87,11 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
     with cli.refusals():
         result_file = cli.output_file(output, "--output") if output else None
         runs_folder = cli.output_folder(runs, "--runs") if runs else None
+        if runs and workers > 1 and resources.cluster_address():
+            raise UserError(
+                "--runs is refused with several workers on a running Ray cluster, as one of them would write the files "
+                "on its own node: leave --workers out"
+            )
         options = cli.key_values(option or [])
         config = cli.trial_config(
             _limits(limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import time
@@ -16,7 +17,7 @@ from study import cli
 from study.cli import Interruption
 from study.results import files, layout, provenance
 from study.results.layout import StudyError
-from study.results.study_record import StudyRecord
+from study.results.study_record import StudyRecord, without_password
 from study.runtime.exit_status import UNFINISHED
 from study.space import study_config
 from study.space.study_config import StudyConfig
@@ -62,11 +63,14 @@ def main(
 
 def _new(name: str | None, space: str | None, under: str) -> tuple[StudyConfig, str]:
     config = study_config.load(cli.DEFAULT_SPACE if space is None else space)
+    root = files.absolute(under)
     if name is not None:
         _check_name(name)
-    root = files.absolute(under)
+    chosen = name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not files.is_local(root) and re.search(files.NOT_IN_URIS, chosen):
+        raise StudyNameError(f"--name {chosen!r} is refused, as {root} is a URI: use letters, digits and -._ alone")
     layout.check_reachable(root)
-    folder = files.join(root, name or f"{config.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder = files.join(root, chosen)
     if files.exists(files.join(folder, layout.STUDY)):
         raise StudyNameError(
             f"a study named '{name}' exists in {under}: add --resume to resume it, or choose another --name"
@@ -115,16 +119,17 @@ def _search_space(folder: str) -> Mapping[str, Any] | None:
 def _run(plan: Plan, console: Console) -> int:
     """Run the trials of a study that have not ended; return the exit status (`study.runtime.exit_status`)."""
     from study.runtime import lock
-    from study.runtime.record import open_record, storage_failure  # imports Optuna
+    from study.runtime.open_record import open_record  # imports Optuna
+    from study.runtime.record import storage_failure
     from study.runtime.resources import NotStartedError
 
     config, folder = plan.config, plan.folder
     interruption = Interruption()
     interruption.install()
     try:
-        with lock.exclusive(folder):
+        with lock.exclusive(folder), lock.sign_of_life(folder):
             record = open_record(config, plan.record_url, folder)
-            _describe(config, folder)
+            _describe(config, folder, record.identity)
             return _execute(plan, record, interruption, console)
     except KeyboardInterrupt:
         assert interruption.signal is not None
@@ -151,7 +156,7 @@ def _execute(plan: Plan, record: Record, interruption: Interruption, console: Co
 
     config, folder = plan.config, plan.folder
     with cluster.running(lambda died: _say_end(console, f"Ray died (its {died} is gone)", folder)):
-        _describe(config, folder, ray_dashboard=cluster.dashboard())
+        _describe(config, folder, record.identity, ray_dashboard=cluster.dashboard())
         console.print(f"study {folder}: {config.search.trials} trials, {plan.trials_at_once} at a time{plan.waiting}")
         cli.say(console, *plan.notes)
         interruption.install()  # Ray has installed its own handlers
@@ -165,12 +170,14 @@ def _execute(plan: Plan, record: Record, interruption: Interruption, console: Co
     return code
 
 
-def _describe(config: StudyConfig, folder: str, ray_dashboard: str | None = None) -> None:
+def _describe(config: StudyConfig, folder: str, identity: str, ray_dashboard: str | None = None) -> None:
     """Write the study's record; one that is resumed keeps the time of its start."""
+    stored = {"storage": without_password(config.storage)} if config.storage else {}
     record = StudyRecord(
         name=config.name,
-        search_space=config.source,
+        search_space={**config.source, **stored},
         objectives=config.objectives,
+        id=identity,
         started=_started(folder) or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         versions=provenance.versions(),
         hardware=provenance.hardware(),

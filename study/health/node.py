@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 import subprocess
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-import study
 from study.results import files, provenance
 from study.runtime import ray_internals
 from study.runtime.resources import ray_folder
@@ -60,22 +57,13 @@ def examine(address: str, ray_gpus: float, models: tuple[str, ...]) -> Node:
     disk = shutil.disk_usage(ray_folder().parent)
     return Node(
         name=f"{platform.node()} ({address})",
-        versions={"project": project_version()} | provenance.versions(),
+        versions=provenance.versions(),
         ray_gpus=ray_gpus,
         driver_gpus=_driver_gpus(),
         free_bytes=shutil.disk_usage(cache).free,
         full=disk.used / disk.total,
         absent_models=tuple(model for model in models if not _can_load(model)),
     )
-
-
-def project_version() -> str:
-    """Return eight hexadecimal digits that change with any source file of `study` or `tasks`."""
-    root = Path(study.__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(path for room in ("study", "tasks") for path in (root / room).rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:8]
 
 
 def share(folder: str, mine: str, others: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +22,9 @@ from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_be
 from study.pages.chart_style import Spec
 from study.pages.trial_detail import TrialDetail, read_detail
 from study.results.layout import StudyError
+from study.results.study_record import without_password
 from study.results.trial_result import BackboneRecord, FailedTrial, TrialResult
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^/@\s]+@")
-"""The password in a storage's URL."""
 _UNTRAINED = (*ENCODING_SETTINGS, "backbone", "steps", "seed", "benchmarks", "centring", "top_lists", "resources")
 """Settings that have an effect without training."""
 
@@ -82,7 +80,7 @@ def read_content(study: Study) -> Content:
         samplings=tuple(sorted({sampling_of(result.config, result.training_languages) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results, differing),
-        search_space=_PASSWORD.sub(r"\1:***@", _yaml(dict(study.record.search_space))),
+        search_space=without_password(_yaml(dict(study.record.search_space))),
         origins=(
             *_failures(study.failed),
             _origins("Backbones", {result.number: _backbone(result.backbone) for result in results}),

@@ -23,6 +23,7 @@ from study.config_values import Schedule
 from study.pages.mounted import study_page
 from study.results import files, layout
 from study.results.layout import StudyError
+from study.results.study_record import without_password
 from study.results.trial_result import parse_config
 from study.runtime.lock import is_abandoned
 
@@ -72,8 +73,11 @@ def open_study(folder: str) -> tuple[optuna.Study, RDBStorage]:
         return optuna.load_study(study_name=name, storage=record), record
     except (SQLAlchemyError, OptunaError, ImportError, KeyError, RuntimeError) as error:
         where = make_url(url).render_as_string(hide_password=True)
-        reason = str(error).splitlines()[0]
-        raise StudyError(f"the record of the study in {folder} cannot be read at {where} ({reason})") from None
+        reason = without_password(str(error).splitlines()[0])
+        raise StudyError(
+            f"the record of the study in {folder} cannot be read at {where} ({reason}): a password is not stored with "
+            f"a study, so set {layout.RECORD_ELSEWHERE} to this URL with its password if it has one"
+        ) from None
 
 
 def read_live(study: optuna.Study, folder: str) -> Live:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from pyarrow import fs
 from tasks.errors import UserError
 from tasks.paths import user_path
 
+NOT_IN_URIS = r"""[?#<>"{}|\\^`]|[^!-~]|%(?![0-9A-Fa-f]{2})"""
+"""Characters that would end a path in a URI, or that a URI has to write otherwise."""
 SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """File systems that pyarrow can use."""
 
@@ -27,8 +30,11 @@ SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 def absolute(folder: str) -> str:
     """Return a URI unchanged and a local path as an absolute one, since workers have another working directory.
 
+    Links are not followed: other nodes may have the same path without the same link.
+
     Raises:
-        UserError: a URI of an unknown scheme, or what can be no path on this machine.
+        UserError: a URI of an unknown scheme or with characters that a URI reads otherwise, or what can be no path on
+            this machine.
     """
     folder = folder.removeprefix("file://")
     scheme, _, place = folder.partition("://")
@@ -37,7 +43,14 @@ def absolute(folder: str) -> str:
             f"'{folder}' is refused: write a folder, or a URI that begins with "
             f"{', '.join(f'{known}://' for known in SCHEMES)}"
         )
-    return str(user_path(folder).resolve()) if is_local(folder) else folder.rstrip("/")
+    if is_local(folder):
+        return os.path.abspath(user_path(folder))  # noqa: PTH100 - pathlib's own `absolute` keeps `..`
+    if other := re.search(NOT_IN_URIS, place):
+        raise UserError(
+            f"'{folder}' is refused: {other[0]!r} ends a path in a URI or is written otherwise: use other characters, "
+            "and for a region or an endpoint the environment variables AWS_REGION and AWS_ENDPOINT_URL"
+        )
+    return folder.rstrip("/")
 
 
 def is_local(folder: str) -> bool:

@@ -3,6 +3,7 @@
 <study>/study.json               the search space, its objectives, versions, hardware (`study_record.StudyRecord`)
 <study>/optuna.db                every trial: parameters, states, values
 <study>/pareto.json              for several objectives: the trials that no other dominates
+<study>/trials/0003/settings.json  what the trial was started with (`trial_result.TrialSettings`)
 <study>/trials/0003/result.json  configuration, metrics by benchmark, language and pair (`trial_result.TrialResult`)
 <study>/trials/0003/positions/   positions of relevant passages by query, one Parquet file per benchmark
 <study>/trials/0003/top_lists/   the best passages of every query, likewise, if they were searched
@@ -21,8 +22,8 @@ from pathlib import Path
 import pydantic
 
 from study.results import files
-from study.results.study_record import StudyRecord, parse_study
-from study.results.trial_result import FailedTrial, TrialResult, parse_result
+from study.results.study_record import StudyRecord, parse_study, without_password
+from study.results.trial_result import FailedTrial, TrialResult, TrialSettings, parse_result
 from tasks.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ RECORD = "optuna.db"
 RECORD_ELSEWHERE = "STUDY_RECORD"
 """Environment variable with the URL of the Optuna storage, for studies in a bucket."""
 RESULT = "result.json"
+SETTINGS = "settings.json"
 PROGRESS = "progress.json"
 """In a checkpoint: how far training was, with its history (`trial_result.TrainingProgress`)."""
 EXAMPLES = "examples.json"
@@ -55,23 +57,25 @@ def record_url(study_folder: str, chosen: str | None) -> str:
     """Return the URL of a study's Optuna storage.
 
     It is the one chosen in the search space, else SQLite in the study's folder; for a folder in a bucket, the one that
-    the environment variable STUDY_RECORD names.
+    the environment variable STUDY_RECORD names. That may also name the chosen one with its password, which the study
+    does not store.
 
     Raises:
         RecordError: none is chosen, and SQLite cannot write to the storage of the folder.
     """
+    elsewhere = os.environ.get(RECORD_ELSEWHERE, "")
     if chosen:
-        return chosen
+        return elsewhere if without_password(elsewhere) == chosen else chosen
     if files.is_local(study_folder):
         path = study_folder.replace("%", "%25").replace("?", "%3F")  # a URL would take them for its own
         return f"sqlite:///{path}/{RECORD}"
-    if not os.environ.get(RECORD_ELSEWHERE):
+    if not elsewhere:
         raise RecordError(
             f"{study_folder} cannot hold the record of the trials, as SQLite needs a file system: set "
             f"{RECORD_ELSEWHERE}, or `storage:` in the search space, to a database (postgresql://user@host/studies) or "
             "to a file on this machine (sqlite:////home/me/studies.db)"
         )
-    return os.environ[RECORD_ELSEWHERE]
+    return elsewhere
 
 
 def check_reachable(folder: str) -> None:
@@ -176,6 +180,33 @@ def write_result(folder: str, result: TrialResult | FailedTrial) -> None:
     files.write_json(files.join(folder, RESULT), result.model_dump(mode="json"))
 
 
+def read_settings(folder: str) -> TrialSettings | None:
+    """Return what a trial was started with; None if it was not, or by an earlier version.
+
+    Raises:
+        StudyError: the file cannot be read.
+    """
+    path = files.join(folder, SETTINGS)
+    if not files.exists(path):
+        return None
+    try:
+        return TrialSettings.model_validate_json(files.read_bytes(path), extra="ignore")
+    except (pydantic.ValidationError, OSError) as error:
+        raise StudyError(
+            f"{path} cannot be read ({damage(error)}): restore it, or move the folder of this trial elsewhere"
+        ) from None
+
+
+def write_settings(folder: str, settings: TrialSettings) -> None:
+    """Write what a trial is started with."""
+    files.write_json(files.join(folder, SETTINGS), settings.model_dump(mode="json"))
+
+
+def trial_numbers(study_folder: str) -> list[int]:
+    """Return the numbers of the trials that have a folder, ascending."""
+    return sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit())
+
+
 def result_times(study_folder: str) -> ResultTimes:
     """Return when the result of each trial that ended was written: equal to an earlier answer if none ended since."""
     trials = [name for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()]
@@ -191,7 +222,7 @@ def finished(study_folder: str) -> list[TrialResult]:
 def ended(study_folder: str) -> list[TrialResult | FailedTrial]:
     """Return the results of all trials that were measured or have failed, by number."""
     results = []
-    for number in sorted(int(name) for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()):
+    for number in trial_numbers(study_folder):
         folder = trial_folder(study_folder, number)
         result = read_result(folder)
         if result and result.number != number:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -12,8 +14,19 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of `PACKAGES`."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+    """Return the versions of this project, of Python and of `PACKAGES`."""
+    own = {"project": project_version(), "python": platform.python_version()}
+    return own | {name: metadata.version(name) for name in PACKAGES}
+
+
+@cache
+def project_version() -> str:
+    """Return eight hexadecimal digits that change with any source file of `study` or `tasks`; nodes have no git."""
+    root = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ("study", "tasks") for path in (root / room).rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def hardware() -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,14 @@ from study.config_values import Frozen
 from study.results.trial_result import FORMAT_VERSION
 from study.space.selection import DEFAULT_OBJECTIVE, Objective, with_direction
 
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*(?=@)|([?&]password=)[^&\s]*")
+"""The password in a database's URL, as SQLAlchemy reads it."""
+
+
+def without_password(text: str) -> str:
+    """Return a database's URL, or a text with such URLs, without passwords: who may read a study need not know them."""
+    return _PASSWORD.sub(lambda found: found[1] or found[2] or "", text)
+
 
 class StudyRecord(Frozen):
     """The search space and objectives that a study was started with."""
@@ -19,9 +28,11 @@ class StudyRecord(Frozen):
     name: str
     """The search space's name; the study's own is that of its folder."""
     search_space: Mapping[str, Any]
-    """The search space's file as it was read."""
+    """The search space's file as it was read, without the password of its storage."""
     objectives: tuple[Objective, ...] = pydantic.Field(min_length=1)
     """Metrics that trials are selected by, the most important first."""
+    id: str = ""
+    """Drawn when the study was started, and stored in its Optuna study too; empty in studies of earlier versions."""
     started: str = ""
     """Local time with its offset from UTC, as in ISO 8601; empty where it is not known."""
     versions: Mapping[str, str] = {}

@@ -164,6 +164,15 @@ class FailedTrial(Frozen):
     """Whether the reason can be removed, so that a resumed study runs the trial again."""
 
 
+class TrialSettings(Frozen):
+    """What a trial was started with, written before anything else of it."""
+
+    format_version: int = FORMAT_VERSION
+    config: StoredConfig
+    params: Mapping[str, bool | int | float | str | None]
+    """The values drawn for it, as Optuna stores them: by branch, categorical ones as labels."""
+
+
 _RESULT: TypeAdapter[TrialResult | FailedTrial] = TypeAdapter(TrialResult | FailedTrial)
 _CONFIG: TypeAdapter[TrialConfig] = TypeAdapter(StoredConfig)
 

@@ -22,6 +22,7 @@ from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
+from study.same_everywhere import check_same_everywhere
 from tasks.data.cache import cache_folder
 from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark
@@ -60,6 +61,7 @@ def measure(
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
     extras = Extras(centrings, config.top_lists)
     for benchmark in benchmarks:
+        check_same_everywhere({f"benchmark '{benchmark.name}'": benchmark.revision})
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
             if progress:
@@ -94,9 +96,16 @@ def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: RunFiles | None = None, progress: Progress | None = None
 ) -> Measurement:
     """Load a trial's backbone and evaluate it without a training step."""
-    content, encoder = content_of(config), load_encoder(config, device)
+    content = content_of(config)
+    check_same_everywhere(code_and_model(config, content))
+    encoder = load_encoder(config, device)
     evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
     return measurement(config, content, device, evaluations)
+
+
+def code_and_model(config: TrialConfig, content: str | None) -> dict[str, str | None]:
+    """Return what has to be the same for all workers of a trial besides the data, as messages call it."""
+    return {"the code of this project": provenance.project_version(), f"backbone '{config.backbone}'": content}
 
 
 def measurement(

@@ -45,24 +45,38 @@ def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchma
 def restore(training: Training, folder: str) -> None:
     """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start.
 
+    Rank 0 decides which that is: other nodes may not see the newest files yet, and ranks that went on from different
+    checkpoints would average gradients of different weights. Collective.
+
     Raises:
         TaskError: the trial was trained on other data, or from another backbone, up to that checkpoint.
+        RuntimeError: rank 0 can read it and another rank cannot, which another attempt may.
     """
     data = training.progress.data
-    for name in layout.checkpoints(folder):
-        try:
-            with _local(folder, name) as path:
-                best_step = checkpoint.read(path)[0].best_step
-                if best_step is not None:
-                    _readable_best(folder, best_step)
-                training.progress = checkpoint.restore(path, training.encoder, training.optimizer)
-        except (checkpoint.CheckpointError, FileNotFoundError) as error:
-            logger.warning("%s; trying the checkpoint before it", error)
-            _discard(folder, name)
-        else:
+    for name in distributed.from_first_rank(layout.checkpoints(folder)):
+        problems = distributed.gather_objects(_try(training, folder, name))
+        if not any(problems):
             _check_same(training.progress.data, data, training.progress.step)
             training.progress = replace(training.progress, data=data)
             return
+        if None in problems:
+            refused = [rank for rank, problem in enumerate(problems) if problem]
+            raise RuntimeError(f"some ranks can read {files.join(folder, name)} and others, {refused}, cannot")
+        logger.warning("%s; trying the checkpoint before it", problems[0])
+        _discard(folder, name)
+
+
+def _try(training: Training, folder: str, name: str) -> str | None:
+    """Continue from a checkpoint; return why it cannot be read."""
+    try:
+        with _local(folder, name) as path:
+            best_step = checkpoint.read(path)[0].best_step
+            if best_step is not None:
+                _readable_best(folder, best_step)
+            training.progress = checkpoint.restore(path, training.encoder, training.optimizer)
+    except (checkpoint.CheckpointError, FileNotFoundError) as error:
+        return str(error)
+    return None
 
 
 def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], step: int) -> None:

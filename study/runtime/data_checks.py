@@ -132,14 +132,7 @@ class _Checks:
         return self.corpora[key]
 
     def _check_apart(self, validation: BenchmarkConfig, reported: BenchmarkConfig) -> None:
-        """Refuse to select by what is reported, under whatever name, path or options."""
-        questions = self._benchmark(validation).questions
-        both = shared_questions(self._benchmark(validation), self._benchmark(reported))
-        if both > MOST_SHARED * questions:
-            raise TaskError(
-                f"validation: {both:,} of the {questions:,} questions of {title(validation)} are questions of "
-                f"{title(reported)} too, which is reported: validate on others, such as rows held out of training data"
-            )
+        check_apart(title(validation), self._benchmark(validation), title(reported), self._benchmark(reported))
 
     def _is_here(self, benchmark: BenchmarkConfig) -> bool:
         return self._download or benchmark_is_local(benchmark.name, benchmark.options)
@@ -207,6 +200,20 @@ def _enough_held_out(benchmark: BenchmarkConfig, questions: int) -> str:
 def _key(corpus: CorpusConfig, trial: TrialConfig) -> str:
     """Return what tells corpora apart: which rows of one remain depends on what a trial is validated on."""
     return repr((corpus, trial.validation.benchmark))
+
+
+def check_apart(validation_title: str, validation: Benchmark, reported_title: str, reported: Benchmark) -> None:
+    """Refuse to select by what is reported, under whatever name, path or options.
+
+    Raises:
+        TaskError: the two share too many questions.
+    """
+    both = shared_questions(validation, reported)
+    if both > MOST_SHARED * validation.questions:
+        raise TaskError(
+            f"validation: {both:,} of the {validation.questions:,} questions of {validation_title} are questions of "
+            f"{reported_title} too, which is reported: validate on others, such as rows held out of training data"
+        )
 
 
 def validation_metrics(benchmark: Benchmark) -> frozenset[str]:

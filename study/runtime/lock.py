@@ -1,13 +1,19 @@
-"""A lock per study: two drivers would assign the same trials."""
+"""A lock per study: two drivers would assign the same trials.
+
+Storage without locks (S3, GCS) has one on each machine, and a sign of life in the study's folder for other machines.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -17,6 +23,8 @@ from tasks.data.cache import cache_folder
 from tasks.errors import UserError
 
 LOCK, OWNER = "driver.lock", "driver.json"
+TELL_EVERY_S, GONE_AFTER_S = 60, 200
+logger = logging.getLogger(__name__)
 
 
 class StudyRunsError(UserError):
@@ -45,8 +53,52 @@ def exclusive(folder: str) -> Iterator[None]:
             "wait until that ends, or end it and then add --resume"
         ) from None
     with lock:
-        owner.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}), "utf-8")
+        owner.write_text(json.dumps(_own()), "utf-8")
         yield
+
+
+@contextmanager
+def sign_of_life(folder: str) -> Iterator[None]:
+    """Tell other machines that this one runs a study in a bucket, once a minute; nothing to do for a local folder.
+
+    Raises:
+        StudyRunsError: another machine told so, at most `GONE_AFTER_S` ago.
+    """
+    if files.is_local(folder):
+        yield
+        return
+    sign = files.join(folder, OWNER)
+    _check_alone(folder, sign)
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(sign, ended), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+        with suppress(OSError):  # it would be out of date in three minutes
+            files.remove(sign)
+
+
+def _check_alone(folder: str, sign: str) -> None:
+    other = files.read_json(sign) if files.exists(sign) else {}
+    age = time.time() - other.get("at", 0)
+    if other.get("host") != socket.gethostname() and age < GONE_AFTER_S:
+        raise StudyRunsError(
+            f"the study {folder} is being run by process {other['process']} on {other['host']}, {age:.0f} seconds ago "
+            f"at least: end it there and add --resume, or wait {GONE_AFTER_S} seconds if that machine is gone"
+        )
+
+
+def _tell(sign: str, ended: threading.Event) -> None:
+    while True:
+        try:
+            files.write_json(sign, {**_own(), "at": time.time()})
+        except OSError as error:
+            logger.warning("warning: %s cannot be written (%s)", sign, error)
+        if ended.wait(TELL_EVERY_S):
+            return
 
 
 def is_abandoned(folder: str) -> bool:
@@ -61,6 +113,10 @@ def is_abandoned(folder: str) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not known
     return False
+
+
+def _own() -> dict[str, int | str]:
+    return {"process": os.getpid(), "host": socket.gethostname()}
 
 
 def _place(folder: str) -> Path:

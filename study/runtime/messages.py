@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from study.config import TrialConfig
@@ -21,7 +21,7 @@ from study.runtime.ray_internals import TUNE_KEYS
 
 IMPROVED_AT_STEP = "improved_at_step"
 """Ray Train ranks checkpoints by this key of a report: its step if its score is the best so far, else 0."""
-_NUMBER, _TRIAL, _RECORDED_STEP = "number", "trial", "recorded_step"
+_NUMBER, _TRIAL, _PARAMS, _RECORDED_STEP = "number", "trial", "params", "recorded_step"
 _RESUMABLE = "resumable"
 """Key of `Failure.resumable`, also in the result file of a failed trial."""
 _STEP, _TRAINING_ENDED, _FINAL, _FAILED = "step", "training_ended", "final", "failed"
@@ -34,6 +34,8 @@ class Assignment:
 
     number: int
     trial: TrialConfig
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The values drawn for it, as Optuna stores them."""
     recorded_step: int = 0
     """The last step whose score is in the Optuna record; the driver did not receive what was reported after it."""
 
@@ -42,13 +44,15 @@ class Assignment:
         return {
             _NUMBER: self.number,
             _TRIAL: self.trial.model_dump(mode="json"),
+            _PARAMS: dict(self.params),
             _RECORDED_STEP: self.recorded_step,
         }
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Assignment:
         """Return the assignment in Tune's configuration of a trial."""
-        return cls(config[_NUMBER], TrialConfig.model_validate(config[_TRIAL]), config[_RECORDED_STEP])
+        trial = TrialConfig.model_validate(config[_TRIAL])
+        return cls(config[_NUMBER], trial, config[_PARAMS], config[_RECORDED_STEP])
 
 
 def trial_number(config: Mapping[str, Any]) -> int:

@@ -115,13 +115,18 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
 
 
 def check_database(url: str) -> None:
-    """Check that a URL is that of a database, and that the package which connects to it is installed.
+    """Check that a URL is that of a database, the same in every folder, and that the package for it is installed.
 
     Raises:
         RecordError: it is not.
     """
-    if url.startswith("sqlite:///"):
+    if url.startswith("sqlite:////"):
         return
+    if url.startswith("sqlite:"):
+        raise RecordError(
+            f"storage: '{url}' is another file in every folder, or none: write it with its whole path, with four "
+            "slashes, such as sqlite:////home/me/studies.db"
+        )
     from sqlalchemy.engine import make_url  # noqa: PLC0415 - only if the record is in another database
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
@@ -131,7 +136,7 @@ def check_database(url: str) -> None:
     except ImportError as error:
         raise RecordError(
             f"storage: a database of '{scheme}' needs the package {error.name}, which is not installed: pip install "
-            f"{error.name}, or write sqlite:///file.db"
+            f"{error.name}, or write a file such as sqlite:////home/me/studies.db"
         ) from None
     except (SQLAlchemyError, ValueError) as error:
         raise RecordError(

@@ -13,15 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.exceptions import OptunaError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.config import TrialConfig
-from study.results import files, layout
-from study.results.layout import RecordError
 from study.runtime.sampling import Drawn
 from study.space.fields import flatten
 from study.space.selection import Asha, Hyperband, Median, Stopping
@@ -29,6 +26,7 @@ from study.space.strict_yaml import SpaceError
 from study.space.study_config import StudyConfig
 
 STOPPED = "stopped"
+_IDENTITY = "study"
 _SQLITE_WAITS_S = 60
 _MAY_CHANGE = ("search.trials", "concurrent", "storage", "loggers")
 
@@ -36,8 +34,14 @@ _MAY_CHANGE = ("search.trials", "concurrent", "storage", "loggers")
 class Record:
     """A study's trials in an Optuna storage, by number."""
 
-    def __init__(self, config: StudyConfig, url: str, name: str) -> None:
+    def __init__(self, config: StudyConfig, url: str, name: str, started: Mapping[str, Any] | None = None) -> None:
         """Open the study `name` in the storage at `url`, or create it.
+
+        Args:
+            config: the study.
+            url: of the storage.
+            name: the study's name there.
+            started: the search space that it was started with, if the storage has lost it.
 
         Raises:
             SpaceError: the study was started with another search space.
@@ -56,27 +60,30 @@ class Record:
             load_if_exists=True,
         )
         self._study_id = self._storage.get_study_id_from_name(name)
-        self._check_same(config)
+        self._check_same(config, started)
         with warnings.catch_warnings():
             # Names of the axes in optuna-dashboard; nothing else depends on them.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.study.set_metric_names([objective.metric for objective in config.objectives])
 
-    def _check_same(self, config: StudyConfig) -> None:
-        before = self.study.user_attrs.get("search_space")
-        if before is None:
+    @property
+    def identity(self) -> str:
+        """What tells the study from others that have its name in the storage; empty in studies of earlier versions."""
+        return str(self.study.user_attrs.get(_IDENTITY, ""))
+
+    def identify(self, identity: str) -> None:
+        """Store what tells the study from others."""
+        self.study.set_user_attr(_IDENTITY, identity)
+
+    def _check_same(self, config: StudyConfig, started: Mapping[str, Any] | None) -> None:
+        stored = self.study.user_attrs.get("search_space")
+        before = started if stored is None else stored
+        if before is not None:
+            _refuse_changes(before, config, self.study.study_name)
+        if stored is None:
             # Without the storage's URL: it may contain a password, and optuna-dashboard shows every attribute.
             source = {key: value for key, value in config.source.items() if key != "storage"}
             self.study.set_user_attr("search_space", source)
-            return
-        then, now = flatten(before), flatten(config.source)
-        for key in sorted(then.keys() | now.keys()):
-            by_parts = isinstance(then.get(key), Mapping) and isinstance(now.get(key), Mapping)
-            if then.get(key) != now.get(key) and key not in _MAY_CHANGE and not by_parts:
-                raise SpaceError(
-                    f"{config.name}.yaml: '{key}' is {now.get(key)!r} but the study '{self.study.study_name}' was "
-                    f"started with {then.get(key)!r}: put it back, or start a new study with another --name"
-                )
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials, by number."""
@@ -149,25 +156,28 @@ class Record:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
-def open_record(config: StudyConfig, url: str, folder: str) -> Record:
-    """Open the record of the study in `folder`, which is stored under the name that the folder had at first.
+def _refuse_changes(before: Mapping[str, Any], config: StudyConfig, name: str) -> None:
+    """Refuse a search space that is not the one that a study was started with.
 
     Raises:
-        RecordError: it cannot be opened.
-        SpaceError: the study was started with another search space.
+        SpaceError: it is not.
     """
-    name = folder.rpartition("/")[2]
-    try:
-        if files.is_local(folder) and url == layout.record_url(folder, None):  # a file that belongs to this study alone
-            stored = optuna.get_all_study_names(url)
-            name = stored[0] if stored else name  # the folder may have been renamed or copied
-        return Record(config, url, name)
-    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError) as error:  # the last if Optuna's tables are older
-        reason = str(error).partition("\n")[0]
-        raise RecordError(
-            f"the record of the trials in {folder} cannot be opened ({reason}): restore it, or start a study with "
-            "another --name"
-        ) from error
+    then, now = flatten(before), flatten(config.source)
+    for key in sorted(then.keys() | now.keys()):
+        by_parts = isinstance(then.get(key), Mapping) and isinstance(now.get(key), Mapping)
+        if then.get(key) != now.get(key) and key not in _MAY_CHANGE and not by_parts:
+            raise SpaceError(
+                f"{config.name}.yaml: '{key}' is {now.get(key)!r} but the study '{name}' was "
+                f"started with {then.get(key)!r}: put it back, or start a new study with another --name"
+            )
+    for key in ("search.space", "search.first"):
+        orders = [list(each[key]) for each in (then, now) if isinstance(each.get(key), Mapping)]
+        if len(orders) == 2 and orders[0] != orders[1]:
+            raise SpaceError(
+                f"{config.name}.yaml: '{key}' names {', '.join(orders[1])}, and the study was started with the "
+                f"order {', '.join(orders[0])}, which decides what point comes next: put that back, or start a new "
+                "study with another --name"
+            )
 
 
 def storage_failure(error: BaseException) -> str | None:

@@ -89,7 +89,12 @@ class ClusterAddress(NamedTuple):
         Raises:
             ClusterError: the address is malformed, or nothing answers within two seconds.
         """
-        host, _, port = self.address.removeprefix("ray://").rpartition(":")
+        if self.address.startswith("ray://"):
+            raise ClusterError(
+                f"the cluster address '{self.address}', from {self.source}, is refused: a study runs on a machine of "
+                "the cluster, so start it on the head, with `ray attach` or `ray job submit`, and RAY_ADDRESS=auto"
+            )
+        host, _, port = self.address.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             raise ClusterError(
                 f"the cluster address '{self.address}', from {self.source}, is refused: write host:port, such as "

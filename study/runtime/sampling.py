@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +29,20 @@ class Drawn(NamedTuple):
     distributions: dict[str, BaseDistribution]
 
 
-def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial]) -> Drawn:
+def draw_trial(
+    config: StudyConfig, number: int, earlier: Sequence[FrozenTrial], params: Mapping[str, Any] | None = None
+) -> Drawn:
     """Return trial `number`, a pure function of the arguments; grids and random search do not use `earlier`.
 
     The trial is drawn from a copy of the study in memory, so that the storage never contains half a trial.
     The trials of a point follow each other: the first draws its values, the others repeat them with the next seeds.
     Zero-shot trials come first. They have no parameters, and others are drawn as if they were not there.
+
+    Args:
+        config: the study.
+        number: of the trial.
+        earlier: all trials before it.
+        params: its values as Optuna stores them, if they have been drawn before.
     """
     search = config.search
     if number < len(search.zero_shot):
@@ -45,21 +53,23 @@ def draw_trial(config: StudyConfig, number: int, earlier: Sequence[FrozenTrial])
         directions=[objective.direction for objective in config.objectives], sampler=_sampler(search, number)
     )
     copy.add_trials([trial for trial in earlier if trial.state != TrialState.WAITING])
-    if repetition:
+    if params is not None:
+        copy.enqueue_trial(dict(params))
+    elif repetition:
         copy.enqueue_trial(earlier[number - repetition].params)
     elif point < len(search.points):
         copy.enqueue_trial(_params(search, search.points[point]))
     trial = copy.ask()
-    params: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
 
     def choose(branch: Branch) -> Any:
-        value, params[branch.name] = _suggest(trial, branch)
+        value, stored[branch.name] = _suggest(trial, branch)
         return value
 
     values = draw(search.space, config.fixed, choose)
     if search.seeds > 1:
         values["seed"] = config.fixed.get("seed", TrialConfig.model_fields["seed"].default) + repetition
-    return Drawn(values, params, trial.distributions)
+    return Drawn(values, stored, trial.distributions)
 
 
 def _sampler(search: Search, number: int) -> BaseSampler:

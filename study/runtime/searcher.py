@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from study.config import TrialConfig
+from study.results.layout import RecordError
 from study.runtime.messages import Assignment, Failure, FinalReport, TrainingReport, finite
 from study.runtime.record import Record
 from study.runtime.sampling import draw_trial
@@ -68,7 +69,7 @@ class StudySearcher(Searcher):
         self._record.note(number, None)
         trial = self._record.trial(number)
         config = TrialConfig.model_validate(trial.user_attrs["trial"])
-        return Assignment(number, config, recorded_step=trial.last_step or 0)
+        return Assignment(number, config, trial.params, recorded_step=trial.last_step or 0)
 
     def _was_stopped(self, number: int) -> bool:
         """Make the early-stopping decision that a killed driver may not have made after the trial's last score."""
@@ -85,8 +86,11 @@ class StudySearcher(Searcher):
             self._record.reject(drawn, explain(TrialConfig, error.errors()))
             return None
         number = self._record.begin(drawn, trial)
-        assert number == self._started - 1, "another process adds trials to this study"
-        return Assignment(number, trial)
+        if number != self._started - 1:
+            raise RecordError(
+                f"another process adds trials to the record of {self._config.name}: end one of the two, and resume"
+            )
+        return Assignment(number, trial, drawn.params)
 
     def observe(self, trial_id: str, report: TrainingReport | FinalReport | Failure) -> bool:
         """Record a report; return whether the trial must stop, a decision that is then recorded too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
@@ -44,16 +44,32 @@ def show(
     for benchmark in sorted({name for result in results for name in result.benchmarks}):
         console.print(trials_table(results, config.objectives[0], benchmark), "", sep="\n")
         console.print(samplings_table(results, config.objectives[0], benchmark), "", sep="\n")
-    for trial in trials:
-        if trial.state in {TrialState.FAIL, TrialState.RUNNING}:
-            ended = "failed" if trial.state == TrialState.FAIL else "is unfinished"
-            cli.say(console, f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}")
+    cli.say(console, *_without_result(trials, folder))
     if results:
         cli.say_list(console, headline_of(read_study(folder)))
     if report:
         console.print(Text(f"report: {report}"), soft_wrap=True)
     console.print(Text(f"all files: {folder}"), soft_wrap=True)
-    return exit_code(config, trials)
+    return exit_code(config, trials) or (FAILED if _lost(trials, folder) else 0)
+
+
+def _without_result(trials: Sequence[FrozenTrial], folder: str) -> Iterator[str]:
+    """Yield why trials have no result, but for those that were stopped early."""
+    for trial in trials:
+        if trial.state in {TrialState.FAIL, TrialState.RUNNING}:
+            ended = "failed" if trial.state == TrialState.FAIL else "is unfinished"
+            yield f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}"
+    for number in _lost(trials, folder):
+        yield (
+            f"trial {number} has ended, and its folder has no result: put the folder back, or run a new study, as "
+            "--resume does not repeat trials that have ended"
+        )
+
+
+def _lost(trials: Sequence[FrozenTrial], folder: str) -> list[int]:
+    """Return the numbers of trials that the record calls complete and that have no result."""
+    complete = {trial.number for trial in trials if trial.state == TrialState.COMPLETE}
+    return sorted(complete - set(layout.result_times(folder)))
 
 
 def exit_code(config: StudyConfig, trials: Sequence[FrozenTrial]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -14,11 +14,12 @@ from ray.util.queue import Queue
 from study.config import TrialConfig
 from study.config_sections import ResourcesConfig, RunFiles
 from study.results import files, layout
-from study.results.trial_result import FailedTrial, Measurement, TrialResult
+from study.results.trial_result import FailedTrial, Measurement, TrialResult, TrialSettings
 from study.runtime import messages, ray_internals
 from study.runtime.activity import Activity
 from study.runtime.messages import Assignment, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
+from study.space.fields import flatten
 
 KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
@@ -39,6 +40,9 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     assignment = Assignment.from_dict(config)
     folder = layout.trial_folder(study_folder, assignment.number)
     result = layout.read_result(folder)
+    if problem := _started_otherwise(assignment, folder, result):
+        tune.report(Failure(problem, resumable=True).to_dict())
+        return
     if isinstance(result, FailedTrial) and result.resumable:
         files.remove(files.join(folder, layout.RESULT))
         result = None
@@ -53,6 +57,26 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
         result = layout.read_result(folder)
         assert result, f"the workers of trial {assignment.number} wrote no {layout.RESULT}"
     tune.report(_last_report(result).to_dict())
+
+
+def _started_otherwise(assignment: Assignment, folder: str, result: TrialResult | FailedTrial | None) -> str | None:
+    """Return why a trial cannot go on in its folder if that is of other settings; else write its own there.
+
+    The record that gives the settings may be another one than that of the folder's trials.
+    """
+    settings = layout.read_settings(folder)
+    stored = settings or result
+    if stored and stored.config != assignment.trial:
+        then, now = (flatten(config.model_dump(mode="json")) for config in (stored.config, assignment.trial))
+        keys = [key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key)]
+        key = next((key for key in keys if not isinstance(then.get(key, now.get(key)), Mapping)), keys[0])
+        return (
+            f"{folder} is of a trial with {key} {then.get(key)!r}, and the record has {now.get(key)!r}: the record is "
+            "not that of this folder, so restore it, or run a new study"
+        )
+    if settings is None:
+        layout.write_settings(folder, TrialSettings(config=assignment.trial, params=assignment.params))
+    return None
 
 
 class _ReportToTune(ray.train.UserCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml
@@ -128,6 +152,8 @@ def _train(assignment: Assignment, folder: str) -> None:
     # Imported in the workers only: torch and transformers would cost the trial's driver and controller seconds.
     from study.runtime.worker import train_worker  # noqa: PLC0415
 
+    if not files.exists(files.join(folder, layout.SETTINGS)):  # what is written there would be lost with this node
+        raise RuntimeError(f"{folder} is not the folder that the study's driver sees: use storage that all nodes share")
     ray_internals.receive_hub_token()
     train_worker(assignment, folder)
 

@@ -18,6 +18,7 @@ import torch
 from ray.util.queue import Queue
 
 from study import distributed
+from study.analysis.same_data import title
 from study.config import TrialConfig
 from study.config_sections import VALIDATION, RunFiles
 from study.config_values import value_at
@@ -28,12 +29,21 @@ from study.model.pooling_and_prompts import content_of
 from study.results import files, layout
 from study.results.trial_result import Clock, CorpusRecord, FailedTrial, Measurement, TrainingProgress, TrialResult
 from study.retrieval.evaluation import Evaluation, evaluate
-from study.retrieval.measurement import Progress, encoding, load, measure, measure_backbone, measurement
+from study.retrieval.measurement import (
+    Progress,
+    code_and_model,
+    encoding,
+    load,
+    measure,
+    measure_backbone,
+    measurement,
+)
 from study.retrieval.question_loss import QuestionLoss
 from study.runtime import checkpoints, ray_internals
 from study.runtime.activity import TRAINING, Activity, Teller
-from study.runtime.data_checks import check_metrics, validation_metrics
+from study.runtime.data_checks import check_apart, check_metrics, validation_metrics
 from study.runtime.messages import Assignment, Failure, TrainingReport
+from study.same_everywhere import check_same_everywhere
 from study.seen_questions import seen_questions
 from study.space.selection import better
 from study.training import checkpoint, memory
@@ -100,11 +110,20 @@ def _run(
 ) -> tuple[TrialResult, list[Evaluation]]:
     config = assignment.trial
     tell("loading model and data", 0, 0)
-    content, encoder = content_of(config), load_encoder(config, device)
+    content = content_of(config)
+    check_same_everywhere(code_and_model(config, content))
+    encoder = load_encoder(config, device)
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
     reported = [load(benchmark) for benchmark in config.benchmarks]  # now, so that missing data costs no training
+    for source, benchmark in zip(config.benchmarks, reported, strict=True):
+        check_apart(title(config.validation.benchmark), development, title(source), benchmark)
     corpora = training_corpora(config) if config.steps else []
+    check_same_everywhere(
+        {f"benchmark '{development.name}' of validation": development.revision}
+        | {f"benchmark '{benchmark.name}'": benchmark.revision for benchmark in reported}
+        | {f"corpus '{corpus.name}' ({number})": corpus.revision for number, corpus in enumerate(corpora, 1)}
+    )
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)

@@ -54,7 +54,7 @@ class FileKeys(Settings):
     concurrent: int | None = Field(default=None, ge=1)
     """Most trials that run side by side; as many as fit without."""
     storage: str | None = Field(default=None, min_length=1)
-    """URL of the database that records trials (`sqlite://`, `postgresql://`, `mysql://`); without one, a file in the
-    study's folder."""
+    """URL of the database that records trials (`sqlite:////whole/path.db`, `postgresql://`, `mysql://`); without one, a
+    file in the study's folder. A password in it is not stored with the study."""
     loggers: tuple[Literal["mlflow", "wandb"], ...] = ()
     """Where scores are logged besides TensorBoard."""

@@ -178,3 +178,10 @@ def test_a_study_that_never_started_offers_no_command_to_resume_it(
         "interrupted by SIGHUP before the study had started",
         f"interrupted by SIGHUP; resume with: python -m study.run --resume --name 'เริ่ม' --storage {tmp_path}",
     ]
+
+
+def test_a_name_that_a_uri_would_read_otherwise_is_refused_for_a_bucket() -> None:
+    for name in ("การทดลอง", "first#2", "my study", "50%"):
+        done = RUNNER.invoke(cli.program(run.main), ["--dry-run", "--name", name, "--storage", "s3://bucket/studies"])
+        assert done.exit_code == 2
+        assert "as s3://bucket/studies is a URI: use letters, digits" in " ".join(done.stderr.split())

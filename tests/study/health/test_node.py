@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from study.health.node import examine, project_version, share
+from study.health.node import examine, share
+from study.results.provenance import project_version
 from tests.hub_server import HubServer, Repository
 
 

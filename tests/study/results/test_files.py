@@ -12,7 +12,9 @@ from pyarrow import fs
 
 from study.pages.live import open_study
 from study.results import files, layout
+from study.results.study_record import without_password
 from study.runtime.record import Record
+from tasks.errors import UserError
 from tests.study.toy_study import study_of
 
 
@@ -121,3 +123,26 @@ def test_a_record_that_cannot_lie_in_a_bucket_goes_where_the_machine_says(
     assert layout.record_url("s3://bucket/first", None) == "sqlite:////home/me/studies.db"
     assert layout.record_url(str(tmp_path), None) == f"sqlite:///{tmp_path}/optuna.db"
     assert layout.record_url("s3://bucket/first", "postgresql://me@host/studies") == "postgresql://me@host/studies"
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://b/studies?region=eu-west-1", "s3://b/a#2", "gs://b/my studies", "s3://b/ไทย", "s3://b/50%"]
+)
+def test_a_uri_that_would_be_read_as_another_place_is_refused(uri: str) -> None:
+    with pytest.raises(UserError, match=r"is refused: .* ends a path in a URI or is written otherwise"):
+        files.absolute(uri)
+
+
+def test_a_link_is_not_followed_as_other_nodes_may_not_have_it(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "shared").symlink_to(tmp_path / "export")
+    assert files.absolute(f"{tmp_path}/shared/x/../studies") == f"{tmp_path}/shared/studies"
+
+
+def test_a_password_is_not_stored_and_the_environment_may_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, stored = "postgresql://me:geheim@host/studies", "postgresql://me@host/studies"
+    assert without_password(whole) == without_password(stored) == stored
+    assert without_password("mysql://me:a/b:c@host/db?password=geheim&x=1") == "mysql://me@host/db?password=&x=1"
+    monkeypatch.setenv("STUDY_RECORD", whole)
+    assert layout.record_url("/studies/first", stored) == whole
+    assert layout.record_url("/studies/first", "postgresql://me@other/studies") == "postgresql://me@other/studies"

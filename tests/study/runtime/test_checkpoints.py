@@ -10,12 +10,14 @@ import pytest
 import ray.train
 import torch
 
+from study import distributed
 from study.config import TrialConfig
 from study.results import layout
 from study.results.trial_result import FailedTrial
 from study.runtime import checkpoints, trial
 from study.training import checkpoint
 from study.training.loop import Training
+from tests.process_group import RunInGroup
 from tests.study.training.test_loop import flat, training
 
 EVERY, STEPS = 2, 6
@@ -142,3 +144,35 @@ def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
         file.write_bytes(file.read_bytes()[:20])
     history = layout.history(str(tmp_path), FailedTrial(number=0, config=TrialConfig(), failed="its data went away"))
     assert [report["step"] for report in history if "validation/loss" in report] == told
+
+
+def _restored_step(folder: str, hidden_from_rank: int) -> int:
+    """Restore where one rank does not see the newest checkpoint, as over NFS for a minute; return the step."""
+    held = fresh()
+    if distributed.rank() == hidden_from_rank:
+        listed = layout.checkpoints
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layout, "checkpoints", lambda folder, step=None: listed(folder, step)[step is None :])
+            checkpoints.restore(held, folder)
+    else:
+        checkpoints.restore(held, folder)
+    return held.progress.step
+
+
+def test_all_ranks_go_on_from_the_checkpoint_of_rank_0(tmp_path: Path, run_in_group: RunInGroup) -> None:
+    run(fresh(), tmp_path)
+    assert run_in_group(2, _restored_step, str(tmp_path), 1) == [6, 6]
+    assert run_in_group(2, _restored_step, str(tmp_path), 0) == [4, 4]
+
+
+def _restore_unreadable(folder: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if distributed.rank() == 1:
+            patch.setattr(checkpoints, "_try", lambda *_: "[Errno 5] Input/output error")
+        checkpoints.restore(fresh(), folder)
+
+
+def test_a_checkpoint_that_one_rank_cannot_read_ends_the_attempt(tmp_path: Path, run_in_group: RunInGroup) -> None:
+    run(fresh(), tmp_path)
+    with pytest.raises(RuntimeError, match=r"some ranks can read .*step-00000006 and others, \[1\], cannot"):
+        run_in_group(2, _restore_unreadable, str(tmp_path))

@@ -24,7 +24,7 @@ CORPUS = {"name": "factbook", "languages": ["th", "zh"], "held_out": 9}
 CONFIG = TrialConfig.model_validate(
     {
         "corpora": [CORPUS],
-        "benchmarks": [{"name": "held_out", "corpus": CORPUS, "label": label} for label in ("own", "twin")],
+        "benchmarks": [{"name": "factbook", "languages": ["th", "zh"], "label": label} for label in ("own", "twin")],
         "validation": {"benchmark": {"name": "held_out", "corpus": CORPUS | {"held_out": 5}}, "every": 1},
         "steps": 3,
         "batch_size": 4,
@@ -123,3 +123,30 @@ def test_a_trained_trial_whose_benchmark_failed_is_evaluated_later_without_furth
     assert reports[-1]["own/multilingual/map"] == reports[-1]["twin/multilingual/map"] > 0
     assert {file.name for file in (Path(folder) / "positions").iterdir()} == {"own.parquet", "twin.parquet"}
     assert set(layout.checkpoints(folder)) < set(trained)
+
+
+def test_a_folder_of_other_settings_is_neither_continued_nor_reported_under_a_trials_number(
+    tmp_path: Path, reports: list[dict[str, Any]]
+) -> None:
+    """The record may be another one than that of the folder: its storage was lost, or is shared."""
+    trial.run_trial(Assignment(0, CONFIG).to_dict(), study_folder=str(tmp_path))
+    assert reports[-1]["final"]
+    other = TrialConfig.model_validate(CONFIG.model_dump(mode="json") | {"temperature": 0.3})
+    said = f"0000 is of a trial with temperature {CONFIG.temperature!r}, and the record has 0.3"
+    for name in (layout.SETTINGS, layout.RESULT):  # by its result, as in a study of earlier versions; by its settings
+        kept = Path(layout.trial_folder(str(tmp_path), 0)) / name
+        moved = kept.rename(tmp_path / name)
+        trial.run_trial(Assignment(0, other).to_dict(), study_folder=str(tmp_path))
+        assert reports[-1]["resumable"]
+        assert said in reports[-1]["failed"]
+        moved.rename(kept)
+
+
+def test_a_trial_is_not_selected_by_the_questions_that_it_reports_where_only_workers_have_the_data(
+    tmp_path: Path, reports: list[dict[str, Any]]
+) -> None:
+    twin = {"name": "held_out", "corpus": CORPUS, "label": "twin"}
+    config = TrialConfig.model_validate(CONFIG.model_dump(mode="json") | {"benchmarks": [twin]})
+    trial.run_trial(Assignment(0, config).to_dict(), study_folder=str(tmp_path))
+    assert "are questions of benchmark 'twin'" in reports[-1]["failed"]
+    assert not layout.checkpoints(layout.trial_folder(str(tmp_path), 0))

@@ -16,7 +16,8 @@ from optuna.trial import TrialState
 from study.config_values import Schedule
 from study.results import layout
 from study.runtime.messages import Assignment
-from study.runtime.record import Record, open_record
+from study.runtime.open_record import open_record
+from study.runtime.record import Record
 from study.runtime.searcher import StudySearcher
 from study.space import study_config
 from study.space.strict_yaml import SpaceError

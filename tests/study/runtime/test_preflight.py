@@ -59,6 +59,8 @@ def test_a_dry_run_plans_a_study_that_is_too_large_for_this_machine_and_a_run_re
             "mysql+aiomysql://host/studies",
             "storage: a database of 'mysql\\+aiomysql' needs the package aiomysql, which",
         ),
+        ("sqlite:///studies.db", r"storage: 'sqlite:///studies\.db' is another file in every folder.* sqlite:////home"),
+        ("sqlite://", "storage: 'sqlite://' is another file in every folder, or none"),
     ],
 )
 def test_a_database_that_nothing_here_can_connect_to_is_refused(storage: str, sentence: str, tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ def test_a_malformed_address_is_refused(named: str, monkeypatch: pytest.MonkeyPa
         preflight.supply()
 
 
+def test_a_client_of_a_cluster_is_told_to_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(
+        ClusterError, match=r"'ray://head:10001', from RAY_ADDRESS, is refused: .* start it on the head"
+    ):
+        preflight.supply()
+
+
 def test_a_cluster_that_refuses_the_token_is_refused_in_one_sentence_and_never_replaced_by_this_machine(
     no_cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

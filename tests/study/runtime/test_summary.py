@@ -84,3 +84,11 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
     assert f"- The answer of {tmp_path}.\n" in text
     front = files.read_json(str(tmp_path / leaderboard.FRONT))["front"]
     assert [trial["number"] for trial in front] == [0, 1]
+
+
+def test_a_trial_that_the_record_calls_complete_and_that_has_no_result_is_said_and_no_success(tmp_path: Path) -> None:
+    console = Console(width=160, highlight=False)
+    with console.capture() as captured:
+        code = summary.show(config(), trials(ENDED, PRUNED, PRUNED), str(tmp_path), console, None)
+    assert code == exit_status.FAILED
+    assert "trial 0 has ended, and its folder has no result: put the folder back" in captured.get()

@@ -1,0 +1,28 @@
+"""Refuses ranks that run other code or read other data than rank 0: each computes its part of one result."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+
+from study import distributed
+from tasks.plugins import TaskError
+
+
+def check_same_everywhere(used: Mapping[str, str | None]) -> None:
+    """Compare what the ranks use; collective.
+
+    Args:
+        used: what it is, as messages call it -> its revision.
+
+    Raises:
+        TaskError: two ranks differ; on all ranks.
+    """
+    (first_node, first), *others = distributed.gather_objects((platform.node(), dict(used)))
+    for node, other in others:
+        for name, revision in first.items():
+            if other.get(name) != revision:
+                raise TaskError(
+                    f"{name} is not the same on all nodes (revision {str(revision)[:12]} on {first_node}, "
+                    f"{str(other.get(name))[:12]} on {node}): copy it to them again"
+                )
