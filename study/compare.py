@@ -23,7 +23,7 @@ from study.analysis.headline import headline
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import read_study
 from study.analysis.tables import Table, escape_markdown, markdown_list, paragraphs
-from study.analysis.verdict import as_data, differences_table, languages_table, sentence
+from study.analysis.verdict import as_data, differences_table, languages_table, sentence, untested_sentences
 from study.results import files, layout
 
 COMPARISON = "compare"
@@ -66,6 +66,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         ]
         sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
         sentences += [front_sentence(front) for front in fronts[benchmark]]
+        sentences += untested_sentences(by_benchmark[benchmark])
         cli.say(console, "", Text(benchmark, style="bold"))
         cli.say_list(console, sentences)
         parts += [f"## {escape_markdown(benchmark)}", markdown_list(sentences)]

@@ -13,8 +13,8 @@ from study.analysis.blocks import Block, block_of
 from study.analysis.crossed import Crossed
 from study.analysis.formats import metric_name, setting_name
 from study.analysis.pairs import Pair
-from study.analysis.query_values import SettingValues, Unit
-from study.analysis.statistics import Difference, Floats, Method, contributions, holm, unpaired
+from study.analysis.query_values import QueryValues, SettingValues
+from study.analysis.statistics import Difference, Floats, Method, contributions, holm, smallest_unit, unpaired
 from study.analysis.study import Group, Study, groups_of, settings_text, varied_settings
 from study.results.layout import StudyError
 from study.results.trial_result import TrialResult
@@ -52,6 +52,9 @@ class Comparison:
     """The crossed design they are part of; None if they are compared unpaired."""
     at: str = ""
     """Settings of the group that other groups of the study do not share, apart from those that are compared."""
+    untested: dict[Figure, tuple[str, ...]] = field(default_factory=dict)
+    """The figures that have no test because they average over a single question in some languages, with those
+    languages."""
 
     @property
     def left_out(self) -> tuple[int, ...]:
@@ -63,7 +66,7 @@ class Comparison:
 
     def adjusted(self, figure: Figure) -> dict[str, float]:
         """Return p by language, after Holm's correction over the languages."""
-        values = self.by_language[figure]
+        values = self.by_language.get(figure, {})
         return dict(zip(values, holm([difference.p for difference in values.values()]), strict=True))
 
 
@@ -86,11 +89,13 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
         for comparison in comparisons:
-            for (metric, language), found in _differences(comparison, values).items():
+            tested, single = _figures(values.of(comparison.pair.group.numbers[0]))
+            for (metric, language), found in _differences(comparison, values, tested).items():
                 if language is None:
                     comparison.overall[Figure(setting, metric)] = found
                 else:
                     comparison.by_language.setdefault(Figure(setting, metric), {})[language] = found
+            comparison.untested.update({Figure(setting, metric): languages for metric, languages in single.items()})
     return comparisons
 
 
@@ -151,13 +156,17 @@ def crossed_design(block: Block, values: SettingValues) -> Floats:
     return stacked.reshape(len(block.groups), len(block.seeds), *stacked.shape[1:])
 
 
-def _differences(comparison: Comparison, values: SettingValues) -> dict[_Key, Difference]:
-    """Return the difference of a pair on each metric, overall and by query language."""
+def _differences(
+    comparison: Comparison, values: SettingValues, figures: Mapping[_Key, Sequence[int]]
+) -> dict[_Key, Difference]:
+    """Return the difference of a pair in each figure: on each metric, overall and by query language."""
     group, baseline = comparison.pair
     both_SUQ = values.stacked([*group.numbers, *baseline.numbers])
-    figures = _figures(values.of(group.numbers[0]).units)
     if comparison.block is None:
-        compared = unpaired(both_SUQ[: len(group.results)], both_SUQ[len(group.results) :], figures)
+        # Trials without training are equal whatever their seed: several of them say nothing about noise between seeds.
+        own, other = (len(each.results) if each.config.steps else 1 for each in comparison.pair)
+        a_SUQ, b_SUQ = both_SUQ[:own], both_SUQ[len(group.results) :][:other]
+        compared = unpaired(a_SUQ, b_SUQ, figures)
         if group.config.steps or baseline.config.steps:
             return compared
         return {key: replace(each, method=Method.UNTRAINED, seeds=(0, 0)) for key, each in compared.items()}
@@ -177,10 +186,21 @@ def _differences(comparison: Comparison, values: SettingValues) -> dict[_Key, Di
     return answers
 
 
-def _figures(units: Sequence[Unit]) -> dict[_Key, list[int]]:
-    """Return the units that each figure averages over."""
+def _figures(values: QueryValues) -> tuple[dict[_Key, list[int]], dict[str, tuple[str, ...]]]:
+    """Return the units that each figure averages over.
+
+    Returns:
+        The units of each figure that can be tested; and for each metric whose average over all languages cannot be,
+        the languages that have a single question.
+    """
     figures: dict[_Key, list[int]] = {}
-    for number, unit in enumerate(units):
+    for number, unit in enumerate(values.units):
         figures.setdefault((unit.metric, None), []).append(number)
         figures.setdefault((unit.metric, unit.query_language), []).append(number)
-    return figures
+    single = {key for key, units in figures.items() if smallest_unit(values.values_UQ, units) == 1}
+    languages: dict[str, list[str]] = {}
+    for metric, language in single:
+        if language is not None:
+            languages.setdefault(metric, []).append(language)
+    tested = {key: units for key, units in figures.items() if key not in single}
+    return tested, {metric: tuple(sorted(names)) for metric, names in languages.items()}

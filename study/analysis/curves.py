@@ -14,7 +14,7 @@ from study.analysis.blocks import Block, lacking_seeds, largest_blocks
 from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
 from study.analysis.crossed import Crossed
 from study.analysis.query_values import SettingValues
-from study.analysis.statistics import Floats, contributions
+from study.analysis.statistics import Floats, contributions, smallest_unit
 from study.analysis.study import Group, Study, settings_text, varied_settings
 from tasks.metrics import higher_is_better
 from tasks.schema import Setting
@@ -127,14 +127,15 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
 
 
 def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed]]:
-    """Yield every figure of a block, its macro average over languages."""
+    """Yield every figure of a block that can be tested, its macro average over languages."""
     results = [result for group in block.groups for result in group.results]
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
         block_ASUQ, units = crossed_design(block, values), values.of(block.numbers[0][0]).units
         for metric in dict.fromkeys(unit.metric for unit in units):
             averaged = [number for number, unit in enumerate(units) if unit.metric == metric]
-            yield Figure(setting, metric), Crossed(contributions(block_ASUQ[:, :, averaged]))
+            if smallest_unit(block_ASUQ, averaged) > 1:
+                yield Figure(setting, metric), Crossed(contributions(block_ASUQ[:, :, averaged]))
 
 
 def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...], str]]:

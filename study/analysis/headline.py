@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from study.analysis import formats
+from study.analysis.caveats import caveats
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.formats import decimals
 from study.analysis.pairs import Pair, choose_pairs
@@ -23,13 +24,10 @@ from study.analysis.study import (
     settings_text,
     varied_settings,
 )
-from study.analysis.verdict import badge, trained
+from study.analysis.verdict import badge, trained, untested_sentences
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
-from study.results.trial_result import FailedTrial, TrialResult
-from study.space import study_config
 from study.space.selection import Objective
-from study.space.strict_yaml import SpaceError
 
 _BACKBONES = 3
 """Most backbones that the answer speaks of; the best trial's is the first."""
@@ -54,6 +52,8 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     group = next((each for each in groups_of(study.results) if best and each.holds(best.number)), None)
     sentences = list(_verdicts(comparisons, figures[benchmark], benchmark, group)) if comparisons else []
     if not sentences:
+        sentences = untested_sentences([one for each in compared.values() for one in each])
+    if not sentences:
         sentences = ["No verdict: no backbone has both hybrid trials and a baseline that were measured alike."]
     if best and group:
         where = _place(best.number, group, study, comparisons, benchmark)
@@ -61,10 +61,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
         sentences += _standing(group, study, benchmark)
     return [
         *sentences,
-        *_missing_trials(study),
-        *_missing_seeds(study),
-        *_seen(study.results),
-        *_failures(study.failed),
+        *caveats(study),
     ]
 
 
@@ -75,67 +72,12 @@ def headline_of(study: Study) -> list[str]:
     except StudyError:  # no hybrid trials, for example
         return headline(study, {}, {})
     named = [benchmark.key for result in study.results for benchmark in result.config.benchmarks]
+    compared: dict[str, list[Comparison]] = {}
     for benchmark in dict.fromkeys([*named, *study.benchmarks]):
-        compared = {benchmark: compare(study, pairs, benchmark)}
+        compared[benchmark] = compare(study, pairs, benchmark)
         if figures := leading_figures(compared):
             return headline(study, compared, figures)
-    return headline(study, {}, {})
-
-
-def _missing_trials(study: Study) -> Iterator[str]:
-    """Yield how many trials have a result if some have none, which every comparison lacks."""
-    try:
-        trials = study_config.parse(study.record.search_space, study.record.name).search.trials
-    except SpaceError:
-        return  # of an earlier version
-    if len(study.results) < trials:
-        yield (
-            f"{len(study.results)} of {trials} trials have a result; the others are still to run, were stopped early "
-            "or failed (--resume continues those that can go on)."
-        )
-
-
-def _missing_seeds(study: Study) -> Iterator[str]:
-    """Yield which settings lack seeds: early stopping takes the worse ones, and the mean of the others flatters."""
-    search = study.record.search_space.get("search")
-    seeds = search.get("seeds", 1) if isinstance(search, Mapping) else 1
-    groups = groups_of(study.results)
-    lacking = [group for group in groups if group.config.steps and len(group.results) < seeds]
-    if lacking:
-        names = varied_settings(groups)
-        shown = formats.some_of([settings_text(group, names, groups) or group.label for group in lacking], "; ")
-        yield (
-            f"Not all {seeds} seeds have a result at {shown}: where early stopping or a failure took the worse ones, "
-            "the mean of the others flatters the setting."
-        )
-
-
-def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
-    """Yield how many questions of a benchmark trials were trained on, if any were."""
-    numbers: dict[tuple[str, int, int], list[str]] = {}
-    for result in results:
-        for name, seen in result.seen_questions.items():
-            if seen and name in result.benchmarks:
-                questions = sum(result.benchmarks[name].queries.values())
-                numbers.setdefault((name, seen, questions), []).append(str(result.number))
-    for (name, seen, questions), of_count in numbers.items():
-        trials = f"{'Trial' if len(of_count) == 1 else 'Trials'} {formats.some_of(of_count)}"
-        was = "was" if len(of_count) == 1 else "were"
-        yield (
-            f"{trials} {was} trained on {seen:,} of the {questions:,} questions of {name}: its figures are not those "
-            "of unseen questions."
-        )
-
-
-def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:
-    """Yield which trials failed, for each reason."""
-    numbers: dict[str, list[str]] = {}
-    for trial in failed:
-        numbers.setdefault(trial.failed.partition(":")[0], []).append(str(trial.number))
-    for reason, of_reason in numbers.items():
-        one = len(of_reason) == 1
-        trials = f"{'Trial' if one else 'Trials'} {formats.some_of(of_reason)}"
-        yield f"{trials} failed ({reason}) and {'is' if one else 'are'} in no figure."
+    return headline(study, compared, {})
 
 
 def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str, best: Group | None) -> Iterator[str]:

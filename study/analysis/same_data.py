@@ -56,5 +56,5 @@ def check_same_data(folder: str, results: Iterable[TrialResult]) -> None:
             shown = "; ".join(f"{one[:12]} in trials {', '.join(map(str, n))}" for one, n in by_revision.items())
             raise StudyError(
                 f"the study in {folder} cannot be read as one: {name} was changed between its trials ({shown}): move "
-                f"the trials with the wrong content out of its folder {layout.TRIALS}, or run a new study"
+                f"the trials with the wrong content out of its folder {layout.TRIALS} for good, or run a new study"
             )

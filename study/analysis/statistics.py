@@ -155,20 +155,37 @@ def contributions(values_xUQ: Floats) -> Floats:
 
     The mean of the contributions is the macro average; their variance divided by Q' is its variance under sampling of
     questions, to first order: figure + influence (the infinitesimal jackknife; Efron and Tibshirani 1993, chapter 21).
-    Units with other questions than the rest make this more than a sum of values: a unit's mean is a ratio.
+    Units with other questions than the rest make this more than a sum of values: a unit's mean is a ratio. The
+    deviations from the mean of n questions are smaller than those from the mean of all questions there could be, and
+    are corrected for that: the variance is unbiased, however few questions a unit has, where units have the same
+    questions or questions of their own, and slightly too small between the two.
 
     Args:
-        values_xUQ: any leading axes, then units and questions; NaN in the same places in all.
+        values_xUQ: any leading axes, then units and questions; NaN in the same places in all. A unit has two questions
+            or more (`smallest_unit`).
     """
     first_UQ = values_xUQ.reshape(-1, *values_xUQ.shape[-2:])[0]
     present_UQ = ~np.isnan(first_UQ)
     asked_Q, size_U = present_UQ.any(axis=0), present_UQ.sum(axis=1)
+    assert size_U.min() > 1, "one question has no spread"
     value_xUQ = np.where(present_UQ, values_xUQ, 0.0)
     mean_xU = value_xUQ.sum(axis=-1) / size_U
     centred_xUQ = np.where(present_UQ, value_xUQ - mean_xU[..., None], 0.0)
-    weight_U = asked_Q.sum() / size_U / len(size_U)
+    questions = asked_Q.sum()
+    weight_U = questions / size_U / len(size_U) * np.sqrt((1 - 1 / questions) / (1 - 1 / size_U))
     influence_xQ = np.einsum("...uq,u->...q", centred_xUQ, weight_U)
     return np.asarray(mean_xU.mean(axis=-1)[..., None] + influence_xQ[..., asked_Q], dtype=np.float64)
+
+
+def smallest_unit(values_xUQ: Floats, units: Sequence[int]) -> int:
+    """Return the number of questions of a figure's smallest unit; with one, nothing says how it would vary.
+
+    Args:
+        values_xUQ: as in `contributions`.
+        units: indices into U.
+    """
+    first_UQ = values_xUQ.reshape(-1, *values_xUQ.shape[-2:])[0]
+    return int((~np.isnan(first_UQ[list(units)])).sum(axis=1).min())
 
 
 def combined(seed: Variance, question: float, both: float, questions: int) -> Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -147,18 +148,22 @@ def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialRe
 
     Trials that differ in their seed alone stand together, ordered by the mean of the objective over their seeds, so
     that a lucky seed does not decide; among them the better one is first, equal ones by number. Of equal settings, the
-    one with the first trial comes first.
+    one with the first trial comes first. Settings that have fewer seeds than most come last: the mean of a single seed
+    has more chances to be high than that of several.
     """
     sign = -1 if objective.direction == "maximize" else 1
-    having = [result for result in results if objective.metric in result.metrics]
-    ordered: list[tuple[float, int, float, int, TrialResult]] = []
-    for group in groups_of(having):
+    groups = groups_of(result for result in results if objective.metric in result.metrics)
+    counts = Counter(len(group.results) for group in groups if group.config.steps)
+    seeds = max(counts, key=lambda seeds: (counts[seeds], seeds), default=0)
+    ordered: list[tuple[bool, float, int, float, int, TrialResult]] = []
+    for group in groups:
         mean = fmean(sign * result.metrics[objective.metric] for result in group.results)
+        lacks = group.config.steps > 0 and len(group.results) < seeds
         ordered += [
-            (mean, group.numbers[0], sign * result.metrics[objective.metric], result.number, result)
+            (lacks, mean, group.numbers[0], sign * result.metrics[objective.metric], result.number, result)
             for result in (*group.results, *group.repeats)
         ]
-    return [result for *_, result in sorted(ordered, key=lambda entry: entry[:4])]
+    return [result for *_, result in sorted(ordered, key=lambda entry: entry[:5])]
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,8 @@ class Group:
 
     @property
     def config(self) -> TrialConfig:
-        """The configuration that the trials share, with the first one's seed."""
-        return self.results[0].config
+        """The configuration that the trials share, with the first one's seed and the precision that they ran in."""
+        return _as_run(self.results[0])
 
     @property
     def backbone(self) -> str:
@@ -225,14 +230,24 @@ class Group:
 
 
 def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
-    """Return the trials grouped by everything but their seed, in the order of their first trials."""
+    """Return the trials grouped by everything but their seed, in the order of their first trials.
+
+    Trials whose precision was left to machines that chose differently are not seeds of one setting.
+    """
     results = list(results)
     names = formats.short_names(result.config.backbone for result in results)
     groups: dict[str, list[TrialResult]] = {}
     for result in results:
-        shared = result.config.model_dump(mode="json", exclude={"seed"})
+        shared = _as_run(result).model_dump(mode="json", exclude={"seed"})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
     return tuple(_group(trials, names[trials[0].config.backbone]) for trials in groups.values())
+
+
+def _as_run(result: TrialResult) -> TrialConfig:
+    """Return a trial's configuration, with the precision that the machine chose where that was left to it."""
+    if result.config.precision != "auto":
+        return result.config
+    return result.config.model_copy(update={"precision": result.backbone.precision})
 
 
 def _group(trials: Sequence[TrialResult], backbone_name: str) -> Group:

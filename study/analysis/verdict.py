@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -41,6 +42,20 @@ def _judged(difference: Difference, other: str, figure: Figure) -> str:
     return f"{verb} {other} on {figure.name} by {gap} [{low}, {high}]"
 
 
+def untested_sentences(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return which scores were not tested, as they average over languages that have one question."""
+    scores: dict[tuple[str, ...], list[str]] = {}
+    for comparison in comparisons:
+        for figure, languages in comparison.untested.items():
+            if figure.name not in scores.setdefault(languages, []):
+                scores[languages].append(figure.name)
+    return [
+        f"Not tested: {formats.some_of(names)}, as with one question in {formats.some_of(languages)} nothing says how "
+        "much another would change it. Give such a language more questions, or leave it out of the benchmark."
+        for languages, names in scores.items()
+    ]
+
+
 def is_judged(difference: Difference) -> bool:
     """Return whether noise between seeds is known, without which no difference is a verdict."""
     return difference.method is not Method.QUESTIONS
@@ -75,7 +90,7 @@ def differences_table(comparison: Comparison) -> Table:
 
 def languages_table(comparison: Comparison, figure: Figure) -> Table:
     """Return a pair's differences in one score by query language; p after Holm's correction over the languages."""
-    differences, adjusted = comparison.by_language[figure], comparison.adjusted(figure)
+    differences, adjusted = comparison.by_language.get(figure, {}), comparison.adjusted(figure)
     rows = [(Cell(la), *difference_cells(differences[la], figure.metric, p)) for la, p in adjusted.items()]
     name = f"{title(comparison)}, {figure.name} by query language (intervals: each alone)"
     return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))

@@ -22,7 +22,7 @@ from study.analysis.leaderboard import trials_table
 from study.analysis.published import published_tables
 from study.analysis.study import Group, Study, ranked
 from study.analysis.tables import Table
-from study.analysis.verdict import badge, differences_table, languages_table, sentence
+from study.analysis.verdict import badge, differences_table, languages_table, sentence, untested_sentences
 from study.pages import charts
 from study.pages.chart_style import Spec
 from study.pages.forest_charts import forest_charts
@@ -157,6 +157,7 @@ def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[
             yield Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric))
     yield from (Verdict(curve_sentence(curve), "best") for curve in curves if curve.figure == figure)
     yield from (Verdict(front_sentence(front), "front") for front in read_fronts(study, name))
+    yield from (Verdict(untested, "not tested") for untested in untested_sentences(comparisons))
 
 
 def _alpha_charts(results: Sequence[TrialResult], curves: Sequence[Curve], name: str) -> dict[str, list[Spec]]:

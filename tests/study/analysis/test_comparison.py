@@ -5,15 +5,20 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
+from study.analysis.headline import headline_of
 from study.analysis.pairs import choose_pairs
-from study.analysis.study import Study, read_study
+from study.analysis.statistics import Method
+from study.analysis.study import Study, groups_of, read_study
+from study.analysis.verdict import is_judged, untested_sentences
 from study.results import files, layout
 from study.results.layout import StudyError
+from tasks.factbook.names import LANGUAGES
 from tasks.schema import Setting
-from tests.study.synthetic_study import BACKBONES, UNSEEN
+from tests.study.synthetic_study import BACKBONES, UNSEEN, write_study
 
 XLMR, LABSE = BACKBONES
 
@@ -127,3 +132,55 @@ def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_pa
     files.write_json(str(tmp_path / layout.STUDY), {"name": "empty", "search_space": {}})
     with pytest.raises(StudyError, match="no finished trial"):
         read_study(str(tmp_path))
+
+
+def test_what_averages_over_a_language_with_one_question_is_not_tested_and_says_so(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=30, backbones=[XLMR], examples=False)
+    for result in read_study(folder).results:
+        file = layout.positions_file(layout.trial_folder(folder, result.number), "xquad_r")
+        table = files.read_table(file)
+        asked, languages = table["query_id"].to_pylist(), table["query_language"].to_pylist()
+        first = min(asked)
+        kept = [la != "th" or query == first for query, la in zip(asked, languages, strict=True)]
+        files.write_table(file, table.filter(pa.array(kept)))
+    study = read_study(folder)
+    comparisons = compare(study, choose_pairs(study), "xquad_r")
+    assert not any(one.overall for one in comparisons)
+    figure = Figure(Setting.MULTILINGUAL, "map")
+    assert set(comparisons[0].by_language[figure]) == set(LANGUAGES) - {"th"}
+    assert comparisons[0].untested[figure] == ("th",)
+    (sentence,) = untested_sentences(comparisons)
+    assert "with one question in th nothing says how much another would change it" in sentence
+    answer = headline_of(study)
+    assert answer[0] == sentence
+
+
+def test_several_trials_without_training_are_one_and_no_seeds(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=30, backbones=[XLMR], seeds=3, alphas=[0.5], examples=False)
+    for number in (1, 2):  # trial 0 is the only trained one left; the others are equal
+        trial = layout.trial_folder(folder, number)
+        result = files.read_json(f"{trial}/{layout.RESULT}")
+        result["config"]["steps"] = 0
+        files.write_json(f"{trial}/{layout.RESULT}", result)
+    shutil.copy(
+        layout.positions_file(layout.trial_folder(folder, 1), "xquad_r"),
+        layout.positions_file(layout.trial_folder(folder, 2), "xquad_r"),
+    )
+    study = read_study(folder)
+    (comparison,) = compare(study, choose_pairs(study, ["zero-shot"]), "xquad_r")
+    found = comparison.overall[Figure(Setting.MULTILINGUAL, "map")]
+    assert (found.method, found.freedom, is_judged(found)) == (Method.QUESTIONS, 0, False)
+
+
+def test_precision_left_to_the_machine_makes_two_settings_of_one(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=20, backbones=[XLMR], examples=False)
+    for number in (1, 3, 5, 7, 9):
+        file = f"{layout.trial_folder(folder, number)}/{layout.RESULT}"
+        result = files.read_json(file)
+        result["backbone"]["precision"] = "bf16"
+        result["versions"] = {"torch": "2.12.0"}
+        files.write_json(file, result)
+    study = read_study(folder)
+    assert {len(group.results) for group in groups_of(study.results)} == {1}
+    answer = " ".join(headline_of(study))
+    assert "Trials ran in fp32 (trials 0, 2, 4, 6, 8) and bf16 (trials 1, 3, 5, 7, 9)" in answer

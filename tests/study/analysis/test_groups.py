@@ -105,3 +105,11 @@ def test_a_setting_is_ranked_by_its_mean_over_seeds_so_that_a_lucky_seed_does_no
     steady = [trial(2, 0.7, seed=0, alpha=0.2), trial(3, 0.8, seed=1, alpha=0.2)]
     best_first = ranked([*lucky, *steady], objective(OBJECTIVE))
     assert [result.number for result in best_first] == [3, 2, 0, 1]
+
+
+def test_a_setting_that_lacks_seeds_comes_after_those_that_have_all() -> None:
+    """A single seed has more chances to be high than the mean of three."""
+    results = [trial(number, 0.5 + number / 100, alpha=0.5, seed=number) for number in range(3)]
+    lucky, untrained = trial(3, 0.9, alpha=0.25, seed=0), trial(4, 0.6, steps=0)
+    ordered = ranked([*results, lucky, untrained], objective(OBJECTIVE))
+    assert [result.number for result in ordered] == [4, 2, 1, 0, 3]

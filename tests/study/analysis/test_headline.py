@@ -157,7 +157,10 @@ def test_one_seed_each_is_no_judgement() -> None:
             "It is compared with zero-shot, not with X-X-mono: none of these was run at its temperature 0.02.",
         ),
         (
-            [trials(0.5, 3, alpha=0.25), trials(0.4, 3, alpha=1), trials(0.9, 1, alpha=0.5)],
+            [
+                *(trials(0.5, 3, alpha=0.25), trials(0.4, 3, alpha=1), trials(0.9, 1, alpha=0.5)),
+                *(trials(0.1, 1, alpha=0.6), trials(0.1, 1, alpha=0.7)),  # most have one seed: it is not ranked last
+            ],
             "It is in no verdict: those that are compared have 3 seeds, and it has 1.",
         ),
         (

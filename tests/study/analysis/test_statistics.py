@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from study.analysis.statistics import Difference, Floats, Method, contributions, holm, unpaired
+from study.analysis.statistics import Difference, Floats, Method, contributions, holm, smallest_unit, unpaired
 
 LANGUAGES, QUESTIONS = 11, 100
 
@@ -144,3 +144,22 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
     subsets = [set(s) for size in range(1, len(p_values) + 1) for s in combinations(places, size)]
     expected = [max(min(1.0, len(s) * min(p_values[j] for j in s)) for s in subsets if i in s) for i in places]
     assert holm(p_values) == pytest.approx(expected)
+
+
+def test_the_variance_of_a_macro_average_is_right_however_few_questions_a_language_has() -> None:
+    """Languages with questions of their own: the variances of independent means add up."""
+    values_UQ = np.full((3, 12), np.nan)
+    random = np.random.default_rng(7)
+    values_UQ[0, :7], values_UQ[1, 7:10], values_UQ[2, 10:] = random.random(7), random.random(3), random.random(2)
+    own = [language_Q[~np.isnan(language_Q)] for language_Q in values_UQ]
+    contribution_Q = contributions(values_UQ)
+    assert contribution_Q.mean() == pytest.approx(np.mean([language_Q.mean() for language_Q in own]))
+    expected = sum(language_Q.var(ddof=1) / len(language_Q) for language_Q in own) / 9
+    assert contribution_Q.var(ddof=1) / 12 == pytest.approx(expected)
+
+
+def test_a_single_question_has_no_spread() -> None:
+    values_UQ = np.array([[0.1, 0.5, 0.4], [0.2, np.nan, np.nan]])
+    assert [smallest_unit(values_UQ, units) for units in ([0], [1], [0, 1])] == [3, 1, 1]
+    with pytest.raises(AssertionError, match="one question has no spread"):
+        contributions(values_UQ)

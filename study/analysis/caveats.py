@@ -1,0 +1,107 @@
+"""What to know about a study's figures before believing them, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from study.analysis import formats
+from study.analysis.study import Study, groups_of, settings_text, varied_settings
+from study.results.trial_result import FailedTrial, TrialResult
+from study.space import study_config
+from study.space.strict_yaml import SpaceError
+
+_DECIDING = ("project", "torch", "transformers", "tokenizers")
+"""Versions that a trial's figures depend on besides its settings and data; `project` is a digest of our own code."""
+
+
+def caveats(study: Study) -> list[str]:
+    """Return which trials and seeds are missing, differ in precision or version, have seen questions, or failed."""
+    return [
+        *_missing_trials(study),
+        *_missing_seeds(study),
+        *_precisions(study.results),
+        *_versions(study.results),
+        *_seen(study.results),
+        *_failures(study.failed),
+    ]
+
+
+def _missing_trials(study: Study) -> Iterator[str]:
+    """Yield how many trials have a result if some have none, which every comparison lacks."""
+    try:
+        trials = study_config.parse(study.record.search_space, study.record.name).search.trials
+    except SpaceError:
+        return  # of an earlier version
+    if len(study.results) < trials:
+        yield (
+            f"{len(study.results)} of {trials} trials have a result; the others are still to run, were stopped early, "
+            "failed or were taken out of the folder (--resume continues those that can go on)."
+        )
+
+
+def _missing_seeds(study: Study) -> Iterator[str]:
+    """Yield which settings lack seeds: early stopping takes the worse ones, and the mean of the others flatters."""
+    search = study.record.search_space.get("search")
+    seeds = search.get("seeds", 1) if isinstance(search, Mapping) else 1
+    groups = groups_of(study.results)
+    lacking = [group for group in groups if group.config.steps and len(group.results) < seeds]
+    if lacking:
+        names = varied_settings(groups)
+        shown = formats.some_of([settings_text(group, names, groups) or group.label for group in lacking], "; ")
+        yield (
+            f"Not all {seeds} seeds have a result at {shown}: where early stopping or a failure took the worse ones, "
+            "the mean of the others flatters the setting. Settings with fewer seeds than most are ranked last."
+        )
+
+
+def _precisions(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield which trials ran in which precision, if the machine decided and several did."""
+    left_open = [result for result in results if result.config.precision == "auto"]
+    if shown := _by_value((result.backbone.precision, result.number) for result in left_open):
+        yield f"Trials ran in {shown}, as precision was left to the machine: they are not seeds of one setting."
+
+
+def _versions(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield which trials ran with which versions of what decides their figures, if these changed."""
+    for package in _DECIDING:
+        known = [(result.versions[package], result.number) for result in results if package in result.versions]
+        if shown := _by_value(known):
+            name = "code of this project" if package == "project" else package
+            yield f"Not all trials ran with the same {name}: {shown}. Part of a difference may come from that."
+
+
+def _by_value(of_trials: Iterable[tuple[str, int]]) -> str:
+    """Return each value with the trials that have it; empty if all have the same."""
+    numbers: dict[str, list[str]] = {}
+    for value, number in of_trials:
+        numbers.setdefault(value, []).append(str(number))
+    shown = [f"{value} (trials {formats.some_of(of_value)})" for value, of_value in numbers.items()]
+    return " and ".join(shown) if len(shown) > 1 else ""
+
+
+def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield how many questions of a benchmark trials were trained on, if any were."""
+    numbers: dict[tuple[str, int, int], list[str]] = {}
+    for result in results:
+        for name, seen in result.seen_questions.items():
+            if seen and name in result.benchmarks:
+                questions = sum(result.benchmarks[name].queries.values())
+                numbers.setdefault((name, seen, questions), []).append(str(result.number))
+    for (name, seen, questions), of_count in numbers.items():
+        trials = f"{'Trial' if len(of_count) == 1 else 'Trials'} {formats.some_of(of_count)}"
+        was = "was" if len(of_count) == 1 else "were"
+        yield (
+            f"{trials} {was} trained on {seen:,} of the {questions:,} questions of {name}: its figures are not those "
+            "of unseen questions."
+        )
+
+
+def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:
+    """Yield which trials failed, for each reason."""
+    numbers: dict[str, list[str]] = {}
+    for trial in failed:
+        numbers.setdefault(trial.failed.partition(":")[0], []).append(str(trial.number))
+    for reason, of_reason in numbers.items():
+        one = len(of_reason) == 1
+        trials = f"{'Trial' if one else 'Trials'} {formats.some_of(of_reason)}"
+        yield f"{trials} failed ({reason}) and {'is' if one else 'are'} in no figure."
