@@ -55,7 +55,8 @@ def callbacks(config: StudyConfig, folder: str, assignment_of: AssignmentOf) -> 
     if "wandb" in config.loggers:
         from study.runtime.wandb_logger import WeightsAndBiases  # noqa: PLC0415 - Ray's warns where wandb is missing
 
-        loggers.append(WeightsAndBiases(project=os.environ.get("WANDB_PROJECT", config.name), group=name))
+        project = os.environ.get("WANDB_PROJECT", config.name)
+        loggers.append(WeightsAndBiases(project, name, layout.read_study(folder).id, assignment_of))
     return loggers
 
 
@@ -64,8 +65,8 @@ def plain(name: str) -> str:
     return name.replace("@", "_at_")
 
 
-_ITERATION = "training_iteration"
-"""The key of Tune's results that Ray's MLflow logger draws metrics over."""
+ITERATION = "training_iteration"
+"""The key of Tune's results that Ray's loggers of MLflow and W&B draw metrics over."""
 
 
 def logged(report: TrainingReport | FinalReport) -> dict[str, float]:
@@ -103,7 +104,7 @@ class MLflow(MLflowLoggerCallback):
         """Log a report's metrics at its step."""
         report = read_report(result)
         if not isinstance(report, Failure):
-            super().log_trial_result(iteration, trial, {**logged(report), _ITERATION: report.step})
+            super().log_trial_result(iteration, trial, {**logged(report), ITERATION: report.step})
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End a trial's run, if it has one: a trial whose drivers all died before they had started has none."""

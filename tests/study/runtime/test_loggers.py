@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.tune.logger import TBXLoggerCallback
 from ray.tune.utils.callback import _create_default_callbacks
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -157,3 +158,40 @@ def test_a_logger_that_is_not_installed_is_refused_in_one_sentence() -> None:
     with pytest.raises(UserError, match=r"^loggers: 'wandb' is not installed: pip install wandb, or remove it"):
         preflight.check_loggers(study("wandb"))
     preflight.check_loggers(study())
+
+
+def test_wandb_has_one_run_for_a_trial_however_often_it_is_started_over_the_steps_of_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[dict[str, Any]] = []
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(WandbLoggerCallback, "_start_logging_actor", lambda *_, **told: started.append(told))
+    monkeypatch.setattr(WandbLoggerCallback, "log_trial_result", lambda *told: heard.append(told[-1]))
+    for trial_id in ("0000000a", "0000000b"):  # a resumed study has other ids
+        logger = WeightsAndBiases.__new__(WeightsAndBiases)  # the real one would look for wandb
+        logger._identity, logger._assignment_of = (
+            "0123456789abcdef" * 2,
+            lambda _: Assignment(3, TrialConfig(alpha=0.25)),
+        )
+        trial: Any = SimpleNamespace(trial_id=trial_id)
+        logger._start_logging_actor(trial, [], id=trial_id, name=trial_id, resume=False, group="first", config={})
+        logger.log_trial_result(2, trial, {"loss": 0.5, "step": 3, "training_iteration": 1, "pid": 7})
+        logger.log_trial_result(3, trial, {"validation/multilingual/map": 0.4, "step": 4, "final": True})
+    assert started[0] == started[1]
+    assert (started[0]["id"], started[0]["name"], started[0]["resume"]) == ("0123456789abcdef-0003", "0003", "allow")
+    assert started[0]["config"]["alpha"] == 0.25
+    assert heard[:2] == [
+        {"loss": 0.5, "training_iteration": 3},
+        {"best/validation/multilingual/map": 0.4, "training_iteration": 4},
+    ]
+
+
+def test_wandb_without_a_key_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise ValueError("No WandB API key found. Either set the WANDB_API_KEY environment variable")
+
+    monkeypatch.setattr(WandbLoggerCallback, "setup", refuses)
+    with pytest.raises(
+        LoggerError, match=r"^loggers: W&B cannot be used \(No WandB API key found\): set WANDB_API_KEY"
+    ):
+        WeightsAndBiases.__new__(WeightsAndBiases).setup()
