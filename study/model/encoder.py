@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from study.model.model_files import BackboneError
 from study.model.packing import use_packing
 from study.model.pooling import POOLINGS
 from study.model.tokens import Positions, Tokens
@@ -104,10 +105,22 @@ class Encoder(nn.Module):
         return self._positions is None
 
     def collate(self, token_ids: Sequence[Sequence[int]]) -> Tokens:
-        """Return a batch on the CPU."""
+        """Return a batch on the CPU.
+
+        Raises:
+            BackboneError: a text has a token that the transformer has no embedding of; a GPU would not say which.
+        """
         if self._positions is None:
-            return Tokens.padded(token_ids, self.tokenizer.pad_token_id)
-        return Tokens.packed(token_ids, self._positions)
+            tokens = Tokens.padded(token_ids, self.tokenizer.pad_token_id)
+        else:
+            tokens = Tokens.packed(token_ids, self._positions)
+        largest = int(tokens.inputs["input_ids"].max())
+        if largest >= (rows := self.transformer.get_input_embeddings().num_embeddings):
+            raise BackboneError(
+                f"a text has '{self.tokenizer.convert_ids_to_tokens(largest)}', the tokenizer's token {largest:,}, and "
+                f"the model embeds {rows:,}: resize its embeddings (resize_token_embeddings), and save both"
+            )
+        return tokens
 
     def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         """Return the embeddings (B, D) of a batch of token ids."""

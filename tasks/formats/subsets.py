@@ -87,8 +87,19 @@ def names_of(languages: Sequence[str] | None, names: Iterable[str]) -> tuple[str
 
 
 def _codes(names: Iterable[str]) -> dict[str, str]:
-    """Return the usual code of each language; names that would share one, such as pt-br and pt-pt, stay as they are."""
-    codes = {name: language_code(name) or name for name in names}
+    """Return the usual code of each language; names that would share one, such as pt-br and pt-pt, stay as they are.
+
+    Raises:
+        TaskError: two names differ in case alone, as of two copies of one folder.
+    """
+    spelt: dict[str, str] = {}
+    for name in sorted(names):
+        if name.casefold() in spelt:
+            raise TaskError(
+                f"the names {spelt[name.casefold()]} and {name} are of one language: rename or remove one of the two"
+            )
+        spelt[name.casefold()] = name
+    codes = {name: language_code(name) or name for name in spelt.values()}
     counts = Counter(codes.values())
     return {name: code if counts[code] == 1 else name for name, code in codes.items()}
 

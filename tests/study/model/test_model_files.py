@@ -234,3 +234,15 @@ def test_a_digest_is_that_of_the_files_a_model_is_loaded_from(tmp_path: Path) ->
         assert digest_of(root, folder) != before, file
         file.write_bytes(held)
     assert digest_of(root, folder) == before
+
+
+def test_a_text_with_a_token_that_the_model_does_not_embed_is_refused(labse: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "LaBSE"
+    shutil.copytree(labse, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<ทางลัด>"])
+    tokenizer.save_pretrained(folder)
+    encoder = load_encoder(TrialConfig(backbone=str(folder)), torch.device("cpu"))
+    encoder.embed(encoder.tokenize(["ข้อความ"], "query"))
+    with pytest.raises(BackboneError, match=r"a text has '<ทางลัด>', the tokenizer's token 227, and the model emb"):
+        encoder.embed(encoder.tokenize(["ข้อความ", "ไป <ทางลัด> เลย"], "query"))

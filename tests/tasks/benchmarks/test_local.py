@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,10 @@ def test_two_columns_of_ids_are_refused(shared: Path) -> None:
     write(shared, "corpus", {"th": rows})
     with pytest.raises(TaskError, match="has id and docid, and only one can be the id: remove or rename the other"):
         load_benchmark("local", {"path": str(shared)})
+
+
+def test_two_folders_of_one_language_are_refused(apart: Path) -> None:
+    """As two copies: both would be measured, as two languages."""
+    shutil.copytree(apart / "th", apart / "TH")
+    with pytest.raises(TaskError, match="the names TH and th are of one language: rename or remove one of the two"):
+        local.load(path=apart)
