@@ -86,4 +86,4 @@ def measure(chosen: Options, precision: Precision) -> list[Row]:
 
 if __name__ == "__main__":
     chosen = options()
-    finish((row for precision in ("fp32", "bf16") for row in measure(chosen, precision)), chosen)
+    finish((row for precision in chosen.precisions for row in measure(chosen, precision)), chosen)

@@ -11,6 +11,6 @@ from bench.training import measure
 if __name__ == "__main__":
     chosen = options()
     finish(
-        (measure(chosen, precision, batch_size=128, caching=True) for precision in ("fp32", "bf16")),
+        (measure(chosen, precision, batch_size=128, caching=True) for precision in chosen.precisions),
         chosen,
     )

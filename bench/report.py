@@ -49,10 +49,12 @@ def write(rows: list[Row], chosen: Options, load: tuple[float, float]) -> Path:
     name = "quick" if chosen.quick else "_".join(str(machine[key]).replace(" ", "-") for key in ("processor", "cores"))
     file = EXPERIMENTS / f"{time.strftime('%Y-%m-%d')}-bench-{name}" / "README.md"
     file.parent.mkdir(exist_ok=True)
+    left_out = "" if "bf16" in chosen.precisions else " bf16 is left out, as this processor emulates it."
     about = (
         f"{time.strftime('%Y-%m-%d')}, {machine}, {chosen.threads} threads; checkpoint {Path(chosen.checkpoint).name}; "
         f"XQuAD-R texts; {used}. Load of the machine before: {load[0]:.1f}, after: {load[1]:.1f}. Figures are medians "
-        "over turns, the ratio is the median of the ratios within a turn. Made by `python -m bench.report`.\n"
+        f"over turns, the ratio is the median of the ratios within a turn.{left_out} Made by "
+        "`python -m bench.report`.\n"
     )
     table = [HEADER, *(row.markdown() for row in rows), "", *(row.note for row in rows if row.note)]
     text = ["# This study against what people would use instead\n", about, *table]

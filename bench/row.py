@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 import torch
 
+from study.config import Precision
+from study.results import provenance
+
 
 class Options(NamedTuple):
     """Options that all rows share."""
@@ -36,6 +39,12 @@ class Options(NamedTuple):
     def device(self) -> torch.device:
         """Return the GPU where there is one."""
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Return what both contestants compute in; a processor that emulates bfloat16 would take hours for it."""
+        emulates = self.device.type == "cpu" and provenance.emulates_bf16()
+        return ("fp32",) if emulates else ("fp32", "bf16")
 
 
 def options(arguments: list[str] | None = None) -> Options:

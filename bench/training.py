@@ -140,4 +140,4 @@ def trainer(
 
 if __name__ == "__main__":
     chosen = options()
-    finish((measure(chosen, precision) for precision in ("fp32", "bf16")), chosen)
+    finish((measure(chosen, precision) for precision in chosen.precisions), chosen)

@@ -92,4 +92,4 @@ def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
 if __name__ == "__main__":
     chosen = options()
     sizes = (4,) if chosen.quick else BATCH_SIZES
-    finish((measure(chosen, precision, size) for size in sizes for precision in ("fp32", "bf16")), chosen)
+    finish((measure(chosen, precision, size) for size in sizes for precision in chosen.precisions), chosen)
