@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests tests-on-ray tests-without-ray bench node aws gcp test-faults test-gpu test-cluster clean
+.PHONY: run test lint types contracts tests tests-on-ray tests-without-ray bench node aws gcp test-faults test-gpu test-cluster test-bucket clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run
@@ -44,6 +44,12 @@ aws gcp: .venv/run.stamp
 # `ray up` to `ray down` on this machine, for real; needs root on Linux, and no network but for packages.
 test-cluster: .venv/run.stamp
 	tests/cluster/rehearse.sh
+
+# A study in an S3 bucket, on a server of this machine, which gets an environment of its own.
+test-bucket: .venv/test.stamp
+	$(PYTHON) -m venv .venv/bucket
+	.venv/bucket/bin/pip install --quiet "moto[server]"
+	$(BIN)/python -m pytest tests/bucket
 
 # Where there is a GPU: what it computes against the CPU, and the commands with trials that share it.
 test-gpu: .venv/test.stamp
