@@ -1,9 +1,11 @@
-# Every target does all it needs on a fresh machine: `make run` and `make test` are enough to start with.
+# Every target does all it needs on a fresh machine: `make install`, `make run` and `make test` are enough.
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint types contracts tests tests-on-ray tests-without-ray bench node aws gcp test-faults test-gpu test-cluster test-bucket clean
+.PHONY: install run test lint types contracts tests tests-on-ray tests-without-ray bench node aws gcp test-faults test-gpu test-cluster test-bucket clean
+
+install: .venv/run.stamp
 
 run: .venv/run.stamp
 	$(BIN)/python -m study.run

@@ -21,7 +21,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import os
 import re
 import shlex
@@ -38,7 +37,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # this project, where
 from study.cli import DEFAULT_STORAGE
 from study.config import TrialConfig
 from study.corpora import training_corpora
-from study.runtime.data_checks import FEW_QUESTIONS
+from study.runtime.data_checks import FEW_QUESTIONS, rows_for_enough_questions
 from tasks.data.columns import Column, Table
 from tasks.data.languages import language_code, not_a_language
 from tasks.data.text_lines import text_lines
@@ -61,15 +60,14 @@ QUESTIONS = Table(
 )
 SPACE = """\
 trial:
-  backbone: builtin/xlmr-tiny                # random weights; or a folder or an id of the hub, and then these two:
-  # backbone: intfloat/multilingual-e5-small
+  backbone: builtin/xlmr-tiny                # random weights; for a pretrained model, a folder or an id of the hub:
+  # backbone: intfloat/multilingual-e5-small # and change learning_rate below
   # temperature: 0.02                        # E5's are trained at low ones; search it if in doubt
   corpora: [{{name: parallel_jsonl, path: train.jsonl, held_out: {held_out}}}]
   benchmarks: [{{name: local, path: test, label: test}}]
   validation:
     benchmark: {{name: held_out, corpus: {{name: parallel_jsonl, path: train.jsonl, held_out: {held_out}}}}}
     every: 50
-    metric: {metric}
   steps: 200
   batch_size: {batch_size}
   learning_rate: 3e-3                        # for random weights; 2e-5 to 5e-5 for a pretrained backbone
@@ -291,8 +289,9 @@ def write_study(data: Path, rows: list[Row]) -> list[str]:
     of_each = {language: len(training.rows(language)) for language in sizes}
     kept_out = plural(len(corpus) - len(training), "row")
     shown = ", ".join(f"{language} {count}" for language, count in of_each.items())
-    enough = math.ceil(FEW_QUESTIONS * source["held_out"] / benchmark.questions)
-    how = f"write about `held_out: {enough}` in both places of {file.name}" if enough < groups else "take more"
+    enough = rows_for_enough_questions(source, benchmark.questions)
+    can = enough is not None and enough < groups
+    how = f"write `held_out: {enough}` in both places of {file.name}" if can else "take more"
     advice = f": study.run asks for {FEW_QUESTIONS} at least: {how}"
     too_few = advice if benchmark.questions < FEW_QUESTIONS else ""
     return [

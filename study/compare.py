@@ -39,7 +39,7 @@ def main(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="The score that the sentences compare, as setting/metric; multilingual/map unless given."),
+        typer.Option(help="The score that the sentences compare, as setting/metric; the objective's unless given."),
     ] = None,
 ) -> None:
     """Compare groups of trials: differences, intervals and p-values, by setting and language."""
@@ -52,7 +52,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     layout.check_writable(study.folder)
     pairs = choose_pairs(study, baselines)
     by_benchmark = {benchmark: compare(study, pairs, benchmark) for benchmark in study.benchmarks}
-    figures = leading_figures(by_benchmark, metric)
+    figures = leading_figures(by_benchmark, metric, objective=study.objective.metric)
     answer = headline(study, by_benchmark, figures)
     cli.say(console, Text(study.name, style="bold"))
     cli.say_list(console, answer)
@@ -65,7 +65,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
             sentence(comparison, figure) for comparison in by_benchmark[benchmark] if figure in comparison.overall
         ]
         sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
-        sentences += [front_sentence(front) for front in fronts[benchmark]]
+        sentences += [front_sentence(front) for front in fronts[benchmark] if any(front.dominated.values())]
         sentences += untested_sentences(by_benchmark[benchmark])
         cli.say(console, "", Text(benchmark, style="bold"))
         cli.say_list(console, sentences)

@@ -11,7 +11,8 @@ from pyarrow import fs
 from rich.text import Text
 
 from study import cli
-from study.analysis.study import Study, ranked, read_study
+from study.analysis.formats import some_of
+from study.analysis.study import Study, groups_of, ranked, read_study
 from study.config import TrialConfig, backbone_folder
 from study.model import hub_upload
 from study.pages.model_card import model_card
@@ -53,8 +54,22 @@ def main(
         "sentence-transformers"
     )
     console.print(Text(text), soft_wrap=True)
+    if equal := [] if trial is not None else _equal(source, result):
+        note = (
+            f"note: trials {some_of(equal)} have exactly the same {source.objective.metric}; the setting tried first "
+            "was taken, and --trial takes another"
+        )
+        console.print(Text(note), soft_wrap=True)
     if address:
         console.print(Text(f"uploaded: {address}"), soft_wrap=True)
+
+
+def _equal(study: Study, chosen: TrialResult) -> list[str]:
+    """Return the trials of other settings whose mean over seeds of the objective is that of the chosen trial's."""
+    metric, groups = study.objective.metric, groups_of(study.results)
+    own = next(group for group in groups if group.holds(chosen.number))
+    equal = [group for group in groups if group is not own and group.mean(metric) == own.mean(metric)]
+    return [str(number) for group in equal for number in group.numbers]
 
 
 def _chosen(study: Study, number: int | None) -> TrialResult:

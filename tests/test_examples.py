@@ -429,9 +429,7 @@ def test_too_few_validation_questions_are_told_with_the_number_of_rows_that_give
     )
     from_tables.main(data)
     (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("validation")]
-    assert (
-        "16 questions: study.run asks for 50 at least: write about `held_out: 25` in both places of study.yaml" in told
-    )
+    assert "16 questions: study.run asks for 50 at least: write `held_out: 25` in both places of study.yaml" in told
     space = (data / "study.yaml").read_text("utf-8").replace("held_out: 8}", "held_out: 25}")
     (data / "study.yaml").write_text(space, "utf-8")
     trial = next(iter(study_config.load(str(data / "study.yaml")).examples))

@@ -16,6 +16,7 @@ from study.analysis.pairs import Pair
 from study.analysis.query_values import QueryValues, SettingValues
 from study.analysis.statistics import Difference, Floats, Method, contributions, holm, smallest_unit, unpaired
 from study.analysis.study import Group, Study, groups_of, settings_text, varied_settings
+from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from study.results.trial_result import TrialResult
 from tasks.metrics import HEADLINE
@@ -125,12 +126,16 @@ def headline(results: Sequence[TrialResult], benchmark: str) -> dict[Setting, tu
     return chosen
 
 
-def leading_figures(by_benchmark: Mapping[str, Sequence[Comparison]], metric: str | None = None) -> dict[str, Figure]:
+def leading_figures(
+    by_benchmark: Mapping[str, Sequence[Comparison]], metric: str | None = None, *, objective: str = LEADING
+) -> dict[str, Figure]:
     """Return, for each benchmark that has it, the figure to talk about.
 
     Args:
         by_benchmark: benchmark -> comparisons.
-        metric: as `setting/metric`; without it each benchmark's multilingual mAP, or else its first figure.
+        metric: as `setting/metric`; without it each benchmark's figure of the objective, else its multilingual mAP,
+            else its first figure.
+        objective: what trials are selected by, with or without `validation/`.
 
     Raises:
         StudyError: no benchmark has the metric.
@@ -139,10 +144,14 @@ def leading_figures(by_benchmark: Mapping[str, Sequence[Comparison]], metric: st
         benchmark: {f"{figure.setting}/{figure.metric}": figure for one in comparisons for figure in one.overall}
         for benchmark, comparisons in by_benchmark.items()
     }
-    wanted = LEADING if metric is None else metric
-    chosen = {benchmark: figures[wanted] for benchmark, figures in measured.items() if wanted in figures}
     if metric is None:
-        return {benchmark: next(iter(figures.values())) for benchmark, figures in measured.items() if figures} | chosen
+        preferred = (objective.removeprefix(f"{VALIDATION}/"), LEADING)
+        return {
+            benchmark: next((figures[name] for name in preferred if name in figures), next(iter(figures.values())))
+            for benchmark, figures in measured.items()
+            if figures
+        }
+    chosen = {benchmark: figures[metric] for benchmark, figures in measured.items() if metric in figures}
     if not chosen:
         known = {name for figures in measured.values() for name in figures}
         raise StudyError(f"metric '{metric}' was not measured on the trials compared: {nearest(metric, known)}")

@@ -75,7 +75,7 @@ def headline_of(study: Study) -> list[str]:
     compared: dict[str, list[Comparison]] = {}
     for benchmark in dict.fromkeys([*named, *study.benchmarks]):
         compared[benchmark] = compare(study, pairs, benchmark)
-        if figures := leading_figures(compared):
+        if figures := leading_figures(compared, objective=study.objective.metric):
             return headline(study, compared, figures)
     return headline(study, compared, {})
 
@@ -92,8 +92,22 @@ def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str,
         if group[0].pair.group.backbone in backbones[:_BACKBONES]:
             start = f"{trained(group[0])}, {figure.name} of {benchmark}: {group[0].pair.group.label} is "
             yield from _sentences(start, "It is ", sorted(_clause(comparison, figure) for comparison in group))
+            yield from _turned(group, figure)
     if len(backbones) > _BACKBONES:
         yield "Other backbones are compared below."
+
+
+def _turned(comparisons: Sequence[Comparison], figure: Figure) -> Iterator[str]:
+    """Yield in which other scores of the same setting the order is the opposite, beyond noise."""
+    opposite = {"ahead": "behind", "behind": "ahead"}
+    clauses = []
+    for comparison in comparisons:
+        wanted = opposite.get(badge(comparison.overall[figure], figure.metric))
+        for other, difference in comparison.overall.items():
+            if other.setting is figure.setting and badge(difference, other.metric) == wanted:
+                clauses.append(_clause(comparison, other, f" on {other.name}"))
+    if clauses:
+        yield from _sentences("But it is ", "It is ", clauses)
 
 
 def _sentences(start: str, again: str, clauses: Sequence[str]) -> Iterator[str]:
@@ -108,7 +122,8 @@ def _sentences(start: str, again: str, clauses: Sequence[str]) -> Iterator[str]:
     yield f"{sentence}."
 
 
-def _clause(comparison: Comparison, figure: Figure) -> str:
+def _clause(comparison: Comparison, figure: Figure, on: str = "") -> str:
+    """Return how a group compares with its baseline; `on` says on which score, where that is not clear."""
     difference, baseline = comparison.overall[figure], comparison.pair.baseline
     own = baseline.backbone == comparison.pair.group.backbone
     other = baseline.label if own else f"{baseline.backbone_name}, {baseline.label}"
@@ -119,7 +134,7 @@ def _clause(comparison: Comparison, figure: Figure) -> str:
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
-    return f"{judged[badge(difference, figure.metric)]} {other} ({gap})"
+    return f"{judged[badge(difference, figure.metric)]} {other}{on} ({gap})"
 
 
 def _described(number: int, group: Group, study: Study) -> str:
@@ -133,6 +148,9 @@ def _described(number: int, group: Group, study: Study) -> str:
     equal = sum(each.mean(objective) == mean for each in groups) - 1
     others = "1 other setting has" if equal == 1 else f"{equal} other settings have"
     tie = f". {others} exactly the same value; the one tried first was taken" if equal else ""
+    if equal and mean is not None and abs(mean) == 1:
+        tie += ". No value is better: by this objective nothing can be chosen, so name a trial to `study.export`, with "
+        tie += "`--trial`, or take another objective"
     return (
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
         f"{formats.fixed(mean, decimals(objective))} {over}{tie}"
@@ -228,6 +246,8 @@ def _reason(
         none = "none of these" if samplings else f"no {wanted}"
         return f"{none} was run at its {settings_text(group, unequal, [group, *rivals])}"
     seeds = max((min(len(one.pair.group.results), len(one.pair.baseline.results)) for one in comparisons), default=0)
-    if len(group.results) < seeds:
+    if not group.config.steps and all(one.pair.baseline.sampling != ZERO_SHOT for one in comparisons):
+        return "no comparison with zero-shot was asked for"
+    if group.config.steps and len(group.results) < seeds:
         return f"those that are compared have {seeds} seeds, and it has {len(group.results)}"
     return "verdicts compare at the settings where the baseline does best by the objective"

@@ -15,6 +15,8 @@ from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 
+_FEW_DEGREES = 2
+"""With fewer degrees of freedom, the 95 % interval is more than twice as wide as with many."""
 _HEADINGS = ("difference", "95 % interval")
 
 
@@ -147,6 +149,8 @@ def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
     questions, degrees = f"{difference.questions} questions", f"{difference.freedom:.3g}"
     freedom = f"{degrees} degree{'' if degrees == '1' else 's'} of freedom"
+    if 0 < difference.freedom < _FEW_DEGREES:
+        freedom += ", so that one more seed would narrow the interval much"
     if difference.method is Method.QUESTIONS:
         return (
             f"With one seed each that is no verdict: interval and p hold over {questions} alone, and noise between "

@@ -6,6 +6,7 @@ Every problem is a `BackboneError` that names the file.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -270,6 +271,16 @@ def weight_files(folder: Path) -> list[Path]:
         if not file.is_file():
             raise BackboneError(f"{file} is missing, but {index.name} lists it: copy the model again")
     return files
+
+
+def weight_bytes(folder: Path) -> int:
+    """Return how many bytes a transformer's weights take in fp32, in which they are trained.
+
+    Raises:
+        BackboneError: a file is missing or damaged.
+    """
+    shapes = [shape for file in weight_files(folder) for shape in read_shapes(file).values()]
+    return 4 * sum(math.prod(shape) for shape in shapes)
 
 
 def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:

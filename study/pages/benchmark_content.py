@@ -92,7 +92,7 @@ def read_benchmark(
     results = [result for result in study.results if name in result.benchmarks]
     unseen = unseen_languages(results, name)
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
-    figure = leading_figures({name: comparisons}).get(name)
+    figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
     curves = read_curves(study, name)
     led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
     best = ranked(results, study.objective) or results
@@ -151,12 +151,13 @@ def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:
 
 def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[Curve], name: str) -> Iterator[Verdict]:
     """Yield the answer: leads over the baselines, the best settings, and the Pareto front."""
-    figure = leading_figures({name: comparisons}).get(name)
+    figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
     for one in comparisons:
         if figure in one.overall:
             yield Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric))
     yield from (Verdict(curve_sentence(curve), "best") for curve in curves if curve.figure == figure)
-    yield from (Verdict(front_sentence(front), "front") for front in read_fronts(study, name))
+    fronts = [front for front in read_fronts(study, name) if any(front.dominated.values())]
+    yield from (Verdict(front_sentence(front), "front") for front in fronts)
     yield from (Verdict(untested, "not tested") for untested in untested_sentences(comparisons))
 
 

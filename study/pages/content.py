@@ -74,7 +74,7 @@ def read_content(study: Study) -> Content:
         name=study.name,
         facts=_facts(study),
         objective=study.objective.metric,
-        headline=tuple(headline(study, compared, leading_figures(compared))),
+        headline=tuple(headline(study, compared, leading_figures(compared, objective=study.objective.metric))),
         benchmarks=tuple(_benchmarks(study, compared)),
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
         samplings=tuple(sorted({sampling_of(result.config, result.training_languages) for result in results})),

@@ -40,6 +40,8 @@ EXAMPLES = "examples.json"
 TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
 """Ray Train's list of a trial's checkpoints, in the trial's folder."""
+KEPT_CHECKPOINTS = 2
+"""Of a trial that runs: the latest and the best."""
 _STEP = "step-"
 ResultTimes = dict[int, int]
 """Trial number -> nanoseconds since 1970."""

@@ -7,8 +7,8 @@ checkpoints and trials, and reported benchmarks are read once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -160,6 +160,7 @@ class _Checks:
                 f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
                 f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}{held_out}"
             )
+        yield from _unequal_held_out(trial)
         keys = [_key(corpus, trial) for corpus in trial.corpora]
         corpora = [self.corpora[key] for key in keys if key in self.corpora]
         for config in (trial.validation.benchmark, *trial.benchmarks):
@@ -188,13 +189,49 @@ class _Checks:
         return is_new
 
 
+def _unequal_held_out(trial: TrialConfig) -> Iterator[str]:
+    """Yield how many rows of a corpus are held out and not used, where validation holds out fewer of the same."""
+    source = trial.validation.benchmark.options.get("corpus")
+    if not trial.steps or trial.validation.benchmark.name != HELD_OUT or not isinstance(source, dict):
+        return
+    options = {key: value for key, value in source.items() if key not in {"held_out", "weight"}}
+    for corpus in trial.corpora:
+        used = source.get("held_out", 0)
+        if {"name": corpus.name, **corpus.options} == options and corpus.held_out > used:
+            yield (
+                f"corpus '{corpus.name}' holds out {corpus.held_out:,} rows and validation uses {used:,} of them: the "
+                "others are neither trained on nor validated with, so write one number in both places"
+            )
+
+
 def _enough_held_out(benchmark: BenchmarkConfig, questions: int) -> str:
-    """Return about how many rows to hold out for enough questions, where a benchmark has that setting."""
+    """Return how many rows to hold out for enough questions, where a benchmark has that setting."""
     corpus = benchmark.options.get("corpus")
     if benchmark.name != HELD_OUT or not isinstance(corpus, dict) or not corpus.get("held_out") or not questions:
         return ""
+    rows = rows_for_enough_questions(corpus, questions)
+    return f", with `held_out: {rows}` in `corpora` and `validation` alike" if rows else ""
+
+
+def rows_for_enough_questions(corpus: Mapping[str, Any], questions: int) -> int | None:
+    """Return how many rows of a corpus hold at least `FEW_QUESTIONS` questions, counted in each language.
+
+    Args:
+        corpus: as the benchmark `held_out` takes it.
+        questions: how many the rows hold that it holds out so far.
+
+    Returns:
+        None if all of its rows hold fewer.
+    """
     rows = math.ceil(FEW_QUESTIONS * corpus["held_out"] / questions)
-    return f", with about `held_out: {rows}` in `corpora` and `validation` alike"
+    while True:
+        try:
+            found = load_benchmark(HELD_OUT, {"corpus": {**corpus, "held_out": rows}}).questions
+        except TaskError:  # it has fewer rows
+            return None
+        if found >= FEW_QUESTIONS:
+            return rows
+        rows += math.ceil(rows * (FEW_QUESTIONS - found) / FEW_QUESTIONS / 2)
 
 
 def _key(corpus: CorpusConfig, trial: TrialConfig) -> str:

@@ -11,7 +11,9 @@ from rich.text import Text
 from study import cli
 from study.analysis.formats import setting
 from study.analysis.tables import Cell, Table
-from study.model.pooling_and_prompts import lines
+from study.model.model_files import weight_bytes
+from study.model.pooling_and_prompts import lines, resolve
+from study.results import layout
 from study.runtime.data_checks import without_copy
 from study.runtime.preflight import Plan
 from study.space.distributions import Categorical, Distribution
@@ -89,7 +91,21 @@ def _size(plan: Plan) -> Iterator[str]:
     )
     yield f"texts are cut at {queries} tokens (queries) and {passages} (passages)"
     reported = ", ".join(benchmark.key for benchmark in first.benchmarks)
+    yield from _disk(plan)
     yield f"validation: {first.validation.benchmark.name}, every {first.validation.every} steps; reported: {reported}"
+
+
+def _disk(plan: Plan) -> Iterator[str]:
+    """Yield how much the checkpoints take, where backbones are on this machine and too large to be no matter."""
+    whole = {trial.backbone: trial for trial in plan.config.examples if trial.steps and not trial.lora}
+    sizes = [weight_bytes(resolve(trial).folder) for name, trial in whole.items() if name in plan.backbones]
+    largest, trials = max(sizes, default=0) / 1e9, plan.config.search.trials - len(plan.config.search.zero_shot)
+    if trials * largest >= 1:
+        kept = 3 * layout.KEPT_CHECKPOINTS * largest  # with two moments of each weight
+        yield (
+            f"disk: up to {trials * largest:,.1f} GB for the best checkpoint of each trial, and {kept:,.1f} GB for "
+            "each trial while it runs"
+        )
 
 
 def _range(values: Sequence[int]) -> str:

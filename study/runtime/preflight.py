@@ -22,6 +22,9 @@ from study.runtime.data_checks import Data, check_data
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 
+HIGH_LEARNING_RATE = 5e-4
+"""Well above what pretrained encoders are fine-tuned with, below what adapters and random weights need."""
+
 
 class MissingLoggerError(UserError):
     """A logger that a search space names and this machine lacks."""
@@ -59,6 +62,7 @@ class Plan:
         return [
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
+            *dict.fromkeys(filter(None, map(_high_learning_rate, self.config.examples))),
             *self.data.notes,
         ]
 
@@ -68,6 +72,16 @@ class Plan:
         if self.trials_now >= self.trials_at_once:
             return ""
         return f", {self.trials_now} until the cluster has grown: the others wait for its nodes"
+
+
+def _high_learning_rate(trial: TrialConfig) -> str:
+    """Return a sentence for a learning rate that suits random weights or adapters, and not a pretrained backbone."""
+    if not trial.steps or trial.lora or trial.backbone.startswith(BUILTIN) or trial.learning_rate < HIGH_LEARNING_RATE:
+        return ""
+    return (
+        f"learning_rate {trial.learning_rate:g} with backbone {trial.backbone}: a pretrained model forgets much of "
+        "what it knows at such rates; 1e-5 to 5e-5 are usual"
+    )
 
 
 def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:

@@ -21,7 +21,6 @@ from study.runtime.messages import Assignment, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
 from study.space.fields import flatten
 
-KEPT_CHECKPOINTS = 2
 WORKER_FAILURES = 3
 """How often a trial's workers may die before the trial fails."""
 
@@ -178,7 +177,7 @@ def _trainer(assignment: Assignment, study_folder: str) -> ray_internals.TrialTr
             name=f"{assignment.number:04d}",
             storage_path=files.join(study_folder, layout.TRIALS),
             checkpoint_config=ray.train.CheckpointConfig(
-                num_to_keep=KEPT_CHECKPOINTS,
+                num_to_keep=layout.KEPT_CHECKPOINTS,
                 checkpoint_score_attribute=messages.IMPROVED_AT_STEP,
             ),
             failure_config=ray.train.FailureConfig(

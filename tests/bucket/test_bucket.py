@@ -24,7 +24,7 @@ STUDIES = "s3://bucket/studies"
 
 
 @pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The environment in which `s3://bucket` is a bucket on this machine."""
     if not SERVER.is_file():
         pytest.skip("`make test-bucket` installs the server")
@@ -63,7 +63,7 @@ def record(url: str) -> list[tuple[Any, ...]]:
     return [(t.number, t.state.name, t.params, t.values, t.intermediate_values) for t in study.trials]
 
 
-def test_a_study_in_a_bucket_outlives_its_head(storage: dict[str, str], tmp_path: Path) -> None:
+def test_a_study_in_a_bucket_outlives_its_head(storage: dict[str, Any], tmp_path: Path) -> None:
     space, head, new_head = write_space(tmp_path, {}), *(f"sqlite:///{tmp_path}/{name}.db" for name in ("head", "new"))
     named = ("--name", "first", "--storage", STUDIES)
     ended = run(space, *named, **storage, STUDY_RECORD=head)

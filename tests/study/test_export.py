@@ -219,3 +219,16 @@ def test_a_backbone_that_was_changed_since_its_trial_is_not_exported(study: str,
     assert refused.exit_code == 2
     assert f"backbone {backbone} is not what trial 8 started from" in " ".join(refused.output.split())
     assert not (tmp_path / "changed").exists()
+
+
+def test_a_trial_that_others_equal_by_the_objective_is_exported_with_a_note(study: str, tmp_path: Path) -> None:
+    for number, (score, alpha) in enumerate(((0.6, 0.5), (0.6, 0.25), (0.5, 1.0))):
+        write_trial(study, number, score)
+        file = files.join(layout.trial_folder(study, number), layout.RESULT)
+        result = files.read_json(file)
+        files.write_json(file, {**result, "config": {**result["config"], "alpha": alpha}})
+    outcome = export(study, "--output", str(tmp_path / "best"))
+    assert outcome.exit_code == 0, outcome.output
+    assert "note: trials 1 have exactly the same validation/" in outcome.output
+    assert "--trial takes another" in outcome.output
+    assert "note:" not in export(study, "--trial", "1", "--output", str(tmp_path / "other")).output

@@ -84,6 +84,9 @@ def test_every_language_has_its_own_difference(comparisons: list[Comparison]) ->
 def test_sentences_are_about_multilingual_map_unless_told_otherwise(comparisons: list[Comparison]) -> None:
     found = {"xquad_r": comparisons, "empty": []}
     assert leading_figures(found) == {"xquad_r": Figure(Setting.MULTILINGUAL, "map")}
+    by_mrr = leading_figures(found, objective="validation/monolingual/mrr")
+    assert by_mrr == {"xquad_r": Figure(Setting.MONOLINGUAL, "mrr")}
+    assert leading_figures(found, objective="validation/loss") == leading_figures(found), "which nothing reports"
     assert leading_figures(found, "monolingual/mrr") == {"xquad_r": Figure(Setting.MONOLINGUAL, "mrr")}
     with pytest.raises(StudyError, match="did you mean 'monolingual/mrr'"):
         leading_figures(found, "monolingual/mr")

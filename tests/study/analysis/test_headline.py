@@ -96,6 +96,18 @@ def test_settings_with_the_same_objective_as_the_best_trial_are_told() -> None:
     assert "exactly the same" not in told
 
 
+def test_an_objective_at_its_ceiling_chooses_nothing_and_says_so() -> None:
+    *_, told = answer(trials(1.0, 1, steps=0), trials(1.0, alpha=0.25), trials(1.0, alpha=1))
+    assert "2 other settings have exactly the same value; the one tried first was taken. No value is better: by" in told
+    *_, told = answer(trials(1.0, alpha=0.25), trials(0.9, alpha=1))
+    assert "No value is better" not in told
+
+
+def test_a_best_trial_that_no_comparison_was_asked_for_says_that() -> None:
+    *_, told = answer(*(trials(0.9, 1, steps=0), trials(0.4, alpha=0.25), trials(0.5, alpha=0)), baselines=["X-Y"])
+    assert told.endswith("It is in no verdict: no comparison with zero-shot was asked for.")
+
+
 def test_the_best_trial_is_compared_with_its_backbone_without_training_whatever_its_batches() -> None:
     untrained = trials(0.1, seeds=1, steps=0)
     first, second, third = answer(untrained, trials(0.4, alpha=0.25), trials(0.6, alpha=0))
@@ -130,6 +142,24 @@ def test_leads_are_those_beyond_noise_and_a_baseline_that_is_best_has_its_place(
     )
     by = f"by {DEFAULT_OBJECTIVE}: 0.600 on average over 2 seeds"
     assert best == f"The best trial is 4 (me5, X-Y), {by}. It is what hybrid (alpha 0.25) is compared with."
+
+
+def test_a_score_that_turns_the_order_round_is_told() -> None:
+    """A lead in all answers may be paid for with the first hits."""
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    study = Study("/studies/toy", record, numbered([trials(0.5, alpha=0.25), trials(0.4, alpha=1)]))
+    (pair,) = choose_pairs(study)
+    block = block_of(pair, measured_groups(study, "factbook"))
+    mrr, ndcg, own = (Figure(Setting.MULTILINGUAL, name) for name in ("mrr", "ndcg@10", "language_preference"))
+    found = {
+        MAP: difference(0.047, 0.001),
+        mrr: difference(-0.017, 0.001),
+        ndcg: difference(-0.002, 0.6),
+        own: difference(-0.1, 0.001),  # lower is better: no contradiction
+        Figure(Setting.MONOLINGUAL, "map"): difference(-0.2, 0.001),
+    }
+    told = headline(study, {"factbook": [Comparison(pair, "factbook", found, block=block)]}, {"factbook": MAP})
+    assert told[1] == "But it is behind X-X-mono on multilingual MRR (−0.017 [−0.027, −0.007])."
 
 
 def test_one_seed_each_is_no_judgement() -> None:

@@ -118,7 +118,7 @@ def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_fo
     )
     (note,) = data.notes
     assert note.startswith("validation: benchmark 'held_out' has 12 questions, so noise decides which checkpoint")
-    assert note.endswith("take at least 50, with about `held_out: 17` in `corpora` and `validation` alike")
+    assert note.endswith("take at least 50, with `held_out: 17` in `corpora` and `validation` alike")
     splits = study(
         [corpus], [0.5], validation={"benchmark": {"name": "factbook", "split": "dev"}}, benchmarks=["factbook"]
     )
@@ -163,3 +163,10 @@ def test_what_is_still_to_be_downloaded_and_trials_that_do_not_train_are_let_be(
 def test_it_starts_without_torch() -> None:
     code = "import study.runtime.preflight, sys; assert not {'torch', 'transformers', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_that_are_held_out_and_not_used_are_told(tmp_path: Path) -> None:
+    corpus = jsonl(pairs(tmp_path, 60), held_out=30)
+    validation = {"benchmark": {"name": "held_out", "corpus": corpus | {"held_out": 20}}}
+    (note,) = check_data(study([corpus], [0.5], validation=validation), download=False).notes
+    assert note.startswith("corpus 'parallel_jsonl' holds out 30 rows and validation uses 20 of them: the others are")

@@ -15,6 +15,7 @@ from study.runtime.resources import CapacityError, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
+from tests.toy_encoder import byte_tokenizer, toy_encoder
 
 FACTBOOK = {"name": "factbook", "languages": ["ar", "th", "zh"]}
 TRIAL = {"corpora": [FACTBOOK], "benchmarks": [FACTBOOK], "batch_size": 8}
@@ -142,3 +143,18 @@ def test_bf16_that_a_processor_emulates_is_said_before_a_trial_takes_hours(
     on_gpus = {"precision": "bf16", "resources": {"gpus_per_worker": 1}}
     monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(2, 1),)))
     assert preflight.check(study(on_gpus), str(tmp_path), dry_run=True).notes == []
+
+
+def test_a_learning_rate_that_suits_random_weights_alone_is_told_for_a_pretrained_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    model = tmp_path / "model"
+    toy_encoder(packed=False).transformer.save_pretrained(model)
+    byte_tokenizer().save_pretrained(model)
+    for rate, told in ((3e-3, True), (2e-5, False)):
+        trial = {"backbone": str(model), "learning_rate": rate}
+        plan = preflight.check(study(trial), str(tmp_path), dry_run=True)
+        assert any(note.startswith(f"learning_rate {rate:g} with backbone") for note in plan.notes) == told
+    adapted = preflight.check(study(trial | {"learning_rate": 3e-3, "lora": {}}), str(tmp_path), dry_run=True)
+    assert not any(note.startswith("learning_rate") for note in adapted.notes)
