@@ -223,7 +223,7 @@ def rows_for_enough_questions(corpus: Mapping[str, Any], questions: int) -> int 
     Returns:
         None if all of its rows hold fewer.
     """
-    rows = math.ceil(FEW_QUESTIONS * corpus["held_out"] / questions)
+    rows = math.ceil(FEW_QUESTIONS * int(corpus["held_out"]) / questions)
     while True:
         try:
             found = load_benchmark(HELD_OUT, {"corpus": {**corpus, "held_out": rows}}).questions
