@@ -14,6 +14,7 @@ from ray.util.queue import Queue
 from study.config import TrialConfig
 from study.config_sections import ResourcesConfig, RunFiles
 from study.results import files, layout
+from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, Measurement, TrialResult, TrialSettings
 from study.runtime import messages, ray_internals
 from study.runtime.activity import Activity
@@ -63,7 +64,10 @@ def _started_otherwise(assignment: Assignment, folder: str, result: TrialResult 
 
     The record that gives the settings may be another one than that of the folder's trials.
     """
-    settings = layout.read_settings(folder)
+    try:
+        settings = layout.read_settings(folder)
+    except StudyError as error:
+        return str(error)
     stored = settings or result
     if stored and stored.config != assignment.trial:
         then, now = (flatten(config.model_dump(mode="json")) for config in (stored.config, assignment.trial))

@@ -140,6 +140,10 @@ def test_a_folder_of_other_settings_is_neither_continued_nor_reported_under_a_tr
         assert reports[-1]["resumable"]
         assert said in reports[-1]["failed"]
         moved.rename(kept)
+    kept = Path(layout.trial_folder(str(tmp_path), 0)) / layout.SETTINGS
+    kept.write_text("{", "utf-8")
+    trial.run_trial(Assignment(0, CONFIG).to_dict(), study_folder=str(tmp_path))
+    assert reports[-1]["failed"].startswith(f"{kept} cannot be read (it is not whole JSON): restore it, or move")
 
 
 def test_a_trial_is_not_selected_by_the_questions_that_it_reports_where_only_workers_have_the_data(
