@@ -129,7 +129,7 @@ def test_the_details_of_a_trial_hold_its_settings_its_training_and_all_its_score
 def test_sentences_figures_and_published_numbers_are_in_both(html: str, content: Content) -> None:
     (benchmark,) = content.benchmarks
     markdown = page.markdown(content)
-    assert [verdict.badge for verdict in benchmark.verdicts][4:] == ["best", "best", "front", "front"]
+    assert [verdict.badge for verdict in benchmark.verdicts][4:] == ["best", "best"], "all settings may be on the front"
     for verdict in benchmark.verdicts:
         assert verdict.text in html
         assert verdict.text.replace("[", "\\[").replace("]", "\\]") in markdown
