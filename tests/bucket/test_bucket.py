@@ -55,7 +55,8 @@ def _create_bucket(port: int) -> None:
                 break
         assert time.monotonic() < deadline, "the server does not answer"
         time.sleep(0.1)
-    fs.S3FileSystem(allow_bucket_creation=True).create_dir("bucket")
+    there = fs.S3FileSystem(allow_bucket_creation=True, endpoint_override=f"http://127.0.0.1:{port}")
+    there.create_dir("bucket")
 
 
 def record(url: str) -> list[tuple[Any, ...]]:
