@@ -71,7 +71,7 @@ trial:
   steps: 200
   batch_size: {batch_size}
   learning_rate: 3e-3                        # for random weights; 2e-5 to 5e-5 for a pretrained backbone
-objective: validation/{metric}
+objective: validation/{metric}  # or validation/monolingual/mrr: the first answer in the reader's language
 search:
   sampler: grid
   seeds: 2

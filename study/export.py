@@ -49,6 +49,9 @@ def main(
         _export(source, result, folder, language_means=language_means)
         address = hub_upload.upload(folder, push) if push else None
     what = "" if result.training.best_step else ", a model as it is, without training,"
+    seeds = next(len(group.results) for group in groups_of(source.results) if group.holds(result.number))
+    if seeds > 1:
+        what += f", one of the {seeds} seeds of its setting,"
     text = (
         f"trial {result.number}{what} is in {folder}; load it with SentenceTransformer('{folder}') of the package "
         "sentence-transformers"

@@ -28,11 +28,17 @@ from study.analysis.verdict import badge, trained, untested_sentences
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from study.space.selection import Objective
+from tasks.metrics import metric
+from tasks.schema import Setting
 
 _BACKBONES = 3
 """Most backbones that the answer speaks of; the best trial's is the first."""
 _CHARACTERS = 200
 """A sentence is ended before it gets longer."""
+_ALWAYS_TOLD = tuple(
+    Figure(setting, name) for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL) for name in ("map", "mrr")
+)
+"""Scores that are told where they order two settings otherwise, whatever the verdicts speak of."""
 _NAMED = frozenset({"backbone", "alpha", "mixing", "steps", "corpora"})
 """Settings that a trial's description has in other words, if at all."""
 
@@ -98,14 +104,20 @@ def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str,
 
 
 def _turned(comparisons: Sequence[Comparison], figure: Figure) -> Iterator[str]:
-    """Yield in which other scores of the same setting the order is the opposite, beyond noise."""
-    opposite = {"ahead": "behind", "behind": "ahead"}
+    """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most."""
     clauses = []
     for comparison in comparisons:
-        wanted = opposite.get(badge(comparison.overall[figure], figure.metric))
-        for other, difference in comparison.overall.items():
-            if other.setting is figure.setting and badge(difference, other.metric) == wanted:
-                clauses.append(_clause(comparison, other, f" on {other.name}"))
+        order = badge(comparison.overall[figure], figure.metric)
+        others = [
+            (abs(difference.value), other)
+            for other, difference in comparison.overall.items()
+            if other.setting is figure.setting or other in _ALWAYS_TOLD
+            if badge(difference, other.metric) in {"ahead", "behind"} - {order}
+            if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
+        ]
+        if others:
+            _, other = max(others, key=lambda each: each[0])
+            clauses.append(_clause(comparison, other, f" on {other.name}"))
     if clauses:
         yield from _sentences("But it is ", "It is ", clauses)
 
@@ -159,8 +171,8 @@ def _described(number: int, group: Group, study: Study) -> str:
 
 def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
     """Yield how many settings are better than the best one by validation on what is reported, by the same metric."""
-    metric = study.objective.metric.removeprefix(f"{VALIDATION}/")
-    reported = Objective(metric=f"{benchmark}/{metric}", direction=study.objective.direction)
+    name = study.objective.metric.removeprefix(f"{VALIDATION}/")
+    reported = Objective(metric=f"{benchmark}/{name}", direction=study.objective.direction)
     merits = {
         each.numbers: merit(each, reported)[0]
         for each in groups_of(study.results)
@@ -172,7 +184,7 @@ def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
     better = sum(other > merits[group.numbers] for other in merits.values())
     have = "has" if better == 1 else "have"
     settings = f"{better} of {others} other settings {have}" if better else f"none of {others} other settings has"
-    yield f"On {benchmark}, which was not used for selection, {settings} a better {metric}."
+    yield f"On {benchmark}, which was not used for selection, {settings} a better {name}."
 
 
 def _place(number: int, group: Group, study: Study, comparisons: Sequence[Comparison], benchmark: str) -> str:

@@ -15,8 +15,8 @@ from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 
-_FEW_DEGREES = 2
-"""With fewer degrees of freedom, the 95 % interval is more than twice as wide as with many."""
+_FEW_DEGREES = 3
+"""With fewer degrees of freedom, the 95 % interval is more than 1.6 times as wide as with many."""
 _HEADINGS = ("difference", "95 % interval")
 
 
