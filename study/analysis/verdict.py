@@ -149,7 +149,7 @@ def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
     questions, degrees = f"{difference.questions} questions", f"{difference.freedom:.3g}"
     freedom = f"{degrees} degree{'' if degrees == '1' else 's'} of freedom"
-    if 0 < difference.freedom < _FEW_DEGREES:
+    if 0 < difference.freedom < _FEW_DEGREES and difference.p >= LEVEL:
         freedom += ", so that one more seed would narrow the interval much"
     if difference.method is Method.QUESTIONS:
         return (
