@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.formats import some_of
-from study.analysis.study import Study, groups_of, ranked, read_study
+from study.analysis.study import Group, Study, groups_of, ranked, read_study
 from study.config import TrialConfig, backbone_folder
 from study.model import hub_upload
 from study.pages.model_card import model_card
@@ -49,15 +50,16 @@ def main(
         _export(source, result, folder, language_means=language_means)
         address = hub_upload.upload(folder, push) if push else None
     what = "" if result.training.best_step else ", a model as it is, without training,"
-    seeds = next(len(group.results) for group in groups_of(source.results) if group.holds(result.number))
-    if seeds > 1:
-        what += f", one of the {seeds} seeds of its setting,"
+    groups = groups_of(source.results)
+    own = next(group for group in groups if group.holds(result.number))
+    if len(own.results) > 1:
+        what += f", one of the {len(own.results)} seeds of its setting,"
     text = (
         f"trial {result.number}{what} is in {folder}; load it with SentenceTransformer('{folder}') of the package "
         "sentence-transformers"
     )
     console.print(Text(text), soft_wrap=True)
-    if equal := [] if trial is not None else _equal(source, result):
+    if equal := [] if trial is not None else _equal(groups, own, source.objective.metric):
         note = (
             f"note: trials {some_of(equal)} have exactly the same {source.objective.metric}; the setting tried first "
             "was taken, and --trial takes another"
@@ -67,10 +69,8 @@ def main(
         console.print(Text(f"uploaded: {address}"), soft_wrap=True)
 
 
-def _equal(study: Study, chosen: TrialResult) -> list[str]:
-    """Return the trials of other settings whose mean over seeds of the objective is that of the chosen trial's."""
-    metric, groups = study.objective.metric, groups_of(study.results)
-    own = next(group for group in groups if group.holds(chosen.number))
+def _equal(groups: Sequence[Group], own: Group, metric: str) -> list[str]:
+    """Return the trials of other settings whose mean of a metric over seeds is that of the group `own`."""
     equal = [group for group in groups if group is not own and group.mean(metric) == own.mean(metric)]
     return [str(number) for group in equal for number in group.numbers]
 

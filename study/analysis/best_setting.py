@@ -135,9 +135,8 @@ def dominated_by(objectives: Sequence[Crossed], level: float = LEVEL) -> dict[in
     dominated: dict[int, list[int]] = {}
     for i in range(settings):
         ahead_OA = np.array([one.figures - one.figures[i] for one in objectives])
-        better_P = np.flatnonzero(
-            (ahead_OA > 0).all(axis=0)
-        )  # others are not tested: their errors take time and memory
+        # Others are not tested: their errors would take time and memory.
+        better_P = np.flatnonzero((ahead_OA > 0).all(axis=0))
         margin_OP = np.array(
             [
                 [error.margin(level / pairs) for error in one.contrast_errors(unit_AA[better_P] - unit_AA[i])]

@@ -211,9 +211,9 @@ def trial_numbers(study_folder: str) -> list[int]:
 
 def result_times(study_folder: str) -> ResultTimes:
     """Return when the result of each trial that ended was written: equal to an earlier answer if none ended since."""
-    trials = [name for name in files.folders(files.join(study_folder, TRIALS)) if name.isdigit()]
-    times = files.written([files.join(study_folder, TRIALS, name, RESULT) for name in trials])
-    return {int(name): time for name, time in zip(trials, times, strict=True) if time is not None}
+    numbers = trial_numbers(study_folder)
+    times = files.written([files.join(trial_folder(study_folder, number), RESULT) for number in numbers])
+    return {number: time for number, time in zip(numbers, times, strict=True) if time is not None}
 
 
 def finished(study_folder: str) -> list[TrialResult]:

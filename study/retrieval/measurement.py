@@ -34,8 +34,14 @@ Progress = Callable[[str, int, int], None]
 
 
 def load(benchmark: BenchmarkConfig) -> Benchmark:
-    """Return the benchmark that a trial names, called by its label if it has one."""
-    return replace(load_benchmark(benchmark.name, benchmark.options), name=benchmark.key)
+    """Return the benchmark that a trial names, called by its label if it has one; collective.
+
+    Raises:
+        TaskError: its data is missing or malformed, or is not the same on all nodes.
+    """
+    loaded = replace(load_benchmark(benchmark.name, benchmark.options), name=benchmark.key)
+    check_same_everywhere({f"benchmark '{loaded.name}'": loaded.revision})
+    return loaded
 
 
 def encoding(encoder: Encoder, config: TrialConfig) -> Encoding:
@@ -61,7 +67,6 @@ def measure(
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
     extras = Extras(centrings, config.top_lists)
     for benchmark in benchmarks:
-        check_same_everywhere({f"benchmark '{benchmark.name}'": benchmark.revision})
 
         def advance(done: int, total: int, name: str = benchmark.name) -> None:
             if progress:

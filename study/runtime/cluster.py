@@ -36,12 +36,22 @@ ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 PASSED = (
-    *("STUDY_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE"),
-    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
-    *("WANDB_MODE", "WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_DIR"),
+    "STUDY_CACHE",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "WANDB_MODE",
+    "WANDB_BASE_URL",
+    "WANDB_ENTITY",
+    "WANDB_DIR",
 )
-"""Variables of this process that workers and loggers get too. HF_TOKEN, as all that is secret, is not among them: Ray
-shows and logs these."""
+"""Variables of this process that workers and loggers get too. Secrets such as HF_TOKEN are not among them, as Ray shows
+and logs these."""
 
 
 def supply() -> Supply:

@@ -45,6 +45,11 @@ class LoggerError(UserError):
     """A logger that cannot be used, in one sentence."""
 
 
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of an error's text, without its full stop."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+
+
 def callbacks(config: StudyConfig, folder: str, assignment_of: AssignmentOf) -> list[Callback]:
     """Return the loggers of the study in `folder`; Tune calls them on the machine that drives the study."""
     name, local = folder.rpartition("/")[2], files.is_local(folder)
@@ -94,10 +99,9 @@ class MLflow(MLflowLoggerCallback):
         try:
             super().setup(*arguments, **named)  # type: ignore[no-untyped-call]  # Ray's
         except Exception as error:  # a plugin's or a database's own
-            reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
             raise LoggerError(
-                f"loggers: MLflow cannot be used ({reason}): set MLFLOW_TRACKING_URI to a server or database that it "
-                "can use, or remove 'mlflow' from the search space"
+                f"loggers: MLflow cannot be used ({first_sentence(error)}): set MLFLOW_TRACKING_URI to a server or "
+                "database that it can use, or remove 'mlflow' from the search space"
             ) from error
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:

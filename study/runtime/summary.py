@@ -44,22 +44,23 @@ def show(
     for benchmark in sorted({name for result in results for name in result.benchmarks}):
         console.print(trials_table(results, config.objectives[0], benchmark), "", sep="\n")
         console.print(samplings_table(results, config.objectives[0], benchmark), "", sep="\n")
-    cli.say(console, *_without_result(trials, folder))
+    lost = _lost(trials, folder)
+    cli.say(console, *_without_result(trials, lost))
     if results:
         cli.say_list(console, headline_of(read_study(folder)))
     if report:
         console.print(Text(f"report: {report}"), soft_wrap=True)
     console.print(Text(f"all files: {folder}"), soft_wrap=True)
-    return exit_code(config, trials) or (FAILED if _lost(trials, folder) else 0)
+    return exit_code(config, trials) or (FAILED if lost else 0)
 
 
-def _without_result(trials: Sequence[FrozenTrial], folder: str) -> Iterator[str]:
+def _without_result(trials: Sequence[FrozenTrial], lost: Sequence[int]) -> Iterator[str]:
     """Yield why trials have no result, but for those that were stopped early."""
     for trial in trials:
         if trial.state in {TrialState.FAIL, TrialState.RUNNING}:
             ended = "failed" if trial.state == TrialState.FAIL else "is unfinished"
             yield f"trial {trial.number} {ended}: {trial.user_attrs.get('error')}"
-    for number in _lost(trials, folder):
+    for number in lost:
         yield (
             f"trial {number} has ended, and its folder has no result: put the folder back, or run a new study, as "
             "--resume does not repeat trials that have ended"

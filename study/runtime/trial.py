@@ -40,8 +40,10 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     assignment = Assignment.from_dict(config)
     folder = layout.trial_folder(study_folder, assignment.number)
     result = layout.read_result(folder)
-    if problem := _started_otherwise(assignment, folder, result):
-        tune.report(Failure(problem, resumable=True).to_dict())
+    try:
+        _claim(folder, assignment, result)
+    except StudyError as error:
+        tune.report(Failure(str(error), resumable=True).to_dict())
         return
     if isinstance(result, FailedTrial) and result.resumable:
         files.remove(files.join(folder, layout.RESULT))
@@ -59,27 +61,25 @@ def run_trial(config: dict[str, Any], *, study_folder: str) -> None:
     tune.report(_last_report(result).to_dict())
 
 
-def _started_otherwise(assignment: Assignment, folder: str, result: TrialResult | FailedTrial | None) -> str | None:
-    """Return why a trial cannot go on in its folder if that is of other settings; else write its own there.
+def _claim(folder: str, assignment: Assignment, result: TrialResult | FailedTrial | None) -> None:
+    """Write a trial's settings into its folder, unless they are there.
 
-    The record that gives the settings may be another one than that of the folder's trials.
+    Raises:
+        StudyError: the folder is of a trial with other settings, as the record is not that of the folder's study; or
+            its settings cannot be read.
     """
-    try:
-        settings = layout.read_settings(folder)
-    except StudyError as error:
-        return str(error)
+    settings = layout.read_settings(folder)
     stored = settings or result
     if stored and stored.config != assignment.trial:
         then, now = (flatten(config.model_dump(mode="json")) for config in (stored.config, assignment.trial))
         keys = [key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key)]
         key = next((key for key in keys if not isinstance(then.get(key, now.get(key)), Mapping)), keys[0])
-        return (
+        raise StudyError(
             f"{folder} is of a trial with {key} {then.get(key)!r}, and the record has {now.get(key)!r}: the record is "
             "not that of this folder, so restore it, or run a new study"
         )
     if settings is None:
         layout.write_settings(folder, TrialSettings(config=assignment.trial, params=assignment.params))
-    return None
 
 
 class _ReportToTune(ray.train.UserCallback):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml

@@ -1,4 +1,4 @@
-"""The logger of Weights & Biases; imported only where it is used, as Ray's warns where the package is missing."""
+"""The logger of Weights & Biases (W&B); imported only where it is used, as Ray's warns where the package is missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.tune.experiment import Trial
 
-from study.runtime.loggers import ITERATION, AssignmentOf, LoggerError, logged
+from study.runtime.loggers import ITERATION, AssignmentOf, LoggerError, first_sentence, logged
 from study.runtime.messages import Failure, read_report
 
 
@@ -37,11 +37,10 @@ class WeightsAndBiases(WandbLoggerCallback):
         """
         try:
             super().setup(*arguments, **named)  # type: ignore[no-untyped-call]  # Ray's
-        except Exception as error:
-            reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+        except Exception as error:  # Ray's and W&B's own
             raise LoggerError(
-                f"loggers: W&B cannot be used ({reason}): set WANDB_API_KEY, or WANDB_MODE=offline, or remove 'wandb' "
-                "from the search space"
+                f"loggers: W&B cannot be used ({first_sentence(error)}): set WANDB_API_KEY, or WANDB_MODE=offline, or "
+                "remove 'wandb' from the search space"
             ) from error
 
     def _start_logging_actor(self, trial: Trial, exclude_results: list[str], **settings: Any) -> None:
