@@ -26,9 +26,11 @@ _COUNTS_FROM_PADDING = {"bert": False, "roberta": True, "xlm-roberta": True}
 _ALIGNMENT = 8
 """The width of a head is a multiple of it, or the kernel for GPUs refuses its states in bfloat16."""
 _RANDOM_NUMBERS = 2**31 - 1
-"""Dropout of that kernel numbers a batch's scores in 32 bits, as if all texts were as long as the longest. Beyond these
-the backward pass would drop others than the forward pass did (pytorch/pytorch#188015, and the headers of torch 2.13).
+"""Where dropout needs padded texts, it numbers random numbers, one a score, in 32 bits. Beyond these its backward pass
+would drop others than its forward pass did (pytorch/pytorch#188015, and the headers of torch 2.13).
 """
+_FLASH_SINCE = (8, 0)
+"""The compute capability of the first GPUs that PyTorch's flash attention runs on."""
 
 
 def use_packing(transformer: Any) -> Positions | None:
@@ -78,20 +80,68 @@ def attend(
 
 
 def _on_gpu(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
-    """Attend in one kernel, or in as few as have enough random numbers for dropout."""
+    """Attend in one kernel that takes the texts' bounds; with dropout in float32, pad the texts for attention alone.
+
+    Two kernels take bounds: one for both precisions, and flash attention for bfloat16. The first cannot drop out: its
+    forward pass drops the same scores of every head and text, and its backward pass others, so gradients would be wrong
+    (torch 2.11 to 2.13; `tests/gpu` compares both passes).
+    """
+    if not dropout:
+        return _efficient(query, key, value, spans, scaling=scaling)
+    if query.dtype == torch.bfloat16 and torch.cuda.get_device_capability(query.device) >= _FLASH_SINCE:
+        return _flash(query, key, value, spans, scaling=scaling, dropout=dropout)
+    return _padded_in_runs(query, key, value, spans, scaling=scaling, dropout=dropout)
+
+
+def _efficient(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float) -> Tensor:
+    longest = max(spans.lengths)
+    gathered_1THD: Tensor = torch.ops.aten._efficient_attention_forward(  # noqa: SLF001 - has no public name
+        query.transpose(1, 2),
+        key.transpose(1, 2),
+        value.transpose(1, 2),
+        bias=None,
+        cu_seqlens_q=spans.bounds_B1,
+        cu_seqlens_k=spans.bounds_B1,
+        max_seqlen_q=longest,
+        max_seqlen_k=longest,
+        dropout_p=0.0,
+        custom_mask_type=0,
+        compute_log_sumexp=torch.is_grad_enabled(),
+        scale=scaling,
+    )[0]
+    return gathered_1THD
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
+    longest = max(spans.lengths)
+    gathered_THD: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 - the public one has no dropout
+        *(state[0].transpose(0, 1) for state in (query, key, value)),
+        cum_seq_q=spans.bounds_B1,
+        cum_seq_k=spans.bounds_B1,
+        max_q=longest,
+        max_k=longest,
+        dropout_p=dropout,
+        is_causal=False,
+        return_debug_mask=False,
+        scale=scaling,
+    )[0]
+    return gathered_THD[None]
+
+
+def _padded_in_runs(
+    query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float
+) -> Tensor:
+    """Attend to padded texts, in as few runs of texts as have enough random numbers for dropout."""
     lengths, bounds_B1 = spans
-    most = _RANDOM_NUMBERS // query.shape[1]
-    if not dropout or len(lengths) * max(lengths) ** 2 <= most:
-        return _kernel(query, key, value, spans, scaling=scaling, dropout=dropout)
     gathered: list[Tensor] = []
     start = 0
-    for run in _apart(lengths, most):
+    for run in _apart(lengths, _RANDOM_NUMBERS // query.shape[1]):
         end = start + sum(lengths[run])
         own = Spans(lengths[run], bounds_B1[run.start : run.stop + 1] - start)
         query_run, key_run, value_run = (state[:, :, start:end] for state in (query, key, value))
-        gathered.append(_kernel(query_run, key_run, value_run, own, scaling=scaling, dropout=dropout))
+        gathered.append(_padded(query_run, key_run, value_run, own, scaling=scaling, dropout=dropout))
         start = end
-    return torch.cat(gathered, dim=1)
+    return torch.cat(gathered)[None]
 
 
 def _apart(lengths: Sequence[int], most: int) -> Iterator[slice]:
@@ -106,23 +156,30 @@ def _apart(lengths: Sequence[int], most: int) -> Iterator[slice]:
     yield slice(start, len(lengths))
 
 
-def _kernel(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
-    longest = max(spans.lengths)
-    gathered_1THD: Tensor = torch.ops.aten._efficient_attention_forward(  # noqa: SLF001 - has no public name
-        query.transpose(1, 2),
-        key.transpose(1, 2),
-        value.transpose(1, 2),
-        bias=None,
-        cu_seqlens_q=spans.bounds_B1,
-        cu_seqlens_k=spans.bounds_B1,
-        max_seqlen_q=longest,
-        max_seqlen_k=longest,
+def _padded(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:
+    """Attend to texts that are padded to the longest; return (T, H, D)."""
+    texts, longest, device = len(spans.lengths), max(spans.lengths), query.device
+    lengths_B = spans.bounds_B1.diff()
+    is_token_BL = torch.arange(longest, device=device) < lengths_B[:, None]
+    moved_B = torch.arange(texts, device=device) * longest - spans.bounds_B1[:-1]
+    tokens = query.shape[2]  # given, so that this process does not wait for the GPU to add it up
+    place_T = torch.arange(tokens, device=device) + moved_B.repeat_interleave(lengths_B, output_size=tokens)
+    query_BHLD, key_BHLD, value_BHLD = (
+        state.new_zeros(texts * longest, state.shape[1], state.shape[3])
+        .index_copy(0, place_T, state[0].transpose(0, 1))
+        .unflatten(0, (texts, longest))
+        .transpose(1, 2)
+        for state in (query, key, value)
+    )
+    of_texts_BHLD = F.scaled_dot_product_attention(
+        query_BHLD,
+        key_BHLD,
+        value_BHLD,
+        attn_mask=is_token_BL[:, None, None],
         dropout_p=dropout,
-        custom_mask_type=0,
-        compute_log_sumexp=torch.is_grad_enabled(),
         scale=scaling,
-    )[0]
-    return gathered_1THD
+    )
+    return of_texts_BHLD.transpose(1, 2).flatten(0, 1).index_select(0, place_T)
 
 
 def _text_by_text(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float) -> Tensor:

@@ -160,7 +160,7 @@ def prepare(transformer: Any, config: TrialConfig) -> None:
                 f"gradient_checkpointing: {type(transformer).__name__} does not support it; set it to false"
             )
         # The other, reentrant kind needs inputs with a gradient, which adapters on frozen embeddings do not have.
-        transformer.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        transformer.activation_checkpointing_enable({"use_reentrant": False})
     if config.compile:
         compiler = os.environ.get("CXX", "g++")
         if not shutil.which(compiler):

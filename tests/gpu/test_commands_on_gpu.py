@@ -76,7 +76,7 @@ def test_study_evaluate_uses_it_and_gives_the_figures_of_the_cpu(tmp_path: Path)
         result = json.loads(file.read_text("utf-8"))
         assert result["hardware"]["device"] == device
         metrics.append(result["metrics"])
-    assert metrics[0] == pytest.approx(metrics[1], abs=1e-3)
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-4, abs=1e-3)  # some are positions, up to thousands
 
 
 def test_the_doctor_adds_up_through_nccl(tmp_path: Path) -> None:

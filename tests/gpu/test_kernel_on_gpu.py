@@ -24,6 +24,7 @@ from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, ev
 from study.retrieval.mining import Miner, Rule, write
 from study.training import checkpoint, memory
 from study.training.loop import Training
+from tests import dropout_oracle
 from tests.gpu.device import GPU
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import parallel_benchmark
@@ -76,9 +77,11 @@ def test_batches_without_padding_are_those_with_it_and_so_are_their_gradients(bf
     assert (actual - expected).norm() < (0.1 if bf16 else 1e-4) * expected.norm()
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("bf16", [False, True])
-def test_attention_drops_out_by_the_seed_alone_with_a_graph_and_without(bf16: bool) -> None:
-    encoder = toy_encoder(dropout=0.5).to(GPU).train()
+def test_attention_drops_out_by_the_seed_alone_with_a_graph_and_without(bf16: bool, packed: bool) -> None:
+    torch.backends.cuda.enable_cudnn_sdp(False)  # as `load_encoder` does
+    encoder = toy_encoder(dropout=0.5, packed=packed).to(GPU).train()
     encoder.bf16 = bf16
     encoder.transformer.embeddings.dropout.p = 0.0
     for layer in encoder.transformer.encoder.layer:
@@ -92,18 +95,30 @@ def test_attention_drops_out_by_the_seed_alone_with_a_graph_and_without(bf16: bo
     assert not torch.allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)], ids=str)
+def test_attention_with_dropout_has_the_gradients_of_the_scores_that_were_kept(
+    dtype: torch.dtype, tolerance: float
+) -> None:
+    dropout_oracle.check(packing._on_gpu, GPU, dtype, tolerance)
+
+
 @pytest.mark.parametrize("lengths", [[90, 40, 40, 7], [2048, *[16] * 400]], ids=["few", "more than 32 bits number"])
-def test_the_backward_pass_drops_what_the_forward_pass_dropped(lengths: list[int]) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_backward_pass_drops_what_the_forward_pass_dropped(lengths: list[int], dtype: torch.dtype) -> None:
     """Attention is linear in the values, so with the same dropout in both passes these sums are equal."""
     heads, tokens = 12, sum(lengths)
-    query, key, value = (torch.randn(1, heads, tokens, 32, device=GPU, requires_grad=True) for _ in range(3))
+    query, key, value = (
+        torch.randn(1, heads, tokens, 32, device=GPU, dtype=dtype, requires_grad=True) for _ in range(3)
+    )
     bounds_B1 = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=GPU)
-    spans = Spans(lengths, bounds_B1)
-    out, _ = packing.attend(nn.Identity(), query, key, value, None, spans=spans, scaling=0.2, dropout=0.5)
+    out, _ = packing.attend(
+        nn.Identity(), query, key, value, None, spans=Spans(lengths, bounds_B1), scaling=0.2, dropout=0.5
+    )
     weight = torch.randn_like(out)
     torch.autograd.backward((out * weight).sum())
     assert value.grad is not None
-    assert (value.grad * value).sum().item() == pytest.approx((out * weight).sum().item(), rel=1e-2)
+    by_value, by_output = ((a.double() * b.double()).sum().item() for a, b in ((value.grad, value), (out, weight)))
+    assert by_value == pytest.approx(by_output, abs=1e-3 * (out.double() * weight.double()).abs().sum().item())
 
 
 def training(device: str, *, dropout: float = 0.0, **changes: Any) -> Training:

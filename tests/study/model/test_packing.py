@@ -21,6 +21,7 @@ from study.model.encoder import Encoder
 from study.model.pooling import POOLINGS
 from study.model.sentence_transformers_folder import export
 from study.model.tokens import Spans
+from tests import dropout_oracle
 from tests.study.model.layouts import LAYOUTS
 from tests.toy_encoder import toy_encoder
 
@@ -123,15 +124,9 @@ def states(lengths: list[int], heads: int = 2) -> tuple[list[Tensor], Spans]:
     return drawn, Spans(lengths, torch.tensor([0, *accumulate(lengths)], dtype=torch.int32))
 
 
-def test_the_backward_pass_drops_what_the_forward_pass_dropped() -> None:
-    """Attention is linear in the values, so with the same dropout in both passes these sums are equal."""
-    (query, key, value), spans = states([9, 9, 5, 3, 3, 1])
-    torch.manual_seed(0)
-    out, _ = packing.attend(torch.nn.Identity(), query, key, value, None, spans=spans, scaling=0.3, dropout=0.5)
-    weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
-    torch.autograd.backward((out * weight).sum())
-    assert value.grad is not None
-    assert (value.grad * value).sum().item() == pytest.approx((out * weight).sum().item(), rel=1e-4)
+@pytest.mark.parametrize("attention", [packing._text_by_text, packing._padded_in_runs])
+def test_attention_with_dropout_has_the_gradients_of_the_scores_that_were_kept(attention: Any) -> None:
+    dropout_oracle.check(attention, "cpu", torch.float32, 1e-5)
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(900, 5000))
@@ -145,26 +140,51 @@ def test_kernels_with_dropout_get_as_many_neighbours_as_their_random_numbers_all
     assert all(len(run) * max(run) ** 2 > most for run in followed)
 
 
-def test_several_kernels_attend_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what the kernel for GPUs does replaced by what a CPU does."""
-    calls: list[list[int]] = []
-
-    def kernel(*states: Any, scaling: float, dropout: float) -> Tensor:
-        query, key, value, spans = states
-        assert dropout == 0.25
-        assert spans.bounds_B1.tolist() == [0, *accumulate(spans.lengths)]
-        calls.append(spans.lengths)
-        return packing._text_by_text(query, key, value, spans, scaling=scaling, dropout=0.0)
-
-    monkeypatch.setattr(packing, "_kernel", kernel)
+@pytest.mark.parametrize("random_numbers", [2 * 200, 2 * 1000], ids=["in two runs", "in one"])
+def test_texts_padded_for_dropout_attend_as_each_does_alone(
+    random_numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "_RANDOM_NUMBERS", random_numbers)
     (query, key, value), spans = states([9, 9, 5, 3, 3, 1])
     expected = packing._text_by_text(query, key, value, spans, scaling=0.3, dropout=0.0)
-    for random_numbers, runs in ((2 * 200, [[9, 9], [5, 3, 3, 1]]), (2 * 1000, [[9, 9, 5, 3, 3, 1]])):
-        calls.clear()
-        monkeypatch.setattr(packing, "_RANDOM_NUMBERS", random_numbers)
-        found = packing._on_gpu(query, key, value, spans, scaling=0.3, dropout=0.25)
-        assert calls == runs
-        torch.testing.assert_close(found, expected)
+    found = packing._padded_in_runs(query, key, value, spans, scaling=0.3, dropout=1e-9)
+    torch.testing.assert_close(found, expected)
+    gradients = []
+    for out in (expected, found):
+        weight = torch.linspace(-1, 1, out.numel()).view_as(out)
+        gradients.append(torch.autograd.grad((out * weight).sum(), (query, key, value)))
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dropout", "capability", "expected"),
+    [
+        (torch.float32, 0.0, (9, 0), "_efficient"),
+        (torch.bfloat16, 0.0, (9, 0), "_efficient"),
+        (torch.bfloat16, 0.1, (8, 0), "_flash"),
+        (torch.bfloat16, 0.1, (7, 5), "_padded_in_runs"),
+        (torch.float32, 0.1, (9, 0), "_padded_in_runs"),
+    ],
+)
+def test_on_a_gpu_dropout_runs_where_both_passes_drop_the_same(
+    dtype: torch.dtype, dropout: float, capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which kernel drops what was measured on a GPU, see `tests/gpu`."""
+    called = []
+    for name in ("_efficient", "_flash", "_padded_in_runs"):
+        monkeypatch.setattr(packing, name, lambda *_, name=name, **__: called.append(name))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    state = torch.ones(1, 1, 2, 8, dtype=dtype)
+    packing._on_gpu(state, state, state, Spans([2], torch.empty(0)), scaling=1.0, dropout=dropout)
+    assert called == [expected]
+
+
+@pytest.mark.parametrize(("kernel", "dropout"), [(packing._efficient, {}), (packing._flash, {"dropout": 0.1})])
+def test_both_kernels_take_what_they_are_called_with(kernel: Any, dropout: dict[str, float]) -> None:
+    """Without a GPU, from PyTorch's description of their arguments and shapes alone."""
+    states_1HTD = [torch.empty(1, 2, 9, 8, dtype=torch.bfloat16, device="meta", requires_grad=True) for _ in range(3)]
+    bounds_B1 = torch.empty(3, dtype=torch.int32, device="meta")
+    assert kernel(*states_1HTD, Spans([5, 4], bounds_B1), scaling=0.3, **dropout).shape == (1, 9, 2, 8)
 
 
 def test_a_mask_or_a_window_is_refused_as_it_would_be_ignored() -> None:
