@@ -168,11 +168,26 @@ class Benchmark:
     """Language -> rows of the data that repeat a query, passage or judgement; they were read once."""
     splits: tuple[str, ...] = ()
     """The splits that the data has qrels for."""
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """Query id -> the text that the query was written about, if the data says so (`document_of`)."""
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Every language with queries, sorted."""
         return tuple(sorted(self.queries))
+
+    def document_of(self) -> dict[str, str]:
+        """Return what each query is about, query id -> document; queries about one document are not independent.
+
+        Where the data does not say, queries with the same relevant passages are about one document, which is named
+        after the first of them.
+        """
+        first: dict[frozenset[str], str] = {}
+        every = sorted({query for queries in self.queries.values() for query in queries.ids()})
+        return {
+            query: self.documents.get(query) or first.setdefault(frozenset(self.qrels.get(query, {query: 1})), query)
+            for query in every
+        }
 
     @property
     def questions(self) -> int:

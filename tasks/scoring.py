@@ -9,6 +9,7 @@ pool               string   the relevant passage's own
 grade              int64    1 or more
 position_in_pool   int64    1-based, among the passages of its pool
 position_in_union  int64    1-based, among the passages of all pools; null where that was not measured
+document           string   what the query is about (`Benchmark.document_of`); older tables do not have it
 
 Relevant passages of a query whose scores differ by rounding alone may share a position; `query_scores` separates them.
 A relevant passage that is not retrieved, because the data lacks it or it is ignored, has the largest int64 as position;
@@ -43,6 +44,7 @@ POSITIONS = pa.schema(
         "grade": pa.int64(),
         "position_in_pool": pa.int64(),
         "position_in_union": pa.int64(),
+        "document": _NAME,
     }
 )
 
@@ -86,6 +88,7 @@ def positions_table(benchmark: Benchmark, relevant: Relevance, in_pool_T: Rows, 
     pool_taken = pa.array(pool_X % len(pools))
     in_pool_X = positions(in_pool_T, relevant.pool_T)
     in_union_X = None if in_union_T is None else positions(in_union_T, np.zeros_like(relevant.pool_T))
+    document_of = benchmark.document_of()
     columns = {
         "query_id": pa.array(ids_Q).dictionary_encode().take(pa.array(query_X)),
         "query_language": languages_Q.dictionary_encode().take(pa.array(query_X)),
@@ -94,6 +97,7 @@ def positions_table(benchmark: Benchmark, relevant: Relevance, in_pool_T: Rows, 
         "grade": pa.array(np.concatenate([relevant.grade_T[kept_T], missing.grade_M])),
         "position_in_pool": pa.array(in_pool_X),
         "position_in_union": pa.nulls(len(in_pool_X), pa.int64()) if in_union_X is None else pa.array(in_union_X),
+        "document": pa.array([document_of[query_id] for query_id in ids_Q]).dictionary_encode().take(pa.array(query_X)),
     }
     return pa.table(columns).cast(POSITIONS)
 

@@ -16,7 +16,7 @@ from study.analysis.tables import Cell, Table
 def curve_sentence(curve: Curve) -> str:
     """Return which setting is best, and which ones cannot be told from the best."""
     place, count = curve.leader, int(curve.best.candidate_A.sum())
-    sure = f"(95 %, {curve.seeds} seeds, {curve.questions} questions)"
+    sure = f"(95 %, {curve.seeds} seeds, {formats.questions(curve.questions, curve.documents)})"
     alone = f"It is the best beyond noise {sure}"
     which = f"{count} settings cannot be told from the best {sure}: {_candidates(curve)}" if count > 1 else alone
     others = "; ".join(curve.left_out)
@@ -106,6 +106,7 @@ def curve_data(curve: Curve) -> dict[str, Any]:
         "at": curve.fixed,
         "seeds": curve.seeds,
         "questions": curve.questions,
+        "documents": curve.documents,
         "left out": list(curve.left_out),
         "settings": [
             {

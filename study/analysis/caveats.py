@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from study.analysis import formats
 from study.analysis.study import Study, groups_of, settings_text, varied_settings
+from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space import study_config
 from study.space.strict_yaml import SpaceError
@@ -15,13 +16,14 @@ _DECIDING = ("project", "torch", "transformers", "tokenizers")
 
 
 def caveats(study: Study) -> list[str]:
-    """Return which trials and seeds are missing, differ in precision or version, have seen questions, or failed."""
+    """Return which trials are missing, differ in precision or version, have seen questions, are old, or failed."""
     return [
         *_missing_trials(study),
         *_missing_seeds(study),
         *_precisions(study.results),
         *_versions(study.results),
         *_seen(study.results),
+        *_documents(study),
         *_failures(study.failed),
     ]
 
@@ -94,6 +96,28 @@ def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
             f"{trials} {was} trained on {seen:,} of the {questions:,} questions of {name}: its figures are not those "
             "of unseen questions."
         )
+
+
+def _documents(study: Study) -> Iterator[str]:
+    """Yield on which benchmarks no trial says what questions are about, as in results of older versions."""
+    unknown = [
+        benchmark
+        for benchmark in study.benchmarks
+        if len(numbers := [result.number for result in study.results if benchmark in result.benchmarks]) > 1
+        and not any(_says_documents(study, number, benchmark) for number in reversed(numbers))
+    ]
+    if unknown:
+        yield (
+            f"On {formats.some_of(unknown)} every question counts as independent, as an older version did not record "
+            "which are about one document: where many are, intervals are too narrow."
+        )
+
+
+def _says_documents(study: Study, number: int, benchmark: str) -> bool:
+    try:
+        return "document" in study.positions(number, benchmark).column_names
+    except StudyError:
+        return True  # nothing is known: a damaged file is refused where its figures are compared
 
 
 def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:

@@ -13,8 +13,18 @@ from study.analysis.blocks import Block, block_of
 from study.analysis.crossed import Crossed
 from study.analysis.formats import metric_name, setting_name
 from study.analysis.pairs import Pair
-from study.analysis.query_values import QueryValues, SettingValues
-from study.analysis.statistics import Difference, Floats, Method, contributions, holm, smallest_unit, unpaired
+from study.analysis.query_values import SettingValues
+from study.analysis.statistics import (
+    Difference,
+    Floats,
+    Method,
+    asked,
+    contributions,
+    holm,
+    sized,
+    smallest_unit,
+    unpaired,
+)
 from study.analysis.study import Group, Study, groups_of, settings_text, varied_settings
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
@@ -54,8 +64,8 @@ class Comparison:
     at: str = ""
     """Settings of the group that other groups of the study do not share, apart from those that are compared."""
     untested: dict[Figure, tuple[str, ...]] = field(default_factory=dict)
-    """The figures that have no test because they average over a single question in some languages, with those
-    languages."""
+    """The figures that have no test because they average over the questions about a single document in some languages,
+    with those languages."""
 
     @property
     def left_out(self) -> tuple[int, ...]:
@@ -89,8 +99,9 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
     results = [result for comparison in comparisons for group in comparison.pair for result in group.results]
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
+        values.read(result.number for result in results)
         for comparison in comparisons:
-            tested, single = _figures(values.of(comparison.pair.group.numbers[0]))
+            tested, single = _figures(values, comparison.pair.group.numbers[0])
             for (metric, language), found in _differences(comparison, values, tested).items():
                 if language is None:
                     comparison.overall[Figure(setting, metric)] = found
@@ -171,11 +182,12 @@ def _differences(
     """Return the difference of a pair in each figure: on each metric, overall and by query language."""
     group, baseline = comparison.pair
     both_SUQ = values.stacked([*group.numbers, *baseline.numbers])
+    document_Q = values.document_of(group.numbers[0])
     if comparison.block is None:
         # Trials without training are equal whatever their seed: several of them say nothing about noise between seeds.
         own, other = (len(each.results) if each.config.steps else 1 for each in comparison.pair)
         a_SUQ, b_SUQ = both_SUQ[:own], both_SUQ[len(group.results) :][:other]
-        compared = unpaired(a_SUQ, b_SUQ, figures)
+        compared = unpaired(a_SUQ, b_SUQ, figures, document_Q)
         if group.config.steps or baseline.config.steps:
             return compared
         return {key: replace(each, method=Method.UNTRAINED, seeds=(0, 0)) for key, each in compared.items()}
@@ -183,30 +195,32 @@ def _differences(
     place = {member.numbers: number for number, member in enumerate(comparison.block.groups)}
     answers = {}
     for key, units in figures.items():
-        crossed = Crossed(contributions(block_ASUQ[:, :, units]))
+        crossed = Crossed(contributions(block_ASUQ[:, :, units], document_Q))
         if group.numbers in place and baseline.numbers in place:
-            answers[key] = crossed.difference(place[group.numbers], place[baseline.numbers])
+            found = crossed.difference(place[group.numbers], place[baseline.numbers])
         elif group.numbers in place:
-            untrained_Q = contributions(both_SUQ[len(group.results) :, units]).mean(axis=0)
-            answers[key] = crossed.difference_from_untrained(place[group.numbers], untrained_Q)
+            untrained_D = contributions(both_SUQ[len(group.results) :, units], document_Q).mean(axis=0)
+            found = crossed.difference_from_untrained(place[group.numbers], untrained_D)
         else:
-            untrained_Q = contributions(both_SUQ[: len(group.results), units]).mean(axis=0)
-            answers[key] = -crossed.difference_from_untrained(place[baseline.numbers], untrained_Q)
+            untrained_D = contributions(both_SUQ[: len(group.results), units], document_Q).mean(axis=0)
+            found = -crossed.difference_from_untrained(place[baseline.numbers], untrained_D)
+        answers[key] = sized(found, asked(both_SUQ, units))
     return answers
 
 
-def _figures(values: QueryValues) -> tuple[dict[_Key, list[int]], dict[str, tuple[str, ...]]]:
+def _figures(held: SettingValues, trial: int) -> tuple[dict[_Key, list[int]], dict[str, tuple[str, ...]]]:
     """Return the units that each figure averages over.
 
     Returns:
         The units of each figure that can be tested; and for each metric whose average over all languages cannot be,
-        the languages that have a single question.
+        the languages that have questions about a single document.
     """
+    values, document_Q = held.of(trial), held.document_of(trial)
     figures: dict[_Key, list[int]] = {}
     for number, unit in enumerate(values.units):
         figures.setdefault((unit.metric, None), []).append(number)
         figures.setdefault((unit.metric, unit.query_language), []).append(number)
-    single = {key for key, units in figures.items() if smallest_unit(values.values_UQ, units) == 1}
+    single = {key for key, units in figures.items() if smallest_unit(values.values_UQ, units, document_Q) == 1}
     languages: dict[str, list[str]] = {}
     for metric, language in single:
         if language is not None:

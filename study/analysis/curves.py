@@ -14,7 +14,7 @@ from study.analysis.blocks import Block, lacking_seeds, largest_blocks
 from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
 from study.analysis.crossed import Crossed
 from study.analysis.query_values import SettingValues
-from study.analysis.statistics import Floats, contributions, smallest_unit
+from study.analysis.statistics import Floats, asked, contributions, smallest_unit
 from study.analysis.study import Group, Study, settings_text, varied_settings
 from tasks.metrics import higher_is_better
 from tasks.schema import Setting
@@ -49,6 +49,8 @@ class Curve:
     """Computed from values that are negated if lower is better."""
     seeds: int
     questions: int
+    documents: int
+    """What the questions are about."""
     left_out: tuple[str, ...] = ()
     """The settings of groups that would be on the curve but lack a result for some of its seeds, as texts."""
 
@@ -85,7 +87,7 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
     curves, measured = [], measured_groups(study, benchmark)
     for block in largest_blocks(measured):
         lacking = lacking_seeds(block, measured)
-        for figure, crossed in _figures(study, benchmark, block):
+        for figure, crossed, questions in _figures(study, benchmark, block):
             sign = 1 if higher_is_better(figure.metric) else -1
             for members, varied, fixed in _lines(block.groups):
                 compared = Crossed(sign * crossed.values_ASQ)
@@ -100,7 +102,8 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
                         band=curve_band(crossed, members),
                         best=best_settings(compared, members),
                         seeds=len(block.seeds),
-                        questions=crossed.values_ASQ.shape[2],
+                        questions=questions,
+                        documents=crossed.values_ASQ.shape[2],
                         left_out=_left_out(
                             lacking,
                             [block.groups[member] for member in members],
@@ -117,7 +120,7 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
     for block in largest_blocks(measured_groups(study, benchmark)):
         measured = {
             figure: Crossed((1 if higher_is_better(figure.metric) else -1) * crossed.values_ASQ)
-            for figure, crossed in _figures(study, benchmark, block)
+            for figure, crossed, _ in _figures(study, benchmark, block)
             if figure in FRONT
         }
         if len(measured) > 1 and len(block.groups) >= _FEWEST:
@@ -126,16 +129,18 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
     return fronts
 
 
-def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed]]:
-    """Yield every figure of a block that can be tested, its macro average over languages."""
+def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed, int]]:
+    """Yield every figure of a block that can be tested, its macro average over languages, and how many questions."""
     results = [result for group in block.groups for result in group.results]
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
-        block_ASUQ, units = crossed_design(block, values), values.of(block.numbers[0][0]).units
+        block_ASUQ, first = crossed_design(block, values), block.numbers[0][0]
+        units, document_Q = values.of(first).units, values.document_of(first)
         for metric in dict.fromkeys(unit.metric for unit in units):
             averaged = [number for number, unit in enumerate(units) if unit.metric == metric]
-            if smallest_unit(block_ASUQ, averaged) > 1:
-                yield Figure(setting, metric), Crossed(contributions(block_ASUQ[:, :, averaged]))
+            if smallest_unit(block_ASUQ, averaged, document_Q) > 1:
+                crossed = Crossed(contributions(block_ASUQ[:, :, averaged], document_Q))
+                yield Figure(setting, metric), crossed, asked(block_ASUQ, averaged)
 
 
 def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...], str]]:

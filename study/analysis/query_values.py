@@ -5,7 +5,7 @@ Shapes: U units (languages or ordered pairs of them, for each metric), Q questio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 from study.analysis.statistics import Floats
 from study.analysis.study import Study
 from study.results.layout import StudyError
-from tasks.schema import Setting
+from tasks.schema import Rows, Setting
 from tasks.scoring import query_scores
 
 
@@ -36,6 +36,8 @@ class QueryValues:
     questions: tuple[str, ...]
     values_UQ: Floats
     """NaN where a question has no value in a unit."""
+    documents: dict[str, str] | None
+    """Question -> the document it is about; None in results of versions that did not record it."""
 
     def same_questions(self, other: QueryValues) -> bool:
         """Return whether both were measured on the same questions in the same languages."""
@@ -62,7 +64,14 @@ def query_values(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
     values_UQ = values_MUQ.reshape(len(units), len(questions))
     known_U = ~np.isnan(values_UQ).all(axis=1)  # rank distance has no value where answers are single
     kept = tuple(unit for unit, known in zip(units, known_U, strict=True) if known)
-    return QueryValues(kept, tuple(questions), values_UQ[known_U])
+    return QueryValues(kept, tuple(questions), values_UQ[known_U], _documents(positions))
+
+
+def _documents(positions: pa.Table) -> dict[str, str] | None:
+    if "document" not in positions.column_names:
+        return None
+    pairs = (positions[name].cast(pa.string()).to_pylist() for name in ("query_id", "document"))
+    return dict(zip(*pairs, strict=True))
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -80,12 +89,25 @@ class SettingValues:
         self._study, self._benchmark, self._setting, self._metrics = study, benchmark, setting, metrics
         self._read: dict[int, QueryValues] = {}
 
+    def read(self, numbers: Iterable[int]) -> None:
+        """Read several trials, so that what one of them says of the questions is known of all."""
+        for number in numbers:
+            self.of(number)
+
     def of(self, number: int) -> QueryValues:
         """Return a trial's values."""
         if number not in self._read:
             positions = self._study.positions(number, self._benchmark)
             self._read[number] = query_values(positions, self._setting, self._metrics)
         return self._read[number]
+
+    def document_of(self, number: int) -> Rows:
+        """Return a number for the document of each question of a trial, (Q,)."""
+        values = self.of(number)
+        # A study that is extended has trials of older versions too, which did not record documents.
+        known = next((each.documents for each in self._read.values() if each.documents), {})
+        documents = [known.get(question, f"its own, {question}") for question in values.questions]
+        return np.unique(documents, return_inverse=True)[1].astype(np.int64)
 
     def stacked(self, numbers: Sequence[int]) -> Floats:
         """Return the values of several trials, (trials, U, Q).

@@ -1,10 +1,12 @@
 """Is the difference between two groups of trials more than noise? Standard errors over seeds and questions.
 
-Shapes: A settings, S seeds, U units that a figure averages over (languages, or ordered pairs of them), Q question ids.
-Values are NaN where a question has no value in a unit.
+Shapes: A settings, S seeds, U units that a figure averages over (languages, or ordered pairs of them), Q question ids,
+D documents. Values are NaN where a question has no value in a unit.
 
 A figure is a macro average: a mean over units of means over questions. Language versions of a question share its id and
-are not independent, so the sampling unit is the question in all its languages at once (`contributions`).
+are not independent, and neither are questions about one document, so what is sampled is the document with all its
+questions in all their languages (`contributions`). Where each question has a document of its own, documents are
+questions, and they are called so below and in `crossed`.
 
 Seeds and questions are both samples: other seeds and other questions would give another difference. With a table
 of differences d, seeds by questions, the variance of its mean is that of a two-way random-effects analysis of variance,
@@ -34,6 +36,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
+
+from tasks.schema import Rows
 
 Name = TypeVar("Name", bound=Hashable)
 Floats = npt.NDArray[np.float64]
@@ -124,13 +128,17 @@ class Difference:
     method: Method
     settings: int
     """Settings from which the noise between seeds is estimated."""
+    documents: int | None = None
+    """What the questions are about; None if each has a document of its own."""
 
     def __neg__(self) -> Difference:
         """Return by how much group b's figure exceeds group a's."""
         return replace(self, value=-self.value, low=-self.high, high=-self.low, seeds=self.seeds[::-1])
 
 
-def unpaired(a_SUQ: Floats, b_SUQ: Floats, figures: Mapping[Name, Sequence[int]]) -> dict[Name, Difference]:
+def unpaired(
+    a_SUQ: Floats, b_SUQ: Floats, figures: Mapping[Name, Sequence[int]], document_Q: Rows | None = None
+) -> dict[Name, Difference]:
     """Compare two groups of trials that share no seeds, on the same questions.
 
     The two groups' spreads between seeds are pooled, with S_a + S_b - 2 degrees of freedom. With one trial in each, the
@@ -140,52 +148,81 @@ def unpaired(a_SUQ: Floats, b_SUQ: Floats, figures: Mapping[Name, Sequence[int]]
         a_SUQ: values of one group.
         b_SUQ: values of the other, NaN in the same places; S may differ.
         figures: name -> units (indices into U) whose macro average the figure is.
+        document_Q: see `contributions`.
     """
     assert a_SUQ.shape[1:] == b_SUQ.shape[1:], (a_SUQ.shape, b_SUQ.shape)
     present_UQ = ~np.isnan(a_SUQ[0])
     assert all(np.array_equal(~np.isnan(trial_UQ), present_UQ) for trial_UQ in (*a_SUQ, *b_SUQ)), "other questions"
     return {
-        name: _unpaired(contributions(a_SUQ[:, units]), contributions(b_SUQ[:, units]))
+        name: sized(
+            _unpaired(contributions(a_SUQ[:, units], document_Q), contributions(b_SUQ[:, units], document_Q)),
+            asked(a_SUQ, units),
+        )
         for name, units in figures.items()
     }
 
 
-def contributions(values_xUQ: Floats) -> Floats:
-    """Return each question's contribution to a figure, (..., Q'), where Q' are the questions with a value in any unit.
+def sized(difference: Difference, questions: int) -> Difference:
+    """Return a difference that was computed from documents with the number of its questions as well."""
+    documents = difference.questions
+    assert questions >= documents, (questions, documents)
+    return replace(difference, questions=questions, documents=documents if documents < questions else None)
 
-    The mean of the contributions is the macro average; their variance divided by Q' is its variance under sampling of
-    questions, to first order: figure + influence (the infinitesimal jackknife; Efron and Tibshirani 1993, chapter 21).
+
+def contributions(values_xUQ: Floats, document_Q: Rows | None = None) -> Floats:
+    """Return each document's contribution to a figure, (..., D), of the documents with a question in any unit.
+
+    The mean of the contributions is the macro average; their variance divided by D is its variance under sampling of
+    documents, to first order: figure + influence (the infinitesimal jackknife; Efron and Tibshirani 1993, chapter 21).
+    A document's influence is the sum of its questions', D / Q times, so the variance is the one that is robust to
+    clusters (Liang and Zeger 1986, doi 10.1093/biomet/73.1.13).
     Units with other questions than the rest make this more than a sum of values: a unit's mean is a ratio. The
-    deviations from the mean of n questions are smaller than those from the mean of all questions there could be, and
-    are corrected for that: the variance is unbiased, however few questions a unit has, where units have the same
-    questions or questions of their own, and slightly too small between the two.
+    deviations from the mean of n documents are smaller than those from the mean of all documents there could be, and
+    are corrected for that: the variance is unbiased, however few questions a unit has, where each has a document of its
+    own, and units have the same questions or questions of their own; slightly too small between the two.
 
     Args:
-        values_xUQ: any leading axes, then units and questions; NaN in the same places in all. A unit has two questions
+        values_xUQ: any leading axes, then units and questions; NaN in the same places in all. A unit has two documents
             or more (`smallest_unit`).
+        document_Q: equal numbers for questions about one document; None if each has its own.
     """
-    first_UQ = values_xUQ.reshape(-1, *values_xUQ.shape[-2:])[0]
-    present_UQ = ~np.isnan(first_UQ)
+    present_UQ = _present(values_xUQ)
+    document_Q = np.arange(present_UQ.shape[1]) if document_Q is None else document_Q
     asked_Q, size_U = present_UQ.any(axis=0), present_UQ.sum(axis=1)
-    assert size_U.min() > 1, "one question has no spread"
+    documents_U = np.array([len(np.unique(document_Q[present_Q])) for present_Q in present_UQ])
+    assert documents_U.min() > 1, "one document has no spread"
     value_xUQ = np.where(present_UQ, values_xUQ, 0.0)
     mean_xU = value_xUQ.sum(axis=-1) / size_U
     centred_xUQ = np.where(present_UQ, value_xUQ - mean_xU[..., None], 0.0)
-    questions = asked_Q.sum()
-    weight_U = questions / size_U / len(size_U) * np.sqrt((1 - 1 / questions) / (1 - 1 / size_U))
-    influence_xQ = np.einsum("...uq,u->...q", centred_xUQ, weight_U)
-    return np.asarray(mean_xU.mean(axis=-1)[..., None] + influence_xQ[..., asked_Q], dtype=np.float64)
+    order = np.argsort(document_Q[asked_Q], kind="stable")
+    _, first_D = np.unique(document_Q[asked_Q][order], return_index=True)
+    weight_U = len(first_D) / size_U / len(size_U) * np.sqrt((1 - 1 / len(first_D)) / (1 - 1 / documents_U))
+    influence_xQ = np.einsum("...uq,u->...q", centred_xUQ, weight_U)[..., asked_Q]
+    influence_xD = np.add.reduceat(influence_xQ[..., order], first_D, axis=-1)
+    return np.asarray(mean_xU.mean(axis=-1)[..., None] + influence_xD, dtype=np.float64)
 
 
-def smallest_unit(values_xUQ: Floats, units: Sequence[int]) -> int:
-    """Return the number of questions of a figure's smallest unit; with one, nothing says how it would vary.
+def smallest_unit(values_xUQ: Floats, units: Sequence[int], document_Q: Rows | None = None) -> int:
+    """Return the number of documents of a figure's smallest unit; with one, nothing says how others would vary.
 
     Args:
         values_xUQ: as in `contributions`.
         units: indices into U.
+        document_Q: as in `contributions`.
     """
-    first_UQ = values_xUQ.reshape(-1, *values_xUQ.shape[-2:])[0]
-    return int((~np.isnan(first_UQ[list(units)])).sum(axis=1).min())
+    present_UQ = _present(values_xUQ)[list(units)]
+    document_Q = np.arange(present_UQ.shape[1]) if document_Q is None else document_Q
+    return min(len(np.unique(document_Q[present_Q])) for present_Q in present_UQ)
+
+
+def asked(values_xUQ: Floats, units: Sequence[int]) -> int:
+    """Return the number of questions with a value in any of these units."""
+    return int(_present(values_xUQ)[list(units)].any(axis=0).sum())
+
+
+def _present(values_xUQ: Floats) -> npt.NDArray[np.bool_]:
+    """Return where a question has a value in a unit, (U, Q)."""
+    return np.asarray(~np.isnan(values_xUQ.reshape(-1, *values_xUQ.shape[-2:])[0]), dtype=np.bool_)
 
 
 def combined(seed: Variance, question: float, both: float, questions: int) -> Error:

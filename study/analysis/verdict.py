@@ -45,15 +45,16 @@ def _judged(difference: Difference, other: str, figure: Figure) -> str:
 
 
 def untested_sentences(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return which scores were not tested, as they average over languages that have one question."""
+    """Return which scores were not tested: they average over languages whose questions are about one document."""
     scores: dict[tuple[str, ...], list[str]] = {}
     for comparison in comparisons:
         for figure, languages in comparison.untested.items():
             if figure.name not in scores.setdefault(languages, []):
                 scores[languages].append(figure.name)
     return [
-        f"Not tested: {formats.some_of(names)}, as with one question in {formats.some_of(languages)} nothing says how "
-        "much another would change it. Give such a language more questions, or leave it out of the benchmark."
+        f"Not tested: {formats.some_of(names)}, as with one question, or one document that all questions are about, in "
+        f"{formats.some_of(languages)} nothing says how much others would change it. Give such a language more "
+        "questions, or leave it out of the benchmark."
         for languages, names in scores.items()
     ]
 
@@ -147,7 +148,7 @@ def trained(comparison: Comparison) -> str:
 
 def _test(difference: Difference) -> str:
     """Return over which seeds and questions a difference was tested, and how."""
-    questions, degrees = f"{difference.questions} questions", f"{difference.freedom:.3g}"
+    questions, degrees = formats.questions(difference.questions, difference.documents), f"{difference.freedom:.3g}"
     freedom = f"{degrees} degree{'' if degrees == '1' else 's'} of freedom"
     if 0 < difference.freedom < _FEW_DEGREES and difference.p >= LEVEL:
         freedom += ", so that one more seed would narrow the interval much"

@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tasks.data.records import combined_digest
+from tasks.formats.identity import Version, components
 from tasks.holdout_split import split
 from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Benchmark, Corpus, Passage, Pool, Query, Setting, Texts
@@ -61,7 +64,16 @@ def load(*, corpus: Mapping[str, Any]) -> Benchmark:
         qrels=_qrels(query_key, passage_key, passage_ids),
         settings=_settings(loaded),
         details={"corpus": loaded.name, "held_out": str(corpus["held_out"])},
+        documents=_documents(query_key, passage_key),
     )
+
+
+def _documents(query_key: Sequence[int], passage_key: Sequence[int]) -> dict[str, str]:
+    """Return what each query is about: rows with one query or one passage belong together, and so on."""
+    every = np.arange(len(query_key))
+    versions = (Version(every, np.array(key, dtype=np.int64)) for key in (query_key, passage_key))
+    row_of = components(len(every), versions)
+    return {str(query): f"row {row}" for query, row in zip(query_key, row_of.tolist(), strict=True)}
 
 
 def _qrels(

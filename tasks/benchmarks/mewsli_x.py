@@ -64,6 +64,7 @@ class _Mention(pydantic.BaseModel):
 
 
 class _Context(pydantic.BaseModel):
+    document_id: str
     language: str
     text: str
     sentence_spans: list[_Span]
@@ -107,9 +108,11 @@ def load(
     queries: dict[str, dict[str, str]] = {language: {} for language in selected}
     copies = dict.fromkeys(selected, 0)
     qrels = {}
-    for language, query, entity in _mentions(articles):
+    documents = {}
+    for language, query, entity, document in _mentions(articles):
         if language not in queries:
             continue
+        documents[query.id] = document
         if query.id not in qrels:
             queries[language][query.id] = query.text
             qrels[query.id] = {entity: 1}
@@ -132,6 +135,7 @@ def load(
         details={"split": split} | missing_details(len(lost)),
         missing=lost,
         copies=copies,
+        documents=documents,
     )
 
 
@@ -146,15 +150,16 @@ def _prepared_folder() -> Path:
     return folder
 
 
-def _mentions(file: Path) -> Iterator[tuple[str, Query, str]]:
-    """Yield language, query and entity of every mention."""
+def _mentions(file: Path) -> Iterator[tuple[str, Query, str, str]]:
+    """Yield language, query, entity and article of every mention."""
     for number, article in read_json_lines(file, _Article):
         for mention in article.mentions:
             try:
                 text = _in_its_sentence(article.context, mention.mention_span)
             except ValueError as error:
                 raise TaskError(f"{file}, line {number}, mention '{mention.example_id}': {error}") from None
-            yield article.context.language, Query(mention.example_id, text), mention.entity_id
+            query = Query(mention.example_id, text)
+            yield article.context.language, query, mention.entity_id, article.context.document_id
 
 
 def _in_its_sentence(context: _Context, mention: _MentionSpan) -> str:

@@ -9,20 +9,24 @@ marks some start with stay. Two Turkish sentences are not the span of `context` 
 fraction slash is broken into three characters there. Passage ids are XTREME-R's: language_paragraph_sentence,
 paragraphs counted from 1, sentences from 0.
 
+A question is about its article (`Benchmark.documents`): articles were drawn first, then their paragraphs and questions.
+
 `context: sentence+paragraph` is XTREME-R's variant (arXiv 2104.07412): the sentence, then its whole paragraph, scored
 by mAP@20. XTREME-R passes the two as a tokenizer's text pair; here a space is between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
 import pydantic
 
 from tasks.data.options import required_file
 from tasks.data.records import Text, content_digest, read_json
+from tasks.formats.identity import Version, components
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Pair, Passage, Pool, Query, Setting, Texts
 
@@ -73,8 +77,16 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
     files = [required_file(name, folder / f"{language}.json") for language in languages]
     qrels: dict[str, dict[str, int]] = {}
     queries, pools, copies = {}, [], {}
+    article_of: dict[str, dict[str, int]] = {}
     for language, file in zip(languages, files, strict=True):
-        paragraphs = [p for article in read_json(file, _File).data for p in article.paragraphs]
+        data = read_json(file, _File).data
+        paragraphs = [p for article in data for p in article.paragraphs]
+        article_of[language] = {
+            question.id: number
+            for number, article in enumerate(data)
+            for paragraph in article.paragraphs
+            for question in paragraph.qas
+        }
         passages = []
         for number, paragraph in enumerate(paragraphs, start=1):
             ids = [f"{language}_{number}_{i}" for i in range(len(paragraph.sentences))]
@@ -97,7 +109,16 @@ def load_folder(name: str, folder: Path, languages: tuple[str, ...], context: Co
         metrics=metrics,
         details={"context": context},
         copies=copies,
+        documents=_articles(list(qrels), article_of.values()),
     )
+
+
+def _articles(ids: list[str], article_of: Iterable[Mapping[str, int]]) -> dict[str, str]:
+    """Return the article of each question: versions of a question are about versions of one article."""
+    row_of = {key: row for row, key in enumerate(ids)}
+    rows = [sorted((row_of[key], article) for key, article in own.items()) for own in article_of]
+    versions = (Version(*np.array(own, dtype=np.int64).reshape(-1, 2).T) for own in rows)
+    return {key: f"article {first}" for key, first in zip(ids, components(len(ids), versions).tolist(), strict=True)}
 
 
 def _distinct(file: Path, questions: list[_Question]) -> Iterator[Query]:

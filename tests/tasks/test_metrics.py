@@ -222,7 +222,7 @@ def hit(ranking: Lists, k: int) -> npt.NDArray[np.float64]:
 def test_a_new_metric_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the record alone it can be measured, selected by, named in a table, and refused with a hint."""
     monkeypatch.setitem(metrics.METRICS, "hit", Metric("hit", "Hit", hit, cutoff="required", decimals=2))
-    row = ("q1", "th", "th", "th", 1, 2, 2)
+    row = ("q1", "th", "th", "th", 1, 2, 2, "q1")
     positions = pa.table(dict(zip(POSITIONS.names, [[value] for value in row], strict=True))).cast(POSITIONS)
     measured = metrics_of(positions, "b", [Setting.MONOLINGUAL], ["hit@1", "hit@5"])
     assert measured.metrics == {"b/monolingual/hit@1": 0.0, "b/monolingual/hit@5": 1.0}
@@ -271,6 +271,7 @@ def test_relevant_passages_counted_at_one_position_are_scored_as_a_list_that_can
         "passage_language": ["th", "zh", "ar"],
     }
     columns |= {"pool": ["th", "zh", "ar"], "grade": [1] * 3, "position_in_pool": [1] * 3, "position_in_union": [2] * 3}
+    columns |= {"document": ["q"] * 3}
     table = pa.table(columns).cast(POSITIONS)
     values = query_scores(table, Setting.MULTILINGUAL, ["ndcg@10", "map", "mrr"])
     for name in ("ndcg@10", "map", "mrr"):

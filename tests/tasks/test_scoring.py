@@ -22,7 +22,8 @@ ROWS = [
 
 
 def table(rows: list[tuple[str, str, str, str, int, int, int]]) -> pa.Table:
-    return pa.table(dict(zip(POSITIONS.names, zip(*rows, strict=True), strict=True))).cast(POSITIONS)
+    named = dict(zip(POSITIONS.names, zip(*((*row, row[0]) for row in rows), strict=True), strict=True))
+    return pa.table(named).cast(POSITIONS)
 
 
 def test_monolingual_averages_over_queries_then_languages() -> None:

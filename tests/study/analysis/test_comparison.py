@@ -8,12 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from study.analysis.best_text import curve_sentence
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
+from study.analysis.curves import read_curves
 from study.analysis.headline import headline_of
 from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Method
 from study.analysis.study import Study, groups_of, read_study
-from study.analysis.verdict import is_judged, untested_sentences
+from study.analysis.verdict import is_judged, sentence, untested_sentences
 from study.results import files, layout
 from study.results.layout import StudyError
 from tasks.factbook.names import LANGUAGES
@@ -153,7 +155,7 @@ def test_what_averages_over_a_language_with_one_question_is_not_tested_and_says_
     assert set(comparisons[0].by_language[figure]) == set(LANGUAGES) - {"th"}
     assert comparisons[0].untested[figure] == ("th",)
     (sentence,) = untested_sentences(comparisons)
-    assert "with one question in th nothing says how much another would change it" in sentence
+    assert "all questions are about, in th nothing says how much others would change it" in sentence
     answer = headline_of(study)
     assert answer[0] == sentence
 
@@ -187,3 +189,50 @@ def test_precision_left_to_the_machine_makes_two_settings_of_one(tmp_path: Path)
     assert {len(group.results) for group in groups_of(study.results)} == {1}
     answer = " ".join(headline_of(study))
     assert "Trials ran in fp32 (trials 0, 2, 4, 6, 8) and bf16 (trials 1, 3, 5, 7, 9)" in answer
+
+
+def about_documents(folder: str, numbers: set[int]) -> Study:
+    """Let ten neighbouring questions be about one document in some trials; the others are of a version without."""
+    for result in read_study(folder).results:
+        file = layout.positions_file(layout.trial_folder(folder, result.number), "xquad_r")
+        table = files.read_table(file).drop("document")
+        asked = sorted(set(table["query_id"].to_pylist()))
+        document_of = {question: f"article {place // 10}" for place, question in enumerate(asked)}
+        if result.number in numbers:
+            column = pa.array([document_of[question] for question in table["query_id"].to_pylist()])
+            table = table.append_column("document", column)
+        files.write_table(file, table)
+    return read_study(folder)
+
+
+def test_questions_about_one_document_are_counted_together_and_told(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=60, backbones=[XLMR], seeds=2, examples=False)
+    before = read_study(folder)
+    alone = compare(before, choose_pairs(before), "xquad_r")[0]
+    figure = Figure(Setting.MULTILINGUAL, "map")
+    everywhere = about_documents(folder, set(range(100)))
+    together = compare(everywhere, choose_pairs(everywhere), "xquad_r")[0]
+    assert (alone.overall[figure].questions, alone.overall[figure].documents) == (60, None)
+    assert (together.overall[figure].questions, together.overall[figure].documents) == (60, 6)
+    assert together.overall[figure].value == pytest.approx(alone.overall[figure].value)
+    assert together.overall[figure].low != pytest.approx(alone.overall[figure].low)
+    assert "over 2 shared seeds and 60 questions about 6 documents (" in sentence(together, figure)
+    assert "60 questions about 6 documents" in " ".join(map(curve_sentence, read_curves(everywhere, "xquad_r")))
+    assert not any("independent" in line for line in headline_of(everywhere))
+
+
+def test_results_of_a_version_without_documents_say_that_questions_count_as_independent(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=20, backbones=[XLMR], examples=False)
+    assert not any("independent" in line for line in headline_of(read_study(folder)))
+    (line,) = [line for line in headline_of(about_documents(folder, set())) if "independent" in line]
+    assert line.startswith("On xquad_r every question counts as independent, as an older version did not record which")
+
+
+def test_in_a_study_that_was_extended_older_trials_learn_the_documents_from_newer_ones(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=60, backbones=[XLMR], seeds=2, examples=False)
+    shutil.copytree(folder, tmp_path / "newer")
+    newer, extended = about_documents(str(tmp_path / "newer"), set(range(100))), about_documents(folder, {1})
+    expected, found = (
+        [each.overall for each in compare(study, choose_pairs(study), "xquad_r")] for study in (newer, extended)
+    )
+    assert found == expected

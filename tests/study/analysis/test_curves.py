@@ -122,7 +122,7 @@ def curve(candidates: Sequence[bool], alphas: Sequence[Any] = (0.0, 0.25, 0.5, 1
     lead_A = np.array([-0.01, 0.01, -0.02, -0.2])
     best = BestSettings(np.array(candidates), lead_A, lead_A - 0.03, np.maximum(lead_A + 0.03, 0))
     values_A, band_A = np.array([0.61, 0.62, 0.60, 0.42]), np.full(4, 0.012)
-    return Curve("xquad_r", MAP, groups, ("alpha",), "temperature 0.05", values_A, band_A, best, 3, 578)
+    return Curve("xquad_r", MAP, groups, ("alpha",), "temperature 0.05", values_A, band_A, best, 3, 578, 48)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def curve(candidates: Sequence[bool], alphas: Sequence[Any] = (0.0, 0.25, 0.5, 1
 def test_the_sentence_says_which_alphas_cannot_be_told_from_the_best(candidates: tuple[bool, ...], told: str) -> None:
     assert curve_sentence(curve(candidates)) == (
         "xlmr-tiny: of 4 settings at temperature 0.05, alpha 0.25 has the best multilingual mAP, 0.620. "
-        + told.replace("SURE", "95 %, 3 seeds, 578 questions")
+        + told.replace("SURE", "95 %, 3 seeds, 578 questions about 48 documents")
     )
 
 

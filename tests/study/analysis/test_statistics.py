@@ -78,6 +78,47 @@ def test_contributions_have_the_mean_and_the_variance_of_the_macro_average_by_th
     assert contribution_Q.var(ddof=1) / QUESTIONS == pytest.approx(jackknife, rel=0.05)
 
 
+def test_documents_have_the_variance_of_the_macro_average_by_the_jackknife_over_documents() -> None:
+    """Questions of a document are alike here, so a jackknife over questions would find a third of it."""
+    random = np.random.default_rng(5)
+    document_Q = random.permutation(np.repeat(np.arange(60), np.arange(1, 61) % 8 + 1))
+    values_UQ = random.normal(size=60)[document_Q] + random.normal(scale=0.5, size=(4, len(document_Q)))
+    values_UQ[random.random(values_UQ.shape) < 0.3] = np.nan
+
+    def macro(kept_UQ: Floats) -> float:
+        return float(np.nanmean(kept_UQ, axis=1).mean())
+
+    contribution_D = contributions(values_UQ, document_Q)
+    without_D = np.array([macro(values_UQ[:, document_Q != document]) for document in range(60)])
+    jackknife = 59 / 60 * ((without_D - without_D.mean()) ** 2).sum()
+    assert len(contribution_D) == 60
+    assert contribution_D.mean() == pytest.approx(macro(values_UQ))
+    assert contribution_D.var(ddof=1) / 60 == pytest.approx(jackknife, rel=0.05)
+    alone_Q = contributions(values_UQ)
+    assert alone_Q.var(ddof=1) / len(alone_Q) < 0.4 * jackknife
+
+
+def test_documents_of_equal_size_vary_as_their_means_do() -> None:
+    values_UQ = np.random.default_rng(3).random((1, 30))
+    document_Q = np.tile(np.arange(10), 3)
+    means_D = values_UQ[0].reshape(3, 10).mean(axis=0)
+    contribution_D = contributions(values_UQ, document_Q)
+    assert contribution_D == pytest.approx(means_D)
+    assert contributions(values_UQ, np.arange(30)) == pytest.approx(contributions(values_UQ))
+
+
+def test_questions_that_repeat_what_others_of_their_document_say_add_no_certainty() -> None:
+    a_SUQ, b_SUQ = simulated(1, 2, 0.02), simulated(2, 2)
+    once = answer(a_SUQ, b_SUQ)
+    thrice_a, thrice_b = (np.repeat(values_SUQ, 3, axis=2) for values_SUQ in (a_SUQ, b_SUQ))
+    figures = {"all": range(LANGUAGES)}
+    found = unpaired(thrice_a, thrice_b, figures, np.repeat(np.arange(QUESTIONS), 3))["all"]
+    assert (found.value, found.low, found.high, found.p) == pytest.approx((once.value, once.low, once.high, once.p))
+    assert (found.questions, found.documents) == (3 * QUESTIONS, QUESTIONS)
+    assert (once.questions, once.documents) == (QUESTIONS, None)
+    assert unpaired(thrice_a, thrice_b, figures)["all"].high < found.high
+
+
 def test_further_languages_that_say_the_same_add_no_certainty() -> None:
     a_SUQ, b_SUQ = simulated(1, 2, 0.02)[:, :1], simulated(2, 2)[:, :1]
     one, eleven = answer(a_SUQ, b_SUQ), answer(np.repeat(a_SUQ, 11, axis=1), np.repeat(b_SUQ, 11, axis=1))
@@ -161,5 +202,13 @@ def test_the_variance_of_a_macro_average_is_right_however_few_questions_a_langua
 def test_a_single_question_has_no_spread() -> None:
     values_UQ = np.array([[0.1, 0.5, 0.4], [0.2, np.nan, np.nan]])
     assert [smallest_unit(values_UQ, units) for units in ([0], [1], [0, 1])] == [3, 1, 1]
-    with pytest.raises(AssertionError, match="one question has no spread"):
+    with pytest.raises(AssertionError, match="one document has no spread"):
         contributions(values_UQ)
+
+
+def test_questions_about_a_single_document_have_no_spread() -> None:
+    values_UQ = np.array([[0.1, 0.5, 0.4], [0.2, 0.3, np.nan]])
+    document_Q = np.array([7, 7, 9])
+    assert [smallest_unit(values_UQ, units, document_Q) for units in ([0], [1], [0, 1])] == [2, 1, 1]
+    with pytest.raises(AssertionError, match="one document has no spread"):
+        contributions(values_UQ, document_Q)

@@ -129,3 +129,11 @@ def test_the_factbook_can_be_held_out_too_and_one_language_is_monolingual_only()
 def test_what_is_missing_or_unknown_is_refused(corpus: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskError, match=message.replace("?", r"\?")):
         load_benchmark("held_out", {"corpus": corpus})
+
+
+def test_rows_with_one_passage_are_one_document(corpus: dict[str, Any]) -> None:
+    benchmark = load_benchmark("held_out", {"corpus": corpus})
+    found = benchmark.document_of()
+    pairs = {frozenset(key for key in found if int(key) // 2 == int(query) // 2) for query in found}
+    assert {frozenset(key for key in found if found[key] == found[query]) for query in found} == pairs
+    assert len(pairs) < len(found)

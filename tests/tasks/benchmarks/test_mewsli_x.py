@@ -172,3 +172,8 @@ def test_an_entity_that_is_no_candidate_is_refused_or_counts_as_not_retrieved(
     counted = mewsli_x.load(path=copy, missing="count")
     assert relevance(counted).missing.ids_M == ["Q9"]
     assert counted.details["missing"].startswith("1 relevant passages are in no corpus")
+
+
+def test_mentions_of_one_article_belong_together(copy: Path) -> None:
+    found = mewsli_x.load(path=copy, languages=("ar", "ja")).document_of()
+    assert found == {"a1": "ar-1", "a2": "ar-1", "j1": "ja-1"}

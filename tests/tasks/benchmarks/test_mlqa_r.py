@@ -54,3 +54,11 @@ def test_a_language_that_cannot_be_fetched_is_one_error_and_no_folder(
     with pytest.raises(TaskError, match=r"hi.json answers 404 Not Found: run `python -m study.fetch mlqa_r` where"):
         mlqa_r.load()
     assert not list(cache.rglob("manifest.json"))
+
+
+def test_articles_are_the_same_if_a_question_of_theirs_is(copy: Path) -> None:
+    """The English article has questions of the German, the Spanish and the Vietnamese one."""
+    found = mlqa_r.load(path=copy).document_of()
+    assert found["q-de"] == found["q-es"] == found["q-vi"] != found["q1"]
+    apart = mlqa_r.load(path=copy, languages=("de", "es", "vi")).document_of()
+    assert len(set(apart.values())) == 3

@@ -178,3 +178,13 @@ def test_a_question_that_is_there_twice_is_read_once_and_with_another_text_refus
     differing = paragraph(sentences, ("q1", "เมืองหลวงคือ?", 0), ("q1", "แม่น้ำคือ?", 1))
     with pytest.raises(TaskError, match=r"th.json: question 'q1' has two texts: remove one of them"):
         xquad_r.load(path=write_lareqa(tmp_path / "two", {"th": [differing]}), languages=("th",))
+
+
+def test_questions_are_about_the_articles_they_were_asked_about(real_xquad_r: Path) -> None:
+    found = xquad_r.load(path=real_xquad_r, languages=("th", "zh")).document_of()
+    published = json.loads((real_xquad_r / "en.json").read_text(encoding="utf-8"))
+    articles = [{q["id"] for p in article["paragraphs"] for q in p["qas"]} for article in published["data"]]
+    assert len(articles) == 48
+    assert {frozenset(key for key in found if found[key] == document) for document in found.values()} == set(
+        map(frozenset, articles)
+    )
