@@ -31,6 +31,8 @@ def worker(rank: int, world_size: int, rendezvous: str, config: TrialConfig, res
     torch.set_num_threads(1)
     cuda = torch.cuda.is_available()
     device = torch.device(f"cuda:{rank}" if cuda else "cpu")
+    if cuda:
+        torch.cuda.set_device(device)
     if world_size > 1:
         dist.init_process_group(
             "nccl" if cuda else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world_size
@@ -91,5 +93,8 @@ def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
 
 if __name__ == "__main__":
     chosen = options()
-    sizes = (4,) if chosen.quick else BATCH_SIZES
+    sizes: tuple[int, ...] = (4,) if chosen.quick else BATCH_SIZES
+    if torch.cuda.device_count() == 1:
+        sizes = ()  # the second worker would wait for a GPU of its own
+        print("two workers want two GPUs, and there is one here")
     finish((measure(chosen, precision, size) for size in sizes for precision in chosen.precisions), chosen)

@@ -30,7 +30,7 @@ from study import cli
 from study.analysis.study import read_study
 from study.analysis.tables import languages_table, settings_table
 from study.config import TrialConfig
-from study.config_sections import BenchmarkConfig, RunFiles
+from study.config_sections import BenchmarkConfig, ResourcesConfig, RunFiles
 from study.model.pooling_and_prompts import lines
 from study.results import files, layout
 from study.results.trial_result import Measurement
@@ -100,7 +100,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
                 "benchmarks": [_benchmark(name.strip(), data, options) for name in benchmarks.split(",")],
-                "resources": {"workers": workers},
+                "resources": resources_of(workers),
             }
         )
         if not resources.this_machine().nodes[0].gpus and (note := resources.emulated_bf16(config)):
@@ -120,6 +120,14 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
     cli.say(console, *lines(model, result.backbone.model_dump(exclude_none=True)))
     if result_file:
         console.print(Text(f"written: {result_file}"), soft_wrap=True)
+
+
+def resources_of(workers: int) -> dict[str, int]:
+    """Return what several workers take: a GPU each where there are so many, else CPUs."""
+    on_gpus = {"workers": workers, "gpus_per_worker": 1}
+    if workers > 1 and preflight.supply().trials_at_once(ResourcesConfig.model_validate(on_gpus)):
+        return on_gpus
+    return {"workers": workers}
 
 
 def _limits(name: str) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
         resources: what a trial of the study takes.
         folder: a folder of the studies' storage, for Ray Train's own files.
     """
+    if 0 < resources.gpus_per_worker < 1:  # trials share a GPU, but NCCL gives each worker its own
+        resources = resources.model_copy(update={"gpus_per_worker": 1.0})
     slots = [node.workers(resources) for node in cluster.supply().nodes]
     wanted = sum(slots) if resources.gpus_per_worker else max(resources.workers, sum(slot > 0 for slot in slots))
     workers = min(wanted, sum(slots), _free(resources))

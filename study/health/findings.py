@@ -84,13 +84,16 @@ def gpus(nodes: Sequence[Node]) -> Finding:
     odd = [
         f"{node.name}: the driver shows {node.driver_gpus}, Ray {node.ray_gpus:g}"
         for node in nodes
-        if node.ray_gpus not in {0, node.driver_gpus}
+        if node.ray_gpus > node.driver_gpus
     ]
     hidden = [node.name for node in nodes if node.driver_gpus and not node.ray_gpus and len(nodes) == 1]
     if odd or hidden:
         says = "; ".join(odd or [f"{hidden[0]} has GPUs that Ray does not hand out"])
         return Finding("gpus", False, says, "see `nvidia-smi` there; install its driver, then restart Ray on that node")
-    total = sum(node.ray_gpus for node in nodes)
+    total, kept = (sum(getattr(node, name) for node in nodes) for name in ("ray_gpus", "driver_gpus"))
+    if total < kept:
+        says = f"Ray hands out {total:g} of the {kept:g} that drivers show, as CUDA_VISIBLE_DEVICES may say"
+        return Finding("gpus", True, says)
     return Finding("gpus", True, f"{total:g} seen by Ray and by the driver" if total else "none: studies run on CPUs")
 
 

@@ -48,10 +48,20 @@ SMALLEST_VOCABULARY = 0.5
 
 
 def uses_bf16(precision: Precision, device: torch.device) -> bool:
-    """Return whether the transformer runs in bfloat16 on this device."""
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return precision == "bf16"
+    """Return whether the transformer runs in bfloat16 on this device.
+
+    Raises:
+        BackboneError: `bf16` on a GPU that does not compute in it, as before Ampere.
+    """
+    if device.type != "cuda":
+        return precision == "bf16"
+    computes = torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "bf16" and not computes:
+        raise BackboneError(
+            f"precision bf16: {torch.cuda.get_device_name(device)} does not compute in bfloat16; set precision to auto "
+            "or fp32"
+        )
+    return computes if precision == "auto" else precision == "bf16"
 
 
 def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
@@ -69,6 +79,8 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
         # cuDNN's attention prepares itself for every new shape of a padded batch: a step of 32 pairs took 0.19 s, and
         # 0.05 s where its shape was known (experiments/2026-11-27-gpu).
         torch.backends.cuda.enable_cudnn_sdp(False)
+        # Some containers turn TF32 on in their environment, and fp32 would be another precision there.
+        torch.set_float32_matmul_precision("highest")
     return encoder.to(device)
 
 

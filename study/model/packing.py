@@ -29,6 +29,8 @@ _RANDOM_NUMBERS = 2**31 - 1
 """Where dropout needs padded texts, it numbers random numbers, one a score, in 32 bits. Beyond these its backward pass
 would drop others than its forward pass did (pytorch/pytorch#188015, and the headers of torch 2.13).
 """
+_PADDED = 2
+"""Most tokens of a run of padded texts, over those without padding."""
 _FLASH_SINCE = (8, 0)
 """The compute capability of the first GPUs that PyTorch's flash attention runs on."""
 
@@ -131,7 +133,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: 
 def _padded_in_runs(
     query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling: float, dropout: float
 ) -> Tensor:
-    """Attend to padded texts, in as few runs of texts as have enough random numbers for dropout."""
+    """Attend to padded texts, in few runs of neighbours that are about as long, as batches have long texts first."""
     lengths, bounds_B1 = spans
     gathered: list[Tensor] = []
     start = 0
@@ -145,14 +147,18 @@ def _padded_in_runs(
 
 
 def _apart(lengths: Sequence[int], most: int) -> Iterator[slice]:
-    """Yield runs of texts, as long as may be, whose number times the longest length squared is at most `most`."""
-    start = longest = 0
+    """Yield runs of texts, as long as may be, that need few scores and little padding.
+
+    A run's number of texts times the longest length squared is at most `most`; and padded, it is at most twice its
+    tokens, or a batch of short queries behind one long passage would need many times its memory.
+    """
+    start = longest = tokens = 0
     for end, length in enumerate(lengths):
         assert length**2 <= most, f"a text of {length} tokens is too long for dropout of attention"
-        longest = max(longest, length)
-        if (end + 1 - start) * longest**2 > most:
+        longest, tokens, texts = max(longest, length), tokens + length, end + 1 - start
+        if texts * longest**2 > most or texts * longest > _PADDED * tokens:
             yield slice(start, end)
-            start, longest = end, length
+            start, longest, tokens = end, length, length
     yield slice(start, len(lengths))
 
 

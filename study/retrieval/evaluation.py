@@ -140,7 +140,9 @@ def evaluate_views(
     partial = Partial(None if outputs.runs else outputs.partial, benchmark, counters, searches)
     _read(stream, early, rankings, partial)
     passages = _passages([benchmark.pools[i] for i in stream.pools])
-    return [ranking.evaluation(passages) for ranking in rankings]
+    evaluations = [ranking.evaluation(passages) for ranking in rankings]
+    partial.remove()
+    return evaluations
 
 
 class Ranking:
@@ -243,7 +245,7 @@ def _read(stream: Stream, early: Sequence[Block], rankings: Sequence[Ranking], p
             stream.advance(part.texts)
         for ranking in rankings:
             ranking.finish_pool(pool)
-    partial.remove()
+    partial.complete()
 
 
 def _candidates(benchmark: Benchmark) -> dict[str, str]:

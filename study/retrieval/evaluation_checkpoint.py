@@ -49,15 +49,25 @@ class Partial:
     def counted(self, parts: int) -> None:
         """Record that the first `parts` parts are counted."""
         self.parts = parts
-        if self._file and time.monotonic() - self._saved >= SAVE_EVERY_S:
-            try:
-                self._save(self._file)
-            except (OSError, SafetensorError) as error:
-                logger.warning("%s cannot be written (%s): this evaluation cannot be resumed", self._file, error)
-            self._saved = time.monotonic()
+        if time.monotonic() - self._saved >= SAVE_EVERY_S:
+            self._write()
+
+    def complete(self) -> None:
+        """Record that all parts are counted: other processes may take long yet, or fail, and this one is begun anew."""
+        if self._file and (self._file.is_file() or time.monotonic() - self._saved >= SAVE_EVERY_S):
+            self._write()
+
+    def _write(self) -> None:
+        if not self._file:
+            return
+        try:
+            self._save(self._file)
+        except (OSError, SafetensorError) as error:
+            logger.warning("%s cannot be written (%s): this evaluation cannot be resumed", self._file, error)
+        self._saved = time.monotonic()
 
     def remove(self) -> None:
-        """Remove the file: the evaluation is complete."""
+        """Remove the file: every process has counted all parts."""
         if self._file:
             self._file.unlink(missing_ok=True)
 

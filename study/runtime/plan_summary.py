@@ -76,6 +76,12 @@ def _size(plan: Plan) -> Iterator[str]:
     fit = "none fits" if plan.shortage else f"{plan.trials_at_once} at a time{plan.waiting}"
     takes = f"{need.workers} x ({need.cpus_per_worker:g} CPU, {need.gpus_per_worker:g} GPU)"
     yield f"a trial takes {takes}; {plan.supply}: {fit}"
+    spare = max((node.cpus // node.gpus for node in plan.supply.nodes if node.gpus), default=0)
+    if need.gpus_per_worker == 1 and need.cpus_per_worker < spare:
+        yield (
+            f"there are {spare:g} CPUs for each GPU, and a worker takes {need.cpus_per_worker:g}: a GPU often waits "
+            f"for the tokenizer, which needs them; set resources.cpus_per_worker to {spare:g}"
+        )
     if plan.shortage:
         yield f"the search space is good, but a run would be refused here: {plan.shortage}"
     steps = [trial.steps for trial in trials if trial.steps] or [0]

@@ -211,7 +211,8 @@ def _train(training: Training, validation: Validation, folder: str, tell: Progre
         if not report.due_validation:
             ray.train.report(TrainingReport(training.progress.step, report.metrics).to_dict())
             continue
-        metrics = validation()
+        # One rank's: another kind of GPU may round a loss otherwise, and all must choose the same step and stop alike.
+        metrics = distributed.from_first_rank(validation())
         training.validated(metrics[key] if better(key) == "maximize" else -metrics[key], metrics)
         _report_with_checkpoint(training, report.metrics | metrics, folder)
 

@@ -8,8 +8,8 @@ from study.config import TrialConfig
 
 OUTSIDE_BYTES = 2**30
 """GPU memory of a process that PyTorch does not allocate: the CUDA context, libraries and their kernels."""
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory")
-"""In messages of CUDA, of PyTorch on a CPU, and of Ray, which kills processes before the system does."""
+SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "low on memory", "ALLOC_FAILED")
+"""In messages of CUDA and its libraries, of PyTorch on CPUs, and of Ray, which kills processes before Linux does."""
 
 
 def keep_to_share(device: torch.device, share: float) -> None:

@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from study.analysis.study import Study
 from study.cli import program
-from study.evaluate import main
+from study.evaluate import main, resources_of
 from study.model import builtin
 from study.results import layout
+from study.runtime import preflight
+from study.runtime.resources import Node, Supply
 from tests.hub_server import HubServer, Repository
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
 
@@ -242,3 +244,20 @@ def test_a_private_model_is_measured_at_the_commit_that_is_recorded_and_its_toke
     assert {"result.json", "multilingual.run"} & {file.name for file in written}
     assert not [file for file in written if TOKEN.encode() in file.read_bytes()]
     assert TOKEN not in measured.stdout + measured.stderr
+
+
+@pytest.mark.parametrize(
+    ("nodes", "takes"),
+    [
+        ((Node(16, 4),), {"workers": 4, "gpus_per_worker": 1}),
+        ((Node(8, 2), Node(8, 2)), {"workers": 4, "gpus_per_worker": 1}),
+        ((Node(16, 3),), {"workers": 4}),
+        ((Node(16, 0),), {"workers": 4}),
+    ],
+)
+def test_several_workers_take_a_gpu_each_where_there_are_so_many(
+    nodes: tuple[Node, ...], takes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "supply", lambda: Supply("the cluster", nodes))
+    assert resources_of(4) == takes
+    assert resources_of(1) == {"workers": 1}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from study.config_sections import ResourcesConfig
 from study.health import all_reduce
@@ -71,3 +73,24 @@ def test_checks_go_on_with_what_came_when_patience_ends(asked: list[Any], monkey
     with place_for_a_trial(NEED, lambda _: None):
         assert len(asked) == 1
     assert asked[1:] == [[]]
+
+
+def test_trials_that_share_a_gpu_are_checked_with_a_gpu_for_each_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL refuses two ranks on one GPU."""
+    asked: list[tuple[int, float]] = []
+
+    class Trainer:
+        def fit(self) -> Any:
+            return SimpleNamespace(return_value=all_reduce.Total(nodes=1, wrong=0))
+
+    def trainer(workers: int, resources: ResourcesConfig, *_: Any) -> Trainer:
+        asked.append((workers, resources.gpus_per_worker))
+        return Trainer()
+
+    holding(monkeypatch, Supply("this machine", (Node(16, 2),)))
+    monkeypatch.setattr(all_reduce, "_trainer", trainer)
+    monkeypatch.setattr(all_reduce, "torch_config", lambda _: SimpleNamespace(backend="nccl"))
+    monkeypatch.setattr(ray, "available_resources", lambda: {"CPU": 16, "GPU": 2})
+    found = all_reduce.all_reduce(ResourcesConfig(workers=1, gpus_per_worker=0.25), "storage")
+    assert found.good
+    assert asked == [(2, 1.0)]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from study.health import findings
+from study.health.node import Node
 from study.space import study_config
 from study.space.study_config import StudyConfig
 
@@ -32,3 +33,24 @@ def test_a_logger_that_is_not_installed_is_no_good_finding(monkeypatch: pytest.M
     bad = findings.loggers(study("builtin/xlmr-tiny", loggers=["mlflow"]))
     assert not bad.good
     assert "pip install mlflow" in bad.says
+
+
+def node(ray_gpus: float, driver_gpus: int) -> Node:
+    return Node("gpu-1 (10.0.0.2)", {}, ray_gpus, driver_gpus, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "good", "says"),
+    [
+        ([node(4, 4), node(0, 0)], True, "4 seen by Ray and by the driver"),
+        ([node(1, 4)], True, "Ray hands out 1 of the 4 that drivers show, as CUDA_VISIBLE_DEVICES may say"),
+        ([node(4, 2), node(0, 0)], False, "gpu-1 (10.0.0.2): the driver shows 2, Ray 4"),
+        ([node(0, 4)], False, "gpu-1 (10.0.0.2) has GPUs that Ray does not hand out"),
+        ([node(0, 0)], True, "none: studies run on CPUs"),
+    ],
+)
+def test_fewer_gpus_than_the_driver_shows_may_be_meant_and_more_cannot_be(
+    nodes: list[Node], good: bool, says: str
+) -> None:
+    found = findings.gpus(nodes)
+    assert (found.good, found.says) == (good, says)

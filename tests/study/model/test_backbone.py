@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 
 from study.config import BUILTIN_BACKBONES, TrialConfig
 from study.model import builtin
-from study.model.backbone import load_encoder
+from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import TextForm
 from study.model.model_files import BackboneError
 from study.model.pooling_and_prompts import resolve
@@ -188,3 +188,21 @@ def test_a_text_of_no_token_has_an_embedding() -> None:
     nothing, something = encoder.tokenize(["", "ใคร"], "passage")
     assert nothing == [encoder.tokenizer.pad_token_id]
     assert torch.isfinite(encoder.embed([nothing, something])).all()
+
+
+@pytest.mark.parametrize(("ampere", "used"), [(True, True), (False, False)])
+def test_a_gpu_that_emulates_bfloat16_computes_in_float32(
+    ampere: bool, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch says that a T4 supports bfloat16 unless it is asked without emulation."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or ampere)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
+    gpu = torch.device("cuda")
+    assert uses_bf16("auto", gpu) == used
+    assert not uses_bf16("fp32", gpu)
+    if ampere:
+        assert uses_bf16("bf16", gpu)
+    else:
+        with pytest.raises(BackboneError, match="precision bf16: Tesla T4 does not compute in bfloat16; set precision"):
+            uses_bf16("bf16", gpu)
+    assert [uses_bf16(precision, torch.device("cpu")) for precision in ("auto", "bf16", "fp32")] == [False, True, False]

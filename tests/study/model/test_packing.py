@@ -130,14 +130,21 @@ def test_attention_with_dropout_has_the_gradients_of_the_scores_that_were_kept(a
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(900, 5000))
-def test_kernels_with_dropout_get_as_many_neighbours_as_their_random_numbers_allow(
-    lengths: list[int], most: int
-) -> None:
+def test_padded_texts_get_as_many_neighbours_as_random_numbers_and_padding_allow(lengths: list[int], most: int) -> None:
+    def fit(run: list[int]) -> bool:
+        return len(run) * max(run) ** 2 <= most and len(run) * max(run) <= 2 * sum(run)
+
     runs = [lengths[run] for run in packing._apart(lengths, most)]
     assert [length for run in runs for length in run] == lengths
-    assert all(len(run) * max(run) ** 2 <= most for run in runs)
-    followed = [[*run, following[0]] for run, following in pairwise(runs)]
-    assert all(len(run) * max(run) ** 2 > most for run in followed)
+    assert all(fit(run) for run in runs)
+    assert not any(fit([*run, following[0]]) for run, following in pairwise(runs))
+
+
+def test_short_queries_behind_long_passages_are_padded_to_twice_their_tokens_at_most_in_few_runs() -> None:
+    lengths = [256] * 40 + [10] * 614
+    runs = [lengths[run] for run in packing._apart(lengths, 2**31)]
+    assert sum(len(run) * max(run) for run in runs) <= 2 * sum(lengths)
+    assert len(runs) <= 5
 
 
 @pytest.mark.parametrize("random_numbers", [2 * 200, 2 * 1000], ids=["in two runs", "in one"])

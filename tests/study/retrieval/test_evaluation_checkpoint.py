@@ -8,7 +8,7 @@ import pytest
 from torch import Tensor
 
 from study.distributed import rank
-from study.retrieval import evaluation_checkpoint
+from study.retrieval import evaluation, evaluation_checkpoint
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
 from tasks.schema import Passage, Pool, Texts
@@ -70,6 +70,27 @@ def test_an_evaluation_cut_short_goes_on_where_it_was_with_the_same_result(tmp_p
     assert seen[-1][0] == seen[-1][1]
     # Queries and relevant passages are encoded again, the other passages counted before are not.
     assert (texts_of(resumed) < texts_of(whole)) == (batches > 1)
+
+
+def test_a_process_that_has_counted_everything_keeps_its_counts_until_the_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others_failed(*_: object) -> None:
+        raise CutShortError
+
+    expected = evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS)
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation, "measured_positions", others_failed)
+        with pytest.raises(CutShortError):
+            evaluate(HashingEncoder(), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path))
+    again = HashingEncoder()
+    result = evaluate(again, parallel_benchmark(), BLOCKS, outputs=Outputs(partial=tmp_path))
+    assert result.positions.equals(expected.positions)
+    benchmark = parallel_benchmark()
+    relevant = {passage for grades in benchmark.qrels.values() for passage in grades}
+    queries = sum(map(len, benchmark.queries.values()))
+    assert texts_of(again) <= queries + len(relevant), "no other passage is encoded again"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_complete_evaluation_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from study.config import TrialConfig
 from study.results import provenance
 from study.results.layout import RecordError, StudyError
-from study.runtime import preflight, resources
+from study.runtime import plan_summary, preflight, resources
 from study.runtime.resources import CapacityError, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
@@ -158,3 +159,16 @@ def test_a_learning_rate_that_suits_random_weights_alone_is_told_for_a_pretraine
         assert any(note.startswith(f"learning_rate {rate:g} with backbone") for note in plan.notes) == told
     adapted = preflight.check(study(trial | {"learning_rate": 3e-3, "lora": {}}), str(tmp_path), dry_run=True)
     assert not any(note.startswith("learning_rate") for note in adapted.notes)
+
+
+@pytest.mark.parametrize(("cpus_per_worker", "told"), [(1, True), (8, False)])
+def test_a_dry_run_says_when_the_processors_of_a_gpu_lie_idle(
+    cpus_per_worker: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(16, 2),)))
+    trial = {"resources": {"gpus_per_worker": 1, "cpus_per_worker": cpus_per_worker}}
+    console = Console(width=300, highlight=False)
+    with console.capture() as captured:
+        plan_summary.show(preflight.check(study(trial), str(tmp_path), dry_run=True), console)
+    assert ("set resources.cpus_per_worker to 8" in captured.get()) == told

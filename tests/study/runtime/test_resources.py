@@ -38,7 +38,6 @@ def need(workers: int, cpus: float = 1, gpus: float = 0) -> ResourcesConfig:
         ([Node(8, 2)], need(1, 1, 0.3), 6),
         ([Node(8, 2)], need(1, 1, 0.6), 2),
         ([Node(2, 2)], need(1, 1, 0.25), 2),
-        ([Node(16, 4), Node(16, 4)], need(1, 1, 3), 2),
         ([Node(2, 0)], need(2, 0.5), 2),
         ([Node(3, 0), Node(1, 0)], need(1, 0.3), 13),
     ],
@@ -68,11 +67,17 @@ def test_the_count_is_that_of_placing_workers_one_by_one(sizes: tuple[int, ...])
 
 @pytest.mark.parametrize(
     ("nodes", "wanted"),
-    [([Node(3, 0), Node(3, 0)], need(1, 4)), ([Node(3, 0), Node(3, 0)], need(3, 2)), ([Node(64, 1)], need(1, 1, 2))],
+    [([Node(3, 0), Node(3, 0)], need(1, 4)), ([Node(3, 0), Node(3, 0)], need(3, 2)), ([Node(64, 1)], need(2, 1, 1))],
 )
 def test_a_trial_that_can_never_fit_is_refused_in_a_sentence(nodes: list[Node], wanted: ResourcesConfig) -> None:
     with pytest.raises(CapacityError, match=r"is more than fits: the cluster has .*; lower resources\.workers"):
         trials_at_once([need(1), wanted], Supply("the cluster", tuple(nodes)))
+
+
+def test_two_gpus_for_a_worker_are_refused_as_it_would_use_one() -> None:
+    sentence = r"gpus_per_worker 2 is refused: a worker computes on one GPU; set it to 1, and resources.workers to 6"
+    with pytest.raises(CapacityError, match=sentence):
+        trials_at_once([need(3, 1, 2)], Supply("this machine", (Node(64, 8),)))
 
 
 def test_a_machine_without_a_gpu_is_said_to_have_none() -> None:
