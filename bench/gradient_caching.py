@@ -1,4 +1,4 @@
-"""Training with gradient caching: pairs a second against CachedMultipleNegativesRankingLoss, batch 128, mini-batch 32.
+"""Training with gradient caching: pairs a second against CachedMultipleNegativesRankingLoss, batch 64, mini-batch 32.
 
 python -m bench.gradient_caching --checkpoint DIR --data DIR
 """
@@ -11,6 +11,6 @@ from bench.training import measure
 if __name__ == "__main__":
     chosen = options()
     finish(
-        (measure(chosen, precision, batch_size=128, caching=True) for precision in chosen.precisions),
+        (measure(chosen, precision, batch_size=64, caching=True) for precision in chosen.precisions),
         chosen,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -27,6 +28,15 @@ from study.analysis.verdict import as_data, differences_table, languages_table, 
 from study.results import files, layout
 
 COMPARISON = "compare"
+
+
+def file_name(asked: Iterable[str]) -> str:
+    """Return the name of what is written, without its ending: another one for other questions, so that none is lost.
+
+    Args:
+        asked: the baselines and the metric, if they were chosen.
+    """
+    return "-".join([COMPARISON, *(re.sub(r"[^\w.]+", "-", each).strip("-.") for each in asked)])
 
 
 def main(
@@ -79,9 +89,10 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         "curves": [curve_data(curve) for benchmark in curves for curve in curves[benchmark]],
         "fronts": [front_data(front) for benchmark in fronts for front in fronts[benchmark]],
     }
-    files.write_json(files.join(study.folder, f"{COMPARISON}.json"), written)
-    files.write_text(files.join(study.folder, f"{COMPARISON}.md"), paragraphs(parts))
-    console.print(f"\nwritten: {files.join(study.folder, COMPARISON)}.md and .json", soft_wrap=True)
+    file = files.join(study.folder, file_name([*baselines, *([metric] if metric else [])]))
+    files.write_json(f"{file}.json", written)
+    files.write_text(f"{file}.md", paragraphs(parts))
+    console.print(f"\nwritten: {file}.md and .json", soft_wrap=True)
 
 
 def _tables(comparisons: Sequence[Comparison], curves: Sequence[Curve], figure: Figure) -> Iterator[Table]:

@@ -38,10 +38,12 @@ def show(plan: Plan, console: Console) -> None:
 
 
 def _questions(benchmark: Benchmark) -> str:
-    """Return how many questions a benchmark has, counted as statistics do, by id; and with their translations."""
-    different = len({name for queries in benchmark.queries.values() for name in queries.ids()})
+    """Return how many questions a benchmark has, what they are about as statistics count it, and their translations."""
+    document_of = benchmark.document_of()
+    different, documents = len(document_of), len(set(document_of.values()))
+    about = f" about {documents:,} documents" if documents < different else ""
     translated = f", {benchmark.questions:,} with translations" if different < benchmark.questions else ""
-    return f"{different:,} questions{translated}"
+    return f"{different:,} questions{about}{translated}"
 
 
 def _trials(config: StudyConfig) -> str:

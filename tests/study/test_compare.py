@@ -73,6 +73,22 @@ def test_baseline_and_metric_can_be_chosen(folder: Path) -> None:
     assert "X-X-mono" not in done.output
 
 
+def test_another_baseline_is_another_file_and_names_cannot_leave_the_folder(folder: Path) -> None:
+    for arguments in (
+        [],
+        ["--baseline", "X-Y"],
+        ["--baseline", "sentence-transformers/LaBSE", "--metric", "monolingual/map"],
+    ):
+        done = RUNNER.invoke(cli.program(compare.main), [str(folder), *arguments])
+        assert done.exit_code == 0, done.output
+    assert {file.name for file in folder.glob("compare*.md")} == {
+        "compare.md",
+        "compare-X-Y.md",
+        "compare-sentence-transformers-LaBSE-monolingual-map.md",
+    }
+    assert "/" not in compare.file_name(["../../etc/passwd", "s3://bucket/model"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
