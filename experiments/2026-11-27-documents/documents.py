@@ -1,6 +1,6 @@
 """How wide are intervals if questions about one article count together? Studies of this repository, measured before.
 
-    python -m experiments.2026-11-27-documents.documents XQUAD_R MLQA_R
+    PYTHONPATH=. python experiments/2026-11-27-documents/documents.py XQUAD_R MLQA_R
 
 with the folders of both data sets. Copies each study, adds the document of each question to its positions, and compares
 every pair of the study's groups before and after. Prints tables in Markdown.

@@ -1,9 +1,9 @@
 """How often is a difference found that is none, if questions about one document are alike?
 
-    python -m experiments.2026-11-27-documents.level
+    PYTHONPATH=. python experiments/2026-11-27-documents/level.py
 
-Settings are crossed with three seeds; a setting does better or worse on a document as a whole, and on its questions. Sizes
-of documents are those of XQuAD-R's articles, or all alike. Prints a table in Markdown.
+Settings are crossed with three seeds; a setting does better or worse on a document as a whole, and on its questions.
+Sizes of documents are about those of XQuAD-R's articles, or all alike. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from study.analysis.crossed import Crossed
 from study.analysis.statistics import Floats, contributions
 from tasks.schema import Rows
 
-STUDIES, SETTINGS, SEEDS, LANGUAGES = 2_000, 5, 3, 4
+STUDIES, SETTINGS, SEEDS, LANGUAGES = 1_000, 5, 3, 4
 XQUAD_R = [74, 39, 36, *[33] * 3, *[28] * 8, *[25] * 10, *[20] * 12, *[16] * 8, *[13] * 3, *[10] * 2]
 """About the sizes of its 48 articles: the three largest are its own, the others evened out."""
 CASES = {
