@@ -13,7 +13,8 @@ from rich.text import Text
 
 from study import cli
 from study.analysis.formats import some_of
-from study.analysis.study import Group, Study, groups_of, ranked, read_study
+from study.analysis.groups import Group, groups_of, ranked
+from study.analysis.study import Study, read_study
 from study.config import TrialConfig, backbone_folder
 from study.model import hub_upload
 from study.pages.model_card import model_card

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from study.analysis.study import SAMPLINGS
+from study.analysis.groups import SAMPLINGS
 from study.pages.glossary import GLOSSARY, terms_in
 from tasks.metrics import HEADLINE, metric
 from tasks.schema import Setting

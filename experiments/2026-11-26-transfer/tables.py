@@ -11,10 +11,11 @@ from study.analysis import formats
 from study.analysis.blocks import block_of
 from study.analysis.comparison import crossed_design
 from study.analysis.crossed import Crossed
+from study.analysis.groups import HYBRID, ZERO_SHOT, Group, groups_of
 from study.analysis.pairs import Pair
 from study.analysis.query_values import SettingValues
 from study.analysis.statistics import Difference, contributions, unpaired
-from study.analysis.study import HYBRID, ZERO_SHOT, Group, Study, groups_of, read_study
+from study.analysis.study import Study, read_study
 from tasks.schema import Setting
 from tasks.scoring import metrics_of
 

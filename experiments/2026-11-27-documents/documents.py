@@ -19,9 +19,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from study.analysis.comparison import Figure, compare
+from study.analysis.groups import groups_of
 from study.analysis.pairs import Pair
 from study.analysis.statistics import LEVEL, Difference
-from study.analysis.study import groups_of, read_study
+from study.analysis.study import read_study
 from study.analysis.verdict import is_judged
 from study.results import files, layout
 from tasks.plugins import load_benchmark

@@ -9,7 +9,7 @@ from study.analysis import formats
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front
 from study.analysis.formats import decimals
-from study.analysis.study import settings_text
+from study.analysis.groups import settings_text
 from study.analysis.tables import Cell, Table
 
 

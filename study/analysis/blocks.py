@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from study.analysis.study import Group
+from study.analysis.groups import Group
 
 
 @dataclass(frozen=True)

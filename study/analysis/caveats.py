@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from study.analysis import formats
-from study.analysis.study import Study, groups_of, settings_text, varied_settings
+from study.analysis.groups import groups_of, settings_text, varied_settings
+from study.analysis.study import Study
 from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space import study_config

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from study.analysis.blocks import Block, block_of
 from study.analysis.crossed import Crossed
 from study.analysis.formats import metric_name, setting_name
+from study.analysis.groups import Group, groups_of, settings_text, varied_settings
 from study.analysis.pairs import Pair
 from study.analysis.query_values import SettingValues
 from study.analysis.statistics import (
@@ -25,7 +26,7 @@ from study.analysis.statistics import (
     smallest_unit,
     unpaired,
 )
-from study.analysis.study import Group, Study, groups_of, settings_text, varied_settings
+from study.analysis.study import Study
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from study.results.trial_result import TrialResult

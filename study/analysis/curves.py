@@ -13,9 +13,10 @@ from study.analysis.best_setting import BestSettings, best_settings, curve_band,
 from study.analysis.blocks import Block, lacking_seeds, largest_blocks
 from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
 from study.analysis.crossed import Crossed
+from study.analysis.groups import Group, settings_text, varied_settings
 from study.analysis.query_values import SettingValues
 from study.analysis.statistics import Floats, asked, contributions, smallest_unit
-from study.analysis.study import Group, Study, settings_text, varied_settings
+from study.analysis.study import Study
 from tasks.metrics import higher_is_better
 from tasks.schema import Setting
 

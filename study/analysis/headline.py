@@ -11,19 +11,10 @@ from study.analysis import formats
 from study.analysis.caveats import caveats
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.formats import decimals
+from study.analysis.groups import HYBRID, ZERO_SHOT, Group, groups_of, merit, ranked, settings_text, varied_settings
 from study.analysis.pairs import Pair, choose_pairs
 from study.analysis.statistics import Method
-from study.analysis.study import (
-    HYBRID,
-    ZERO_SHOT,
-    Group,
-    Study,
-    groups_of,
-    merit,
-    ranked,
-    settings_text,
-    varied_settings,
-)
+from study.analysis.study import Study
 from study.analysis.verdict import badge, trained, untested_sentences
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError

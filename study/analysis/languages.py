@@ -8,7 +8,7 @@ from typing import Any
 from babel import Locale
 
 from study.analysis.formats import metric_name, setting, short_names
-from study.analysis.study import HYBRID, Group, sampling_of
+from study.analysis.groups import HYBRID, Group, sampling_of
 from study.analysis.tables import Cell, Table, number_cell
 from study.results.trial_result import BenchmarkResult, Scores, TrialResult
 from tasks.metric import Metric

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from study.analysis import formats
-from study.analysis.study import SAMPLINGS, Group, groups_of, ranked, sampling_of
+from study.analysis.groups import SAMPLINGS, Group, groups_of, ranked, sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult

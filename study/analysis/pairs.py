@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from study.analysis.study import (
+from study.analysis.groups import (
     ENCODING_SETTINGS,
     HYBRID,
     SAMPLINGS,
     ZERO_SHOT,
     Group,
-    Study,
     groups_of,
     merit,
     ranked,
     representatives,
 )
+from study.analysis.study import Study
 from study.config import TrialConfig
 from study.results.layout import StudyError
 from study.space.selection import Objective

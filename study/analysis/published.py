@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from study.analysis import formats
 from study.analysis.formats import decimals, metric_name, setting_name
-from study.analysis.study import Group
+from study.analysis.groups import Group
 from study.analysis.tables import Cell, Table, number_cell
 from tasks.metrics import metric
 from tasks.published import Published, read_published

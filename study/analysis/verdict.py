@@ -10,8 +10,8 @@ from pydantic_core import to_jsonable_python
 from study.analysis import formats
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.formats import decimals
+from study.analysis.groups import Group
 from study.analysis.statistics import LEVEL, Difference, Method
-from study.analysis.study import Group
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
 

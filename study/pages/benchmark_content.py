@@ -9,6 +9,7 @@ from typing import Any
 from study.analysis.best_text import best_tables, curve_sentence, front_sentence
 from study.analysis.comparison import Comparison, leading_figures
 from study.analysis.curves import Curve, read_curves, read_fronts
+from study.analysis.groups import Group, ranked
 from study.analysis.languages import (
     benchmark_languages,
     heat_maps,
@@ -20,7 +21,7 @@ from study.analysis.languages import (
 )
 from study.analysis.leaderboard import trials_table
 from study.analysis.published import published_tables
-from study.analysis.study import Group, Study, ranked
+from study.analysis.study import Study
 from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence, untested_sentences
 from study.pages import charts

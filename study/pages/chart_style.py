@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from study.analysis.study import HYBRID, PAIRWISE, SAMPLINGS, ZERO_SHOT
+from study.analysis.groups import HYBRID, PAIRWISE, SAMPLINGS, ZERO_SHOT
 from tasks.schema import Setting
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from study.analysis import formats
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
-from study.analysis.study import Group, differing, sampling_of
+from study.analysis.groups import Group, differing, sampling_of
 from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec

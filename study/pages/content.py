@@ -10,11 +10,12 @@ import yaml
 
 from study.analysis.comparison import Comparison, compare, leading_figures
 from study.analysis.formats import NOTHING
+from study.analysis.groups import ENCODING_SETTINGS, SAMPLINGS, groups_of, ranked, representatives, sampling_of
 from study.analysis.headline import headline
 from study.analysis.languages import trial_labels
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
-from study.analysis.study import ENCODING_SETTINGS, SAMPLINGS, Study, groups_of, ranked, representatives, sampling_of
+from study.analysis.study import Study
 from study.analysis.tables import Table, setting_cell, text_cells
 from study.config import TrialConfig
 from study.pages import charts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from study.analysis.study import HYBRID, PAIRWISE, ZERO_SHOT
+from study.analysis.groups import HYBRID, PAIRWISE, ZERO_SHOT
 from tasks.metrics import METRICS
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.analysis.formats import NOTHING, fixed, key_name, short_names
-from study.analysis.study import sampling_of
+from study.analysis.groups import sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
 from study.config import TrialConfig
 from study.config_values import Schedule

@@ -10,7 +10,7 @@ import yaml
 
 from study.analysis import formats
 from study.analysis.formats import decimals
-from study.analysis.study import sampling_of
+from study.analysis.groups import sampling_of
 from study.analysis.tables import Cell, Table, benchmark_line, escape_markdown, number_cell, paragraphs, text_cells
 from study.config import BUILTIN, TrialConfig, backbone_folder
 from study.model.model_files import snapshot_of

@@ -15,7 +15,7 @@ from rich.live import Live
 
 from study import cli
 from study.analysis.formats import decimals, fixed, setting, short_names
-from study.analysis.study import sampling_of
+from study.analysis.groups import sampling_of
 from study.analysis.tables import Cell, Table, number_cell, setting_cell
 from study.config import TrialConfig
 from study.runtime import ray_internals

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from study.analysis.blocks import block_of, largest_blocks
-from study.analysis.study import Group, groups_of
+from study.analysis.groups import Group, groups_of
 from study.results.trial_result import CorpusRecord
 from tests.study.trial_results import trial_result
 

@@ -11,10 +11,11 @@ import pytest
 from study.analysis.best_text import curve_sentence
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.curves import read_curves
+from study.analysis.groups import groups_of
 from study.analysis.headline import headline_of
 from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Method
-from study.analysis.study import Study, groups_of, read_study
+from study.analysis.study import Study, read_study
 from study.analysis.verdict import is_judged, sentence, untested_sentences
 from study.results import files, layout
 from study.results.layout import StudyError

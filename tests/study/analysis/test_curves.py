@@ -14,7 +14,8 @@ from study.analysis.best_setting import BestSettings
 from study.analysis.best_text import best_table, curve_sentence, curve_table, front_sentence
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front, read_curves, read_fronts
-from study.analysis.study import Group, Study, groups_of, read_study
+from study.analysis.groups import Group, groups_of
+from study.analysis.study import Study, read_study
 from study.config_values import Schedule
 from study.results import layout
 from tasks.schema import Setting

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from study.analysis.study import Group, groups_of, ranked, representatives
+from study.analysis.groups import Group, groups_of, ranked, representatives
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult
 from tests.study.trial_results import objective, trial_result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from study.analysis.groups import groups_of
 from study.analysis.languages import heat_maps, heat_table, language_bias_tables, language_name, unseen_languages
-from study.analysis.study import Study, groups_of
+from study.analysis.study import Study
 from tests.study.synthetic_study import UNSEEN
 from tests.study.trial_results import changed
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from study.analysis.formats import metric_name
+from study.analysis.groups import ranked, sampling_of
 from study.analysis.leaderboard import samplings_table, trials_table
-from study.analysis.study import ranked, sampling_of
 from study.results.trial_result import TrialResult
 from study.space.selection import Objective
 from tests.study.trial_results import objective, trial_result

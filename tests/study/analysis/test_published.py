@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from study.analysis.groups import Group, groups_of
 from study.analysis.published import published_tables
-from study.analysis.study import Group, Study, groups_of
+from study.analysis.study import Study
 from tasks.published import read_published
 from tests.study.synthetic_study import BACKBONES
 from tests.study.trial_results import changed

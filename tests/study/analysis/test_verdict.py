@@ -9,9 +9,9 @@ import pytest
 
 from study.analysis.blocks import block_of
 from study.analysis.comparison import Comparison, Figure
+from study.analysis.groups import Group, groups_of
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Method
-from study.analysis.study import Group, groups_of
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
 from tasks.schema import Setting
 from tests.study.trial_results import trial_result

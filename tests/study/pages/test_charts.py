@@ -13,8 +13,9 @@ import pytest
 
 from study.analysis.comparison import Figure, compare
 from study.analysis.curves import read_curves
+from study.analysis.groups import SAMPLINGS, groups_of
 from study.analysis.pairs import choose_pairs
-from study.analysis.study import SAMPLINGS, Study, groups_of
+from study.analysis.study import Study
 from study.pages import chart_style, charts
 from study.pages.forest_charts import forest_charts
 from tasks.metrics import language_bias
