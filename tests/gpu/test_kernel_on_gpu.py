@@ -168,6 +168,18 @@ def test_every_kind_of_step_has_the_gradient_of_the_cpu(changes: dict[str, Any])
     assert max(float((one - other).norm() / other.norm()) for one, other in zip(on_gpu, on_cpu, strict=True)) < 0.02
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("changes", [{"gradient_caching": True}, {"gradient_checkpointing": True}], ids=str)
+def test_what_computes_activations_twice_drops_the_same_units_twice(changes: dict[str, Any], bf16: bool) -> None:
+    found = []
+    for settings in ({}, changes):
+        held = training(GPU, dropout=0.3, **settings)
+        held.encoder.bf16 = bf16
+        found.append(gradients(held)[0])
+    once, twice = found
+    assert (twice - once).norm() < (0.02 if bf16 else 1e-4) * once.norm()
+
+
 def test_a_trial_on_part_of_a_gpu_allocates_no_more_than_that_part() -> None:
     device, total = torch.device(GPU, 0), torch.cuda.get_device_properties(0).total_memory
     memory.keep_to_share(device, 0.25)
