@@ -70,7 +70,10 @@ def curve_table(curve: Curve) -> Table:
                 Cell(formats.interval(low, high, places), low),
             )
         )
-    title = f"{curve.groups[0].backbone_name}, {curve.figure.name}{_at(curve)}: bold cannot be told from the best"
+    title = (
+        f"{curve.groups[0].backbone_name}, {curve.figure.name}{_at(curve)}: bold cannot be told from the best "
+        "(intervals: all settings at once; pairs have their own)"
+    )
     headings = ("setting", "mean", "band", "ahead of the best other", "95 % interval")
     return Table(title, headings, tuple(rows), frozenset({"setting"}))
 
