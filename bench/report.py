@@ -14,6 +14,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import torch
+
 from bench.row import HEADER, Options, Row, options
 from study.results.provenance import hardware, versions
 
@@ -68,6 +70,6 @@ if __name__ == "__main__":
     chosen = options()
     before = os.getloadavg()[0]
     rows: list[Row] = []
-    for name in ROWS:
+    for name in ROWS if torch.cuda.device_count() != 1 else (name for name in ROWS if name != "two_workers"):
         rows += measure(name, sys.argv[1:])
         print(write(rows, chosen, (before, os.getloadavg()[0])))  # now, since an hour lies before the last row

@@ -93,8 +93,7 @@ def measure(chosen: Options, precision: Precision, batch_size: int) -> Row:
 
 if __name__ == "__main__":
     chosen = options()
-    sizes: tuple[int, ...] = (4,) if chosen.quick else BATCH_SIZES
     if torch.cuda.device_count() == 1:
-        sizes = ()  # the second worker would wait for a GPU of its own
-        print("two workers want two GPUs, and there is one here")
+        raise SystemExit("two workers want two GPUs, and there is one here")
+    sizes = (4,) if chosen.quick else BATCH_SIZES
     finish((measure(chosen, precision, size) for size in sizes for precision in chosen.precisions), chosen)

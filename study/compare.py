@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -26,17 +26,22 @@ from study.analysis.study import read_study
 from study.analysis.tables import Table, escape_markdown, markdown_list, paragraphs
 from study.analysis.verdict import as_data, differences_table, languages_table, sentence, untested_sentences
 from study.results import files, layout
+from tasks.data.records import combined_digest
 
 COMPARISON = "compare"
 
 
-def file_name(asked: Iterable[str]) -> str:
+def file_name(asked: Sequence[str]) -> str:
     """Return the name of what is written, without its ending: another one for other questions, so that none is lost.
 
     Args:
         asked: the baselines and the metric, if they were chosen.
     """
-    return "-".join([COMPARISON, *(re.sub(r"[^\w.]+", "-", each).strip("-.") for each in asked)])
+    if not asked:
+        return COMPARISON
+    shown = re.sub(r"[^\w.]+", "-", "-".join(asked))[:60].strip("-.")
+    alone = len(asked) == 1 and shown == asked[0]
+    return f"{COMPARISON}-{shown}" if alone else f"{COMPARISON}-{shown}-{combined_digest(asked)}"
 
 
 def main(

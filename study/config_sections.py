@@ -109,7 +109,8 @@ class ResourcesConfig(Settings):
     """CPUs, and computing threads, per worker; with a fraction, small trials share a CPU, as one waits while another
     computes."""
     gpus_per_worker: float = Field(default=0, ge=0)
-    """0 trains on CPUs; with a fraction, small trials share a GPU, each keeping to that part of its memory."""
+    """0 trains on CPUs, 1 on a GPU for each worker; with a fraction, small trials share a GPU, each keeping to that
+    part of its memory."""
 
     @property
     def per_worker(self) -> dict[str, float]:

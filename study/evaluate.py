@@ -30,7 +30,7 @@ from study import cli
 from study.analysis.study import read_study
 from study.analysis.tables import languages_table, settings_table
 from study.config import TrialConfig
-from study.config_sections import BenchmarkConfig, ResourcesConfig, RunFiles
+from study.config_sections import BenchmarkConfig, RunFiles
 from study.model.pooling_and_prompts import lines
 from study.results import files, layout
 from study.results.trial_result import Measurement
@@ -100,9 +100,13 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
                 "benchmarks": [_benchmark(name.strip(), data, options) for name in benchmarks.split(",")],
-                "resources": resources_of(workers),
+                "resources": {"workers": workers},
             }
         )
+        if workers > 1:
+            config, note = on_gpus(config, preflight.supply())
+            if note:
+                cli.say(console, note)
         if not resources.this_machine().nodes[0].gpus and (note := resources.emulated_bf16(config)):
             cli.say(console, note)
         with _shown(console) as advance:
@@ -122,12 +126,21 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
         console.print(Text(f"written: {result_file}"), soft_wrap=True)
 
 
-def resources_of(workers: int) -> dict[str, int]:
-    """Return what several workers take: a GPU each where there are so many, else CPUs."""
-    on_gpus = {"workers": workers, "gpus_per_worker": 1}
-    if workers > 1 and preflight.supply().trials_at_once(ResourcesConfig.model_validate(on_gpus)):
-        return on_gpus
-    return {"workers": workers}
+def on_gpus(config: TrialConfig, supply: resources.Supply) -> tuple[TrialConfig, str]:
+    """Let several workers take a GPU each, with its CPUs, where there are so many GPUs.
+
+    Returns:
+        The trial, and a sentence for a user where some GPUs are there and too few.
+    """
+    workers, nodes = config.resources.workers, [node for node in supply.nodes if node.gpus]
+    if workers == 1 or not nodes:
+        return config, ""
+    each = {"gpus_per_worker": 1.0, "cpus_per_worker": float(max(1, min(node.cpus // node.gpus for node in nodes)))}
+    with_gpus = config.resources.model_copy(update=each)
+    if supply.trials_at_once(with_gpus):
+        return config.model_copy(update={"resources": with_gpus}), ""
+    gpus = sum(node.gpus * node.copies for node in nodes)
+    return config, f"the {workers} workers use CPUs, as there are {gpus:g} GPUs; --workers {gpus:g} uses them"
 
 
 def _limits(name: str) -> dict[str, Any]:

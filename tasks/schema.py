@@ -179,13 +179,13 @@ class Benchmark:
     def document_of(self) -> dict[str, str]:
         """Return what each query is about, query id -> document; queries about one document are not independent.
 
-        Where the data does not say, queries with the same relevant passages are about one document, which is named
-        after the first of them.
+        Where the data does not say, queries with the same relevant passages are about one document.
         """
         first: dict[frozenset[str], str] = {}
         every = sorted({query for queries in self.queries.values() for query in queries.ids()})
         return {
-            query: self.documents.get(query) or first.setdefault(frozenset(self.qrels.get(query, {query: 1})), query)
+            query: self.documents.get(query)
+            or first.setdefault(frozenset(self.qrels.get(query) or {query: 1}), f"that of query {query}")
             for query in every
         }
 

@@ -93,7 +93,7 @@ def answers(values_ASLQ: Floats) -> tuple[dict[str, bool], float, float]:
     last = len(values_ASLQ) - 1
     crossed = Crossed(figures(values_ASLQ))
     found = crossed.difference(0, last)
-    languages = [p_alone(Crossed(values_ASLQ[:, :, language])) for language in range(LANGUAGES)]
+    languages = [p_alone(Crossed(figures(values_ASLQ[:, :, [language]]))) for language in range(LANGUAGES)]
     whole = {"all": range(LANGUAGES)}
     alone = unpaired(values_ASLQ[0], values_ASLQ[last], whole)["all"]
     questions = unpaired(values_ASLQ[0].mean(axis=0)[None], values_ASLQ[last].mean(axis=0)[None], whole)["all"]

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from study.analysis.statistics import Floats, contributions
+from study.analysis.statistics import Contributions, Floats, contributions
 
 LANGUAGES = 11
 
@@ -92,6 +92,6 @@ class Case:
         return np.asarray((1 / (1 + np.exp(-logit_AN))) @ weight_N / weight_N.sum())
 
 
-def figures(values_ASLQ: Floats) -> Floats:
+def figures(values_ASLQ: Floats) -> Contributions:
     """Return the contributions to the macro average over languages, (A, S, Q)."""
     return contributions(values_ASLQ)

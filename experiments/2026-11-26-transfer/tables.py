@@ -130,16 +130,17 @@ def lead(study: Study, pair: Pair, view: str, setting: Setting, metric: str, onl
     units = [
         n for n, unit in enumerate(values.of(pair.group.numbers[0]).units) if not only or unit.query_language in only
     ]
+    document_Q = values.document_of(pair.group.numbers[0])
     block = block_of(pair, groups(study))
     if block is None:
         both = values.stacked(pair.group.numbers), values.stacked(pair.baseline.numbers)
-        return unpaired(*both, {metric: units})[metric]
+        return unpaired(*both, {metric: units}, document_Q)[metric]
     design = crossed_design(block, values)
-    crossed = Crossed(contributions(design[:, :, units]))
+    crossed = Crossed(contributions(design[:, :, units], document_Q))
     place = {group.numbers: number for number, group in enumerate(block.groups)}
     if pair.baseline.config.steps:
         return crossed.difference(place[pair.group.numbers], place[pair.baseline.numbers])
-    untrained = contributions(values.stacked(pair.baseline.numbers)[:, units]).mean(axis=0)
+    untrained = contributions(values.stacked(pair.baseline.numbers)[:, units], document_Q).values_xD.mean(axis=0)
     return crossed.difference_from_untrained(place[pair.group.numbers], untrained)
 
 
@@ -156,12 +157,13 @@ def centring_gains(study: Study, benchmark: str) -> Iterable[Row]:
         cells = []
         for key, _ in METRICS:
             setting, _, metric = key.partition("/")
-            as_it_is, centred = (
-                SettingValues(study, view, Setting(setting), (metric,)).stacked(group.numbers)
-                for view in (benchmark, f"{benchmark}@centred")
-            )
+            views = [
+                SettingValues(study, view, Setting(setting), (metric,)) for view in (benchmark, f"{benchmark}@centred")
+            ]
+            as_it_is, centred = (values.stacked(group.numbers) for values in views)
+            document_Q = views[0].document_of(group.numbers[0])
             units = list(range(as_it_is.shape[1]))
-            cells.append(shown(metric, unpaired(centred, as_it_is, {metric: units})[metric]))
+            cells.append(shown(metric, unpaired(centred, as_it_is, {metric: units}, document_Q)[metric]))
         yield group.label, *cells
 
 
@@ -210,7 +212,8 @@ def temperatures(study: Study, view: str) -> Iterable[Row]:
         for setting in (Setting.MONOLINGUAL, Setting.MULTILINGUAL):
             values = SettingValues(study, view, setting, ("map",))
             both = values.stacked(group.numbers), values.stacked(other.numbers)
-            cells.append(shown("map", unpaired(*both, {"map": list(range(both[0].shape[1]))})["map"]))
+            document_Q, units = values.document_of(group.numbers[0]), list(range(both[0].shape[1]))
+            cells.append(shown("map", unpaired(*both, {"map": units}, document_Q)["map"]))
         yield title, *cells
 
 
@@ -264,12 +267,14 @@ def size_leads(view: str) -> Iterable[Row]:
             cells = []
             for key, _ in METRICS:
                 setting, _, metric = key.partition("/")
-                hybrid, other = (
-                    SettingValues(study, view, Setting(setting), (metric,)).stacked(group.numbers)
+                compared = [
+                    (SettingValues(study, view, Setting(setting), (metric,)), group.numbers)
                     for study, group in (trials[SIZE_HYBRID], trials[arm])
-                )
-                units = list(range(hybrid.shape[1]))
-                cells.append(shown(metric, unpaired(hybrid, other, {metric: units})[metric]))
+                ]
+                hybrid, other = (values.stacked(numbers) for values, numbers in compared)
+                values, numbers = compared[0]
+                units, document_Q = list(range(hybrid.shape[1])), values.document_of(numbers[0])
+                cells.append(shown(metric, unpaired(hybrid, other, {metric: units}, document_Q)[metric]))
             yield f"{rows:,}", f"{SIZE_HYBRID} − {arm}", *cells
 
 

@@ -23,6 +23,9 @@ CASES = {
     "24 documents of 24 questions": [24] * 24,
     "10 documents of 20 questions": [20] * 10,
     "500 documents, 1 to 4 questions": [1 + number % 4 for number in range(500)],
+    "one of 100 questions, 100 of one": [100, *[1] * 100],
+    "one of 600 questions, 400 of one": [600, *[1] * 400],
+    "100 documents by Zipf's law": [1 + 200 // number for number in range(1, 101)],
 }
 
 

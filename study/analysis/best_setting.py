@@ -5,7 +5,7 @@ best one is partly lucky. Multiple comparisons with the best (Hsu 1984, Annals o
 Multiple Comparisons, chapter 4) hold for all settings at once: the set of candidates contains the truly best setting in
 at least 95 % of studies.
 
-Shapes: A settings, S seeds, Q questions, C contrasts of settings, D draws, P settings that are ahead, O objectives.
+Shapes: A settings, S seeds, C contrasts of settings, D draws, P settings that are ahead, O objectives.
 """
 
 from __future__ import annotations

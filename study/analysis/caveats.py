@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from study.analysis import formats
 from study.analysis.groups import groups_of, settings_text, varied_settings
 from study.analysis.study import Study
-from study.results.layout import StudyError
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space import study_config
 from study.space.strict_yaml import SpaceError
@@ -101,24 +101,12 @@ def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
 
 def _documents(study: Study) -> Iterator[str]:
     """Yield on which benchmarks no trial says what questions are about, as in results of older versions."""
-    unknown = [
-        benchmark
-        for benchmark in study.benchmarks
-        if len(numbers := [result.number for result in study.results if benchmark in result.benchmarks]) > 1
-        and not any(_says_documents(study, number, benchmark) for number in reversed(numbers))
-    ]
-    if unknown:
+    trials = Counter(benchmark for result in study.results for benchmark in result.benchmarks)
+    if unknown := [name for name in study.benchmarks if trials[name] > 1 and study.documents(name) == {}]:
         yield (
             f"On {formats.some_of(unknown)} every question counts as independent, as an older version did not record "
             "which are about one document: where many are, intervals are too narrow."
         )
-
-
-def _says_documents(study: Study, number: int, benchmark: str) -> bool:
-    try:
-        return "document" in study.positions(number, benchmark).column_names
-    except StudyError:
-        return True  # nothing is known: a damaged file is refused where its figures are compared
 
 
 def _failures(failed: Sequence[FailedTrial]) -> Iterator[str]:

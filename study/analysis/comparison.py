@@ -19,10 +19,8 @@ from study.analysis.statistics import (
     Difference,
     Floats,
     Method,
-    asked,
     contributions,
     holm,
-    sized,
     smallest_unit,
     unpaired,
 )
@@ -100,7 +98,6 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
     results = [result for comparison in comparisons for group in comparison.pair for result in group.results]
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
-        values.read(result.number for result in results)
         for comparison in comparisons:
             tested, single = _figures(values, comparison.pair.group.numbers[0])
             for (metric, language), found in _differences(comparison, values, tested).items():
@@ -198,14 +195,13 @@ def _differences(
     for key, units in figures.items():
         crossed = Crossed(contributions(block_ASUQ[:, :, units], document_Q))
         if group.numbers in place and baseline.numbers in place:
-            found = crossed.difference(place[group.numbers], place[baseline.numbers])
+            answers[key] = crossed.difference(place[group.numbers], place[baseline.numbers])
         elif group.numbers in place:
-            untrained_D = contributions(both_SUQ[len(group.results) :, units], document_Q).mean(axis=0)
-            found = crossed.difference_from_untrained(place[group.numbers], untrained_D)
+            untrained_D = contributions(both_SUQ[len(group.results) :, units], document_Q).values_xD.mean(axis=0)
+            answers[key] = crossed.difference_from_untrained(place[group.numbers], untrained_D)
         else:
-            untrained_D = contributions(both_SUQ[: len(group.results), units], document_Q).mean(axis=0)
-            found = -crossed.difference_from_untrained(place[baseline.numbers], untrained_D)
-        answers[key] = sized(found, asked(both_SUQ, units))
+            untrained_D = contributions(both_SUQ[: len(group.results), units], document_Q).values_xD.mean(axis=0)
+            answers[key] = -crossed.difference_from_untrained(place[baseline.numbers], untrained_D)
     return answers
 
 

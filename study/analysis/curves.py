@@ -15,7 +15,7 @@ from study.analysis.comparison import Figure, crossed_design, headline, measured
 from study.analysis.crossed import Crossed
 from study.analysis.groups import Group, settings_text, varied_settings
 from study.analysis.query_values import SettingValues
-from study.analysis.statistics import Floats, asked, contributions, smallest_unit
+from study.analysis.statistics import Floats, contributions, smallest_unit
 from study.analysis.study import Study
 from tasks.metrics import higher_is_better
 from tasks.schema import Setting
@@ -88,10 +88,10 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
     curves, measured = [], measured_groups(study, benchmark)
     for block in largest_blocks(measured):
         lacking = lacking_seeds(block, measured)
-        for figure, crossed, questions in _figures(study, benchmark, block):
+        for figure, crossed in _figures(study, benchmark, block):
             sign = 1 if higher_is_better(figure.metric) else -1
             for members, varied, fixed in _lines(block.groups):
-                compared = Crossed(sign * crossed.values_ASQ)
+                compared = crossed.times(sign)
                 curves.append(
                     Curve(
                         benchmark=benchmark,
@@ -103,8 +103,8 @@ def read_curves(study: Study, benchmark: str) -> list[Curve]:
                         band=curve_band(crossed, members),
                         best=best_settings(compared, members),
                         seeds=len(block.seeds),
-                        questions=questions,
-                        documents=crossed.values_ASQ.shape[2],
+                        questions=crossed.contributions.questions,
+                        documents=crossed.values_ASD.shape[2],
                         left_out=_left_out(
                             lacking,
                             [block.groups[member] for member in members],
@@ -120,8 +120,8 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
     fronts = []
     for block in largest_blocks(measured_groups(study, benchmark)):
         measured = {
-            figure: Crossed((1 if higher_is_better(figure.metric) else -1) * crossed.values_ASQ)
-            for figure, crossed, _ in _figures(study, benchmark, block)
+            figure: crossed.times(1 if higher_is_better(figure.metric) else -1)
+            for figure, crossed in _figures(study, benchmark, block)
             if figure in FRONT
         }
         if len(measured) > 1 and len(block.groups) >= _FEWEST:
@@ -130,8 +130,8 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
     return fronts
 
 
-def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed, int]]:
-    """Yield every figure of a block that can be tested, its macro average over languages, and how many questions."""
+def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed]]:
+    """Yield every figure of a block that can be tested, its macro average over languages."""
     results = [result for group in block.groups for result in group.results]
     for setting, metrics in headline(results, benchmark).items():
         values = SettingValues(study, benchmark, setting, metrics)
@@ -140,8 +140,7 @@ def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figur
         for metric in dict.fromkeys(unit.metric for unit in units):
             averaged = [number for number, unit in enumerate(units) if unit.metric == metric]
             if smallest_unit(block_ASUQ, averaged, document_Q) > 1:
-                crossed = Crossed(contributions(block_ASUQ[:, :, averaged], document_Q))
-                yield Figure(setting, metric), crossed, asked(block_ASUQ, averaged)
+                yield Figure(setting, metric), Crossed(contributions(block_ASUQ[:, :, averaged], document_Q))
 
 
 def _lines(groups: Sequence[Group]) -> Iterator[tuple[list[int], tuple[str, ...], str]]:

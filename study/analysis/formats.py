@@ -80,9 +80,9 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def questions(count: int, documents: int | None) -> str:
+def questions(count: int, documents: int) -> str:
     """Return `1190 questions about 48 documents`; without the documents where each question has its own."""
-    about = f" about {documents} documents" if documents is not None and documents < count else ""
+    about = f" about {documents} documents" if documents < count else ""
     return f"{count} questions{about}"
 
 

@@ -5,7 +5,7 @@ Shapes: U units (languages or ordered pairs of them, for each metric), Q questio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,8 +36,6 @@ class QueryValues:
     questions: tuple[str, ...]
     values_UQ: Floats
     """NaN where a question has no value in a unit."""
-    documents: dict[str, str] | None
-    """Question -> the document it is about; None in results of versions that did not record it."""
 
     def same_questions(self, other: QueryValues) -> bool:
         """Return whether both were measured on the same questions in the same languages."""
@@ -64,14 +62,7 @@ def query_values(positions: pa.Table, setting: Setting, metrics: Sequence[str]) 
     values_UQ = values_MUQ.reshape(len(units), len(questions))
     known_U = ~np.isnan(values_UQ).all(axis=1)  # rank distance has no value where answers are single
     kept = tuple(unit for unit, known in zip(units, known_U, strict=True) if known)
-    return QueryValues(kept, tuple(questions), values_UQ[known_U], _documents(positions))
-
-
-def _documents(positions: pa.Table) -> dict[str, str] | None:
-    if "document" not in positions.column_names:
-        return None
-    pairs = (positions[name].cast(pa.string()).to_pylist() for name in ("query_id", "document"))
-    return dict(zip(*pairs, strict=True))
+    return QueryValues(kept, tuple(questions), values_UQ[known_U])
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -89,11 +80,6 @@ class SettingValues:
         self._study, self._benchmark, self._setting, self._metrics = study, benchmark, setting, metrics
         self._read: dict[int, QueryValues] = {}
 
-    def read(self, numbers: Iterable[int]) -> None:
-        """Read several trials, so that what one of them says of the questions is known of all."""
-        for number in numbers:
-            self.of(number)
-
     def of(self, number: int) -> QueryValues:
         """Return a trial's values."""
         if number not in self._read:
@@ -102,12 +88,10 @@ class SettingValues:
         return self._read[number]
 
     def document_of(self, number: int) -> Rows:
-        """Return a number for the document of each question of a trial, (Q,)."""
-        values = self.of(number)
-        # A study that is extended has trials of older versions too, which did not record documents.
-        known = next((each.documents for each in self._read.values() if each.documents), {})
-        documents = [known.get(question, f"its own, {question}") for question in values.questions]
-        return np.unique(documents, return_inverse=True)[1].astype(np.int64)
+        """Return a number for the document of each question of a trial, (Q,); its own where nothing is known."""
+        known, places = self._study.documents(self._benchmark) or {}, dict[tuple[bool, str], int]()
+        named = ((question in known, known.get(question, question)) for question in self.of(number).questions)
+        return np.array([places.setdefault(document, len(places)) for document in named], dtype=np.int64)
 
     def stacked(self, numbers: Sequence[int]) -> Floats:
         """Return the values of several trials, (trials, U, Q).

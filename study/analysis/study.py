@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +60,37 @@ class Study:
             raise StudyError(
                 f"{file} cannot be read ({reason}): restore it, or move the folder of trial {number} elsewhere"
             ) from error
+
+    def documents(self, benchmark: str) -> dict[str, str] | None:
+        """Return what each question of a benchmark is about, as the newest trial that says so does.
+
+        All trials were measured on the same questions, but those of older versions did not record their documents.
+
+        Returns:
+            Question id -> document; empty if all are of older versions, None if none can be read.
+        """
+        if benchmark not in self._documents:
+            found: dict[str, str] | None = None
+            for found in self._said(benchmark):
+                if found:
+                    break
+            self._documents[benchmark] = found
+        return self._documents[benchmark]
+
+    @cached_property
+    def _documents(self) -> dict[str, dict[str, str] | None]:
+        return {}
+
+    def _said(self, benchmark: str) -> Iterator[dict[str, str]]:
+        """Yield the documents that each trial says, the newest trial first."""
+        for result in reversed(self.results):
+            file = layout.positions_file(layout.trial_folder(self.folder, result.number), benchmark)
+            try:
+                table = files.read_columns(file, ("query_id", "document"))
+            except (OSError, pa.ArrowException):
+                continue  # a damaged file is refused where its positions are read
+            columns = [column.cast(pa.string()).to_pylist() for column in table.columns] if table is not None else []
+            yield {question: document for question, document in zip(*columns, strict=True) if document is not None}
 
     def attachment(self, number: int, name: str) -> dict[str, Any]:
         """Return the object in another JSON file of a trial; empty if it has none, or none that can be read."""

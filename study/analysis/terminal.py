@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP = 2
+_CHARACTER = 2
+"""Places that the widest character takes, as Chinese ones do: a narrower column would lose it."""
 _NARROWEST = 20
 """Texts are folded to this width before a table is split."""
 
@@ -94,7 +96,7 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
     for place in sorted(range(len(columns)), key=lambda place: least[place], reverse=True):
         # A negative rest means that a word or a path is wider than the terminal: it folds within the word.
         wider = columns[place].folded - least[place]
-        change = min(spare, wider) if spare >= 0 else max(spare, 1 - least[place])
+        change = min(spare, wider) if spare >= 0 else max(spare, min(0, _CHARACTER - least[place]))
         if columns[place].is_text or spare < 0:
             least[place] += change
             spare -= change

@@ -150,6 +150,17 @@ def read_table(path: str) -> pa.Table:
     return pq.read_table(inner, filesystem=filesystem)
 
 
+def read_columns(path: str, names: Sequence[str]) -> pa.Table | None:
+    """Return some columns of a Parquet file's table; None if it lacks one, which its end tells.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+    """
+    filesystem, inner = _file(path)
+    with filesystem.open_input_file(inner) as source, pq.ParquetFile(source) as opened:
+        return opened.read(list(names)) if set(names) <= set(opened.schema_arrow.names) else None
+
+
 def write_table(path: str, table: pa.Table) -> None:
     """Write a Parquet file, replacing any there."""
     _write(path, lambda filesystem, inner: pq.write_table(table, inner, filesystem=filesystem, compression="zstd"))

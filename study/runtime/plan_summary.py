@@ -78,7 +78,8 @@ def _size(plan: Plan) -> Iterator[str]:
     fit = "none fits" if plan.shortage else f"{plan.trials_at_once} at a time{plan.waiting}"
     takes = f"{need.workers} x ({need.cpus_per_worker:g} CPU, {need.gpus_per_worker:g} GPU)"
     yield f"a trial takes {takes}; {plan.supply}: {fit}"
-    spare = max((node.cpus // node.gpus for node in plan.supply.nodes if node.gpus), default=0)
+    nodes = (*plan.supply.nodes, *plan.supply.grown)
+    spare = min((node.cpus // node.gpus for node in nodes if node.gpus), default=0)
     if need.gpus_per_worker == 1 and need.cpus_per_worker < spare:
         yield (
             f"there are {spare:g} CPUs for each GPU, and a worker takes {need.cpus_per_worker:g}: a GPU often waits "

@@ -68,9 +68,6 @@ TESTED_RAY = "2.60"
 TUNE_KEYS = frozenset({*AUTO_RESULT_KEYS, *DEBUG_METRICS})
 """Keys that Tune adds to every result."""
 
-WAIT_S = 6 * 60 * 60
-"""Seconds that workers wait for one another: between two exchanges each reads a whole benchmark or downloads a model.
-That a worker has died Ray notices by itself, and at once."""
 _ANSWER_S = 2.0
 
 logger = logging.getLogger(__name__)
@@ -277,7 +274,7 @@ def torch_config(resources: ResourcesConfig) -> TorchConfig:
     given (pytorch#173909), so the workers of a Ray on this machine alone meet in a file instead.
     """
     config_type = _LoopbackConfig if ray.util.get_node_ip_address() == LOOPBACK else _Config
-    return config_type(backend="nccl" if resources.gpus_per_worker else "gloo", timeout_s=WAIT_S)
+    return config_type(backend="nccl" if resources.gpus_per_worker else "gloo")
 
 
 class _Backend(_TorchBackend):  # type: ignore[misc]  # Ray's classes are Any to mypy, see pyproject.toml

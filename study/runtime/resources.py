@@ -178,12 +178,13 @@ def trials_at_once(needs: Iterable[ResourcesConfig], available: Supply) -> int:
     """Return how many trials fit at once in the worst case.
 
     Raises:
-        CapacityError: one of them can never run, or would keep GPUs that it does not use.
+        CapacityError: one of them can never run here.
+        UserError: one of them would keep GPUs that it does not use.
     """
     fewest = math.inf
     for need in needs:
         if need.gpus_per_worker > 1:
-            raise CapacityError(
+            raise UserError(
                 f"resources.gpus_per_worker {need.gpus_per_worker:g} is refused: a worker computes on one GPU; set it "
                 f"to 1, and resources.workers to {need.workers * need.gpus_per_worker:g}"
             )

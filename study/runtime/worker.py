@@ -65,6 +65,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     """
     config = assignment.trial
     use_threads(config.resources.threads)
+    distributed.wait_for_hours()
     gc.freeze()  # a million objects of imported modules, which would be visited whenever token ids fill a generation
     if layout.read_result(folder):
         return  # an earlier attempt has failed for good
@@ -166,6 +167,7 @@ def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> 
         queue: receives what the workers are doing.
     """
     use_threads(config.resources.threads)
+    distributed.wait_for_hours()
     device = ray.train.torch.get_device()
     memory.keep_to_share(device, config.resources.gpus_per_worker)
     return measure_backbone(config, device, runs=runs, progress=_teller(queue.put))

@@ -64,7 +64,7 @@ class _Mention(pydantic.BaseModel):
 
 
 class _Context(pydantic.BaseModel):
-    document_id: str
+    document_id: str = ""
     language: str
     text: str
     sentence_spans: list[_Span]
@@ -112,7 +112,8 @@ def load(
     for language, query, entity, document in _mentions(articles):
         if language not in queries:
             continue
-        documents[query.id] = document
+        if document:
+            documents[query.id] = document
         if query.id not in qrels:
             queries[language][query.id] = query.text
             qrels[query.id] = {entity: 1}

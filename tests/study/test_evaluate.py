@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from study.analysis.study import Study
 from study.cli import program
-from study.evaluate import main, resources_of
+from study.config import TrialConfig
+from study.evaluate import main, on_gpus
 from study.model import builtin
 from study.results import layout
-from study.runtime import preflight
 from study.runtime.resources import Node, Supply
 from tests.hub_server import HubServer, Repository
 from tests.study.small_study import ENVIRONMENT, LANGUAGES
@@ -247,17 +247,24 @@ def test_a_private_model_is_measured_at_the_commit_that_is_recorded_and_its_toke
 
 
 @pytest.mark.parametrize(
-    ("nodes", "takes"),
+    ("nodes", "cpus", "gpus", "told"),
     [
-        ((Node(16, 4),), {"workers": 4, "gpus_per_worker": 1}),
-        ((Node(8, 2), Node(8, 2)), {"workers": 4, "gpus_per_worker": 1}),
-        ((Node(16, 3),), {"workers": 4}),
-        ((Node(16, 0),), {"workers": 4}),
+        ((Node(16, 4),), 4, 1, ""),
+        ((Node(8, 2), Node(16, 2), Node(2, 0)), 4, 1, ""),
+        ((Node(16, 3),), 1, 0, "the 4 workers use CPUs, as there are 3 GPUs; --workers 3 uses them"),
+        ((Node(16, 0),), 1, 0, ""),
     ],
 )
-def test_several_workers_take_a_gpu_each_where_there_are_so_many(
-    nodes: tuple[Node, ...], takes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+def test_several_workers_take_a_gpu_each_with_its_cpus_where_there_are_so_many(
+    nodes: tuple[Node, ...], cpus: int, gpus: int, told: str
 ) -> None:
-    monkeypatch.setattr(preflight, "supply", lambda: Supply("the cluster", nodes))
-    assert resources_of(4) == takes
-    assert resources_of(1) == {"workers": 1}
+    supply = Supply("the cluster", nodes)
+    config, note = on_gpus(TrialConfig.model_validate({"steps": 0, "resources": {"workers": 4}}), supply)
+    assert (config.resources.workers, config.resources.cpus_per_worker, config.resources.gpus_per_worker) == (
+        4,
+        cpus,
+        gpus,
+    )
+    assert note == told
+    alone = TrialConfig.model_validate({"steps": 0})
+    assert on_gpus(alone, supply) == (alone, "")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import time
+from datetime import timedelta
 
 import pytest
 import torch
 import torch.distributed as dist
 
+from study import distributed
 from tasks.plugins import TaskError
 from tests.process_group import RunInGroup
 
@@ -43,3 +46,21 @@ def test_an_error_in_one_process_is_raised_and_the_next_call_works(run_in_group:
 def test_a_dead_process_ends_the_call(run_in_group: RunInGroup) -> None:
     with pytest.raises(RuntimeError, match=r"died|closed by peer"):
         run_in_group(2, die_in_rank_one)
+
+
+def wait_for_a_late_rank(patient: bool) -> str:
+    """A group that gives up after a second, formed beside the one of these tests."""
+    late = dist.new_group(timeout=timedelta(seconds=1))
+    if patient:
+        distributed.wait_for_hours(late)
+    if dist.get_rank():
+        time.sleep(3)
+    try:
+        dist.all_reduce(torch.ones(1), group=late)
+    except RuntimeError:
+        return "gave up"
+    return "waited"
+
+
+def test_ranks_wait_for_hours_once_they_are_told_to(run_in_group: RunInGroup) -> None:
+    assert run_in_group(2, wait_for_a_late_rank, True) == ["waited"] * 2

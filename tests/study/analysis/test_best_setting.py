@@ -9,6 +9,7 @@ from scipy import stats
 from study.analysis.best_setting import best_settings, curve_band, dominated_by, simultaneous_margins
 from study.analysis.crossed import Crossed
 from study.analysis.statistics import Floats
+from tests.study.analysis.crossed_of import crossed_of
 
 
 def with_noise_between_seeds_alone(settings: int, seeds: int, figure_A: Floats | None = None) -> Crossed:
@@ -17,7 +18,7 @@ def with_noise_between_seeds_alone(settings: int, seeds: int, figure_A: Floats |
     figure_AS = random.normal(0, 0.01, (settings, seeds))
     figure_AS -= figure_AS.mean(axis=1, keepdims=True)
     figure_AS += (np.zeros(settings) if figure_A is None else figure_A)[:, None]
-    return Crossed(np.repeat(figure_AS[:, :, None], 8, axis=2))
+    return crossed_of(np.repeat(figure_AS[:, :, None], 8, axis=2))
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_settings_within_noise_of_the_best_are_candidates() -> None:
 
 
 def test_equal_settings_without_noise_are_all_candidates() -> None:
-    assert best_settings(Crossed(np.ones((3, 2, 4)))).candidate_A.all()
+    assert best_settings(crossed_of(np.ones((3, 2, 4)))).candidate_A.all()
 
 
 def simulated(random: np.random.Generator, figure_A: Floats) -> Crossed:
@@ -87,7 +88,7 @@ def simulated(random: np.random.Generator, figure_A: Floats) -> Crossed:
         + random.normal(0, 0.08, (shape[0], 1, 50))
         + random.normal(0, 0.1, shape)
     )
-    return Crossed(figure_A[:, None, None] + noise)
+    return crossed_of(figure_A[:, None, None] + noise)
 
 
 def test_the_truly_best_setting_is_a_candidate_and_the_true_curve_in_the_band_in_95_percent_of_studies() -> None:

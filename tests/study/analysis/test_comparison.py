@@ -213,7 +213,7 @@ def test_questions_about_one_document_are_counted_together_and_told(tmp_path: Pa
     figure = Figure(Setting.MULTILINGUAL, "map")
     everywhere = about_documents(folder, set(range(100)))
     together = compare(everywhere, choose_pairs(everywhere), "xquad_r")[0]
-    assert (alone.overall[figure].questions, alone.overall[figure].documents) == (60, None)
+    assert (alone.overall[figure].questions, alone.overall[figure].documents) == (60, 60)
     assert (together.overall[figure].questions, together.overall[figure].documents) == (60, 6)
     assert together.overall[figure].value == pytest.approx(alone.overall[figure].value)
     assert together.overall[figure].low != pytest.approx(alone.overall[figure].low)
@@ -229,11 +229,17 @@ def test_results_of_a_version_without_documents_say_that_questions_count_as_inde
     assert line.startswith("On xquad_r every question counts as independent, as an older version did not record which")
 
 
-def test_in_a_study_that_was_extended_older_trials_learn_the_documents_from_newer_ones(tmp_path: Path) -> None:
-    folder = write_study(tmp_path / "study", questions=60, backbones=[XLMR], seeds=2, examples=False)
+@pytest.mark.parametrize("numbers", [{1}, {4, 5}, {6, 7}], ids=["in a pair", "in another", "in none"])
+def test_in_a_study_that_was_extended_older_trials_learn_the_documents_from_newer_ones(
+    numbers: set[int], tmp_path: Path
+) -> None:
+    alphas = (0, 0.25, 0.5, 0.75, 1)
+    folder = write_study(tmp_path / "study", questions=60, alphas=alphas, backbones=[XLMR], seeds=2, examples=False)
     shutil.copytree(folder, tmp_path / "newer")
-    newer, extended = about_documents(str(tmp_path / "newer"), set(range(100))), about_documents(folder, {1})
+    newer, extended = about_documents(str(tmp_path / "newer"), set(range(100))), about_documents(folder, numbers)
     expected, found = (
         [each.overall for each in compare(study, choose_pairs(study), "xquad_r")] for study in (newer, extended)
     )
     assert found == expected
+    assert {each[figure].documents for each in found for figure in each} == {6}
+    assert not any("independent" in line for line in headline_of(extended))

@@ -67,7 +67,7 @@ def answer(
 
 
 def difference(value: float, p: float, method: Method = Method.CROSSED) -> Difference:
-    return Difference(value, value - 0.01, value + 0.01, p, (2, 2), 390, 12, method, 7)
+    return Difference(value, value - 0.01, value + 0.01, p, (2, 2), 390, 390, 12, method, 7)
 
 
 def test_the_answer_says_how_many_settings_beat_the_best_trial_on_what_is_reported() -> None:

@@ -71,7 +71,7 @@ def test_contributions_have_the_mean_and_the_variance_of_the_macro_average_by_th
     def macro(kept_UQ: Floats) -> float:
         return float(np.nanmean(kept_UQ, axis=1).mean())
 
-    contribution_Q = contributions(values_UQ)
+    contribution_Q = contributions(values_UQ).values_xD
     without_Q = np.array([macro(np.delete(values_UQ, question, axis=1)) for question in range(QUESTIONS)])
     jackknife = (QUESTIONS - 1) / QUESTIONS * ((without_Q - without_Q.mean()) ** 2).sum()
     assert contribution_Q.mean() == pytest.approx(macro(values_UQ))
@@ -88,13 +88,13 @@ def test_documents_have_the_variance_of_the_macro_average_by_the_jackknife_over_
     def macro(kept_UQ: Floats) -> float:
         return float(np.nanmean(kept_UQ, axis=1).mean())
 
-    contribution_D = contributions(values_UQ, document_Q)
+    contribution_D = contributions(values_UQ, document_Q).values_xD
     without_D = np.array([macro(values_UQ[:, document_Q != document]) for document in range(60)])
     jackknife = 59 / 60 * ((without_D - without_D.mean()) ** 2).sum()
     assert len(contribution_D) == 60
     assert contribution_D.mean() == pytest.approx(macro(values_UQ))
     assert contribution_D.var(ddof=1) / 60 == pytest.approx(jackknife, rel=0.05)
-    alone_Q = contributions(values_UQ)
+    alone_Q = contributions(values_UQ).values_xD
     assert alone_Q.var(ddof=1) / len(alone_Q) < 0.4 * jackknife
 
 
@@ -102,9 +102,9 @@ def test_documents_of_equal_size_vary_as_their_means_do() -> None:
     values_UQ = np.random.default_rng(3).random((1, 30))
     document_Q = np.tile(np.arange(10), 3)
     means_D = values_UQ[0].reshape(3, 10).mean(axis=0)
-    contribution_D = contributions(values_UQ, document_Q)
+    contribution_D = contributions(values_UQ, document_Q).values_xD
     assert contribution_D == pytest.approx(means_D)
-    assert contributions(values_UQ, np.arange(30)) == pytest.approx(contributions(values_UQ))
+    assert contributions(values_UQ, np.arange(30)).values_xD == pytest.approx(contributions(values_UQ).values_xD)
 
 
 def test_questions_that_repeat_what_others_of_their_document_say_add_no_certainty() -> None:
@@ -115,7 +115,7 @@ def test_questions_that_repeat_what_others_of_their_document_say_add_no_certaint
     found = unpaired(thrice_a, thrice_b, figures, np.repeat(np.arange(QUESTIONS), 3))["all"]
     assert (found.value, found.low, found.high, found.p) == pytest.approx((once.value, once.low, once.high, once.p))
     assert (found.questions, found.documents) == (3 * QUESTIONS, QUESTIONS)
-    assert (once.questions, once.documents) == (QUESTIONS, None)
+    assert (once.questions, once.documents) == (QUESTIONS, QUESTIONS)
     assert unpaired(thrice_a, thrice_b, figures)["all"].high < found.high
 
 
@@ -193,7 +193,7 @@ def test_the_variance_of_a_macro_average_is_right_however_few_questions_a_langua
     random = np.random.default_rng(7)
     values_UQ[0, :7], values_UQ[1, 7:10], values_UQ[2, 10:] = random.random(7), random.random(3), random.random(2)
     own = [language_Q[~np.isnan(language_Q)] for language_Q in values_UQ]
-    contribution_Q = contributions(values_UQ)
+    contribution_Q = contributions(values_UQ).values_xD
     assert contribution_Q.mean() == pytest.approx(np.mean([language_Q.mean() for language_Q in own]))
     expected = sum(language_Q.var(ddof=1) / len(language_Q) for language_Q in own) / 9
     assert contribution_Q.var(ddof=1) / 12 == pytest.approx(expected)
@@ -212,3 +212,40 @@ def test_questions_about_a_single_document_have_no_spread() -> None:
     assert [smallest_unit(values_UQ, units, document_Q) for units in ([0], [1], [0, 1])] == [2, 1, 1]
     with pytest.raises(AssertionError, match="one document has no spread"):
         contributions(values_UQ, document_Q)
+
+
+@pytest.mark.parametrize(
+    ("sizes_of_units", "freedom"),
+    [
+        ([[1] * 30], 29),
+        ([[25] * 48], 47),
+        ([[5] * 10, [5] * 10], 18),
+        ([[1] * 7, [1] * 3, [1] * 2], (1 / 7 + 1 / 3 + 1 / 2) ** 2 / (1 / 294 + 1 / 18 + 1 / 4)),
+        ([[600, *[1] * 400]], 1),
+        ([[60, 2]], 1),
+        ([[20] * 40, [31, 31]], 0.13125**2 / (0.00625**2 / 39 + 0.125**2)),
+    ],
+    ids=["questions", "even", "two languages", "Satterthwaite 1946", "one large", "two", "two in one language"],
+)
+def test_few_documents_that_hold_most_of_a_figure_leave_few_degrees_of_freedom(
+    sizes_of_units: list[list[int]], freedom: float
+) -> None:
+    """Units have documents of their own here."""
+    sizes = [size for unit in sizes_of_units for size in unit]
+    document_Q = np.repeat(np.arange(len(sizes)), sizes)
+    values_UQ, start = np.full((len(sizes_of_units), len(document_Q)), np.nan), 0
+    for unit, own in enumerate(sizes_of_units):
+        values_UQ[unit, start : start + sum(own)] = 0.5
+        start += sum(own)
+    assert contributions(values_UQ, document_Q).freedom == pytest.approx(freedom, rel=0.01)
+
+
+@pytest.mark.parametrize("sizes", [[600, *[1] * 400], [100, *[1] * 100], [60, 2], [20] * 10], ids=str)
+def test_a_difference_that_is_none_is_seldom_found_however_uneven_documents_are(sizes: list[int]) -> None:
+    """A tenth of what questions vary by is their document's: 400 studies of one seed each, at level 5 %."""
+    random, document_Q, found = np.random.default_rng(0), np.repeat(np.arange(len(sizes)), sizes), 0
+    for _ in range(400):
+        of_document_Q = random.normal(scale=np.sqrt(0.1), size=len(sizes))[document_Q]
+        a_SUQ = (of_document_Q + random.normal(scale=np.sqrt(0.9), size=len(document_Q)))[None, None]
+        found += unpaired(a_SUQ, np.zeros_like(a_SUQ), {"all": [0]}, document_Q)["all"].p < 0.05
+    assert found / 400 < 0.08

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -110,6 +110,7 @@ def test_a_table_that_is_too_wide_is_split_and_each_part_begins_with_what_names_
     assert all(part.count("me5") == 2 and part.count("LaBSE") == 1 for part in parts)
 
 
+@example([["", "", "aaaa語語語"], ["aaaaaaaaa", "", ""]], 12)
 @given(
     st.lists(st.lists(st.text("ab ก語", max_size=30), min_size=3, max_size=3), min_size=1, max_size=4),
     st.integers(12, 100),

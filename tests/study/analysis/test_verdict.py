@@ -24,14 +24,14 @@ def group(**config: Any) -> Group:
 
 
 def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:
-    by_language = {figure: {"th": found, "zh": Difference(0, -1, 1, 0.9, (1, 1), 390, 389, Method.QUESTIONS, 2)}}
+    by_language = {figure: {"th": found, "zh": Difference(0, -1, 1, 0.9, (1, 1), 390, 390, 389, Method.QUESTIONS, 2)}}
     return Comparison(Pair(group(alpha=0.5), group(**baseline)), "factbook", {figure: found}, by_language)
 
 
 def difference(
     value: float, p: float, seeds: tuple[int, int] = (2, 2), method: Method = Method.CROSSED, freedom: float = 12
 ) -> Difference:
-    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390, freedom, method, 7)
+    return Difference(value, value - 0.019, value + 0.019, p, seeds, 390, 390, freedom, method, 7)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_one_seed_each_is_no_answer() -> None:
 
 
 def test_a_smaller_rank_distance_leads() -> None:
-    found = Difference(-12.3, -20.0, -4.6, 0.02, (2, 2), 390, 14.2, Method.UNPAIRED, 2)
+    found = Difference(-12.3, -20.0, -4.6, 0.02, (2, 2), 390, 390, 14.2, Method.UNPAIRED, 2)
     assert "leads X-X-mono on multilingual rank distance by 12.3 [4.6, 20.0]" in sentence(
         comparison(found, DISTANCE, alpha=1), DISTANCE
     )

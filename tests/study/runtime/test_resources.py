@@ -21,6 +21,7 @@ from study.runtime import cluster, preflight, ray_internals, resources
 from study.runtime.exit_status import UNFINISHED
 from study.runtime.resources import CapacityError, ClusterError, Node, Supply, trials_at_once
 from study.space.study_config import SHIPPED
+from tasks.errors import UserError
 
 
 def need(workers: int, cpus: float = 1, gpus: float = 0) -> ResourcesConfig:
@@ -76,7 +77,7 @@ def test_a_trial_that_can_never_fit_is_refused_in_a_sentence(nodes: list[Node], 
 
 def test_two_gpus_for_a_worker_are_refused_as_it_would_use_one() -> None:
     sentence = r"gpus_per_worker 2 is refused: a worker computes on one GPU; set it to 1, and resources.workers to 6"
-    with pytest.raises(CapacityError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         trials_at_once([need(3, 1, 2)], Supply("this machine", (Node(64, 8),)))
 
 
