@@ -65,9 +65,8 @@ def main(
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
             if isinstance(loaded, Remaining):
-                cli.say(
-                    console, f"{loaded.excluded:,} rows are held out and left out of the output and of the negatives"
-                )
+                for reason, count in loaded.left_out.items():
+                    cli.say(console, f"{count:,} rows are {reason}: left out of the output and of the negatives")
         summary = _mine(config, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))

@@ -56,7 +56,7 @@ def test_the_same_rows_are_held_out_every_time() -> None:
 def test_what_remains_is_the_corpus_without_the_rows_in_their_order(held: list[set[str]], left_out: set[int]) -> None:
     corpus = ToyCorpus("toy", [tuple(sorted(languages)) for languages in held], range(len(held)))
     excluded = np.array(sorted(row for row in left_out if row < len(held) - 1), dtype=np.int64)
-    remaining = Remaining(corpus, excluded)
+    remaining = Remaining(corpus, excluded, "unreadable")
     kept = [row for row in range(len(held)) if row not in set(excluded.tolist())]
     assert len(remaining) == len(kept)
     assert remaining.keys(np.arange(len(kept))).queries.tolist() == kept
