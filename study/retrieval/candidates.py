@@ -56,9 +56,13 @@ class Candidates:
         """Return the candidates that are the passages of rows in one language."""
         return self._number_of_row[language][np.searchsorted(self._rows[language], rows)]
 
+    def languages(self, numbers: Rows) -> list[str]:
+        """Return the languages of candidates."""
+        return [self._corpus.languages[i] for i in self._language_P[numbers]]
+
     def texts(self, numbers: Rows) -> list[str]:
         """Return the texts of candidates."""
-        languages = [self._corpus.languages[i] for i in self._language_P[numbers]]
+        languages = self.languages(numbers)
         return [pair.passage for pair in self._corpus.pairs(self._row_P[numbers], languages, languages)]
 
     def encode(self, encoder: TextEncoder, encoding: Encoding, folder: Path) -> None:

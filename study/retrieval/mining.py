@@ -228,10 +228,13 @@ def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:
         languages = [mined.language] * len(mined.row_Q)
         pairs = corpus.pairs(mined.row_Q, languages, languages)
         numbers, place_QN = np.unique(mined.number_QN, return_inverse=True)
-        texts = miner.candidates.texts(numbers)
+        texts, spoken = miner.candidates.texts(numbers), miner.candidates.languages(numbers)
         places_of_row: Any = place_QN.reshape(mined.number_QN.shape).tolist()
         for row, pair, places in zip(mined.row_Q.tolist(), pairs, places_of_row, strict=True):
-            version = {"query": pair.query, "passage": pair.passage, "negatives": [texts[i] for i in places]}
+            negatives = [
+                texts[i] if spoken[i] == mined.language else {"text": texts[i], "language": spoken[i]} for i in places
+            ]
+            version = {"query": pair.query, "passage": pair.passage, "negatives": negatives}
             rows.setdefault(row, {})[mined.language] = version
     numbers = np.array(sorted(rows), dtype=np.int64)
     return [

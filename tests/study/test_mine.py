@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from study.cli import program
 from study.mine import main
-from tasks.plugins import load_benchmark
+from tasks.plugins import load_benchmark, load_corpus
 
 APP = program(main)
 MODEL = "builtin/xlmr-tiny"
@@ -78,11 +79,21 @@ def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None
     assert [json.loads(line)["id"] for line in lines] == [f"q{row}" for row in range(8)]
 
 
-def test_the_multilingual_pool_gives_negatives_in_other_languages_too(corpus: str, folder: Path) -> None:
+def test_the_multilingual_pool_gives_negatives_in_other_languages_too_and_names_these(
+    corpus: str, folder: Path
+) -> None:
     outcome = mine(MODEL, corpus, "--pool", "multilingual", "--output", "deep/mined.jsonl")
     assert outcome.exit_code == 0, outcome.output
     rows = [json.loads(line)["pairs"] for line in (folder / "deep/mined.jsonl").read_text("utf-8").splitlines()]
-    assert any(text.startswith("山") for pairs in rows for text in pairs["th"]["negatives"])
+    negatives = [negative for pairs in rows for negative in pairs["th"]["negatives"]]
+    others = [negative for negative in negatives if isinstance(negative, dict)]
+    assert others
+    assert all(negative["language"] == "zh" and negative["text"].startswith("山") for negative in others)
+    assert all(negative.startswith("ภูเขา") for negative in negatives if isinstance(negative, str))
+    trained = load_corpus("parallel_jsonl", {"path": "deep/mined.jsonl", "languages": ["th"]})
+    of_rows = [pair.negatives for pair in trained.pairs(np.arange(20), ["th"] * 20, ["th"] * 20)]
+    assert all(text.startswith("ภูเขา") for texts in of_rows for text in texts)
+    assert trained.fewest_negatives == min(map(len, of_rows)) < 4
 
 
 def test_held_out_rows_are_neither_mined_nor_negatives(folder: Path) -> None:
