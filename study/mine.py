@@ -7,28 +7,24 @@ torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (8 proces
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from study import cli
+from study import cli, torchrun
 from study.config import TrialConfig
 from study.config_sections import CorpusConfig
-from study.model.pooling_and_prompts import lines, resolve
+from study.model.pooling_and_prompts import content_of, lines, resolve
 from study.space.strict_yaml import checked, read_value
 from tasks.holdout_split import Remaining, training_rows
 from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
 if TYPE_CHECKING:
-    import torch
-
     from study.retrieval.mining import Rule, Summary
 
 POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
@@ -49,6 +45,7 @@ def main(
     """Mine hard negatives for a training corpus from its own passages."""
     console = cli.console()
     with cli.refusals():
+        is_first = torchrun.is_first()
         chosen, config = _corpus(corpus), cli.trial_config({"backbone": model})
         file = cli.output_file(output or f"{_name(chosen)}-negatives.jsonl", "--output")
         if file.exists():
@@ -61,7 +58,6 @@ def main(
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
         loaded = training_rows(load_corpus(chosen.name, chosen.options), chosen.held_out)
-        is_first = os.environ.get("RANK", "0") == "0"
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
             if isinstance(loaded, Remaining):
@@ -87,10 +83,16 @@ def _name(corpus: CorpusConfig) -> str:
 def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
     from study.model.backbone import load_encoder
     from study.retrieval.encode import Encoding
+    from study.retrieval.measurement import code_and_model
     from study.retrieval.mining import Miner, write
+    from study.same_everywhere import check_same_everywhere
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+    with torchrun.process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+        # Each process encodes its share of one list of passages.
+        check_same_everywhere(
+            {**code_and_model(config, content_of(config)), f"corpus '{corpus.name}'": corpus.revision}
+        )
         encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
         miner.prepare(Path(scratch))
@@ -111,25 +113,6 @@ def _report(summary: Summary) -> Iterator[str]:
         more = summary.copies - len(summary.first_copies)
         shown = ", ".join(summary.first_copies) + (f" and {more:,} more" if more else "")
         yield f"{summary.copies:,} rows are copies of earlier ones and left out: {shown}"
-
-
-@contextmanager
-def _process_group() -> Iterator[torch.device]:
-    """Join the process group of torchrun, if it started this process; yield this process's device."""
-    import torch
-    import torch.distributed as dist
-
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
-    if "RANK" not in os.environ:
-        yield device or torch.device("cpu")
-        return
-    if device:
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device else "gloo")
-    try:
-        yield device or torch.device("cpu")
-    finally:
-        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

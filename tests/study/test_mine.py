@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
+from study import distributed, torchrun
 from study.cli import program
-from study.mine import main
-from tasks.plugins import load_benchmark, load_corpus
+from study.config import TrialConfig
+from study.mine import _mine, main
+from study.retrieval.mining import Rule
+from tasks.plugins import TaskError, load_benchmark, load_corpus
+from tests.process_group import RunInGroup
 
 APP = program(main)
 MODEL = "builtin/xlmr-tiny"
@@ -77,6 +83,25 @@ def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None
     assert "2 rows are copies of earlier ones and left out: q8, q9" in outcome.output
     lines = (folder / "train-negatives.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"q{row}" for row in range(8)]
+
+
+def mine_own_file(folder: Path) -> None:
+    """Mine another file on each rank, as where a copy on some node is an old one."""
+    corpus = load_corpus("parallel_jsonl", {"path": folder / f"{distributed.rank()}.jsonl"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchrun, "process_group", lambda: nullcontext(torch.device("cpu")))
+        _mine(TrialConfig(backbone=MODEL), corpus, Rule(negatives=1), folder / "mined.jsonl")
+
+
+def test_ranks_that_read_other_corpora_are_refused_before_anything_is_encoded(
+    run_in_group: RunInGroup, folder: Path
+) -> None:
+    for number in range(2):
+        rows = [{"th": {"query": f"ถาม {row} {number}", "passage": f"ตอบ {row}"}} for row in range(5)]
+        (folder / f"{number}.jsonl").write_text("\n".join(json.dumps({"pairs": row}) for row in rows))
+    with pytest.raises(TaskError, match="corpus 'parallel_jsonl' is not the same on all nodes"):
+        run_in_group(2, mine_own_file, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["0.jsonl", "1.jsonl"]
 
 
 def test_the_multilingual_pool_gives_negatives_in_other_languages_too_and_names_these(
