@@ -25,7 +25,8 @@ from tasks.plugins import TaskError, check_corpus, load_corpus
 from tasks.schema import Corpus, Setting
 
 if TYPE_CHECKING:
-    from study.retrieval.mining import Rule, Summary
+    from study.retrieval.mined_file import Summary
+    from study.retrieval.mining import Rule
 
 POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
 BLOCK = 4096
@@ -84,19 +85,21 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
     from study.model.backbone import load_encoder
     from study.retrieval.encode import Encoding
     from study.retrieval.measurement import code_and_model
-    from study.retrieval.mining import Miner, write
+    from study.retrieval.mined_file import claimed, write
+    from study.retrieval.mining import Miner
     from study.same_everywhere import check_same_everywhere
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with torchrun.process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+    with torchrun.process_group() as device:
         # Each process encodes its share of one list of passages.
         check_same_everywhere(
             {**code_and_model(config, content_of(config)), f"corpus '{corpus.name}'": corpus.revision}
         )
         encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
-        miner.prepare(Path(scratch))
-        return write(miner, corpus, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with claimed(file) as out, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+            miner.prepare(Path(scratch))
+            return write(miner, corpus, out)
 
 
 def _report(summary: Summary) -> Iterator[str]:
@@ -116,4 +119,5 @@ def _report(summary: Summary) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    cli.Interruption().install()  # so that a process that torchrun or a cluster ends leaves no unfinished file
     cli.program(main)()

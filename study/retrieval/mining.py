@@ -5,16 +5,12 @@ fraction of the positive's score is likely to be relevant too, and is dropped. S
 with the query in any row, in any language. The fraction applies to raw cosines: a model trained at a low temperature
 has them in a narrow range (multilingual E5: most above .7) and keeps hard candidates only with a fraction near 1.
 
-The result is a file for `tasks/corpora/parallel_jsonl.py`: the rows of the corpus with their ids and negatives.
-
 Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passages, D width.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from study.distributed import rank
 from study.retrieval.candidates import Candidates, rows_in
 from study.retrieval.encode import Encoding, TextEncoder, encode_together
 from study.retrieval.search import Hits, TopK
@@ -32,8 +27,6 @@ from tasks.schema import Corpus, Rows
 
 DRAWN = 64
 """Passages drawn at random per negative for a row that lacks some; those that score low enough are taken first."""
-COPIES_SHOWN = 10
-"""Ids of rows that a summary names at most."""
 
 
 class MiningError(UserError):
@@ -180,64 +173,3 @@ class Miner:
             f"corpus '{self._corpus.name}' has too few passages in '{language}' for {self._rule.negatives} "
             "negatives a query: ask for fewer with --negatives"
         )
-
-
-@dataclass
-class Summary:
-    """Counts of what was mined."""
-
-    rows: int = 0
-    copies: int = 0
-    """Rows that are left out, because an earlier row has the same texts."""
-    first_copies: tuple[str, ...] = ()
-    """Ids of the first of these."""
-    negatives: int = 0
-    random: int = 0
-    """Negatives drawn at random, because too few candidates were left."""
-    above: int = 0
-    """Random negatives that score above the share all the same, because too few passages score below it."""
-    too_close: int = 0
-    """Candidates dropped because they scored almost as high as the positive, or higher."""
-
-    def add(self, mined: Mined) -> None:
-        """Count one language of a block."""
-        self.negatives += mined.number_QN.size
-        self.random += mined.random
-        self.above += mined.above
-        self.too_close += mined.too_close
-
-
-def write(miner: Miner, corpus: Corpus, file: Path) -> Summary:
-    """Mine and write the file: all processes call this, rank 0 writes, and the file is renamed when it is complete."""
-    partial = file.with_name(file.name + ".partial")
-    summary = Summary(len(miner.rows), len(miner.copies), tuple(corpus.ids(miner.copies[:COPIES_SHOWN])))
-    with partial.open("w", encoding="utf-8") if rank() == 0 else nullcontext() as out:
-        for block in miner.blocks():
-            for mined in block:
-                summary.add(mined)
-            if out:
-                out.writelines(f"{line}\n" for line in _lines(miner, corpus, block))
-    if rank() == 0:
-        partial.rename(file)
-    return summary
-
-
-def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:
-    rows: dict[int, dict[str, Any]] = {}
-    for mined in block:
-        languages = [mined.language] * len(mined.row_Q)
-        pairs = corpus.pairs(mined.row_Q, languages, languages)
-        numbers, place_QN = np.unique(mined.number_QN, return_inverse=True)
-        texts, spoken = miner.candidates.texts(numbers), miner.candidates.languages(numbers)
-        places_of_row: Any = place_QN.reshape(mined.number_QN.shape).tolist()
-        for row, pair, places in zip(mined.row_Q.tolist(), pairs, places_of_row, strict=True):
-            negatives = [
-                texts[i] if spoken[i] == mined.language else {"text": texts[i], "language": spoken[i]} for i in places
-            ]
-            version = {"query": pair.query, "passage": pair.passage, "negatives": negatives}
-            rows.setdefault(row, {})[mined.language] = version
-    numbers = np.array(sorted(rows), dtype=np.int64)
-    return [
-        json.dumps({"id": name, "pairs": rows[row]}, ensure_ascii=False)
-        for row, name in zip(numbers.tolist(), corpus.ids(numbers), strict=True)
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import torch
 from study.config import TrialConfig
 from study.distributed import rank
 from study.retrieval.encode import Encoding, encode
-from study.retrieval.mining import Miner, MiningError, Rule, Summary, write
+from study.retrieval.mined_file import Summary, claimed, write
+from study.retrieval.mining import Miner, MiningError, Rule
 from study.training.batch import BatchMaker
 from study.training.loss import false_negatives
 from study.training.sampler import HybridSampler
@@ -72,7 +74,8 @@ def texts(version: dict[str, Any]) -> list[str]:
 def mined(corpus: Corpus, rule: Rule, file: Path) -> tuple[list[dict[str, Any]], Summary]:
     miner = Miner(HashingEncoder(), corpus, rule, ENCODING)
     miner.prepare(file.parent)
-    summary = write(miner, corpus, file)
+    with claimed(file) as out:
+        summary = write(miner, corpus, out)
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()], summary
 
 
@@ -143,7 +146,8 @@ def in_a_group(file: Path, folder: Path) -> bytes:
     corpus = parallel_jsonl.load(path=file)
     miner = Miner(HashingEncoder(), corpus, RULE, ENCODING)
     miner.prepare(folder)
-    write(miner, corpus, folder / "out.jsonl")
+    with claimed(folder / "out.jsonl") as out:
+        write(miner, corpus, out)
     return (folder / "out.jsonl").read_bytes() if rank() == 0 else b""
 
 
@@ -241,3 +245,13 @@ def test_a_corpus_with_too_few_passages_is_refused(tmp_path: Path, monkeypatch: 
     made = [{"th": {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(3)]
     with pytest.raises(MiningError, match="too few passages in 'th' for 3 negatives"):
         mined(corpus_of(tmp_path / "train.jsonl", made), RULE, tmp_path / "out.jsonl")
+
+
+def test_a_full_disk_is_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
+    miner = Miner(HashingEncoder(), corpus, RULE, ENCODING)
+    miner.prepare(tmp_path)
+    out = Path("/dev/full").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closing it fails too
+    with pytest.raises(MiningError, match=r"/dev/full cannot be written \(No space left on device\): make room"):
+        write(miner, corpus, out)
+    with contextlib.suppress(OSError):
+        out.close()
