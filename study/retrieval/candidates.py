@@ -9,7 +9,7 @@ Shapes: P candidates, N candidates of a block, Q candidates asked for, D width.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from study.distributed import rank, sum_over_ranks, world_size
 from study.retrieval.encode import Encoding, TextEncoder, encode
+from tasks.same_text import bare
 from tasks.schema import Corpus, Rows
 
 _ROWS_AT_ONCE = 4096
@@ -34,23 +35,37 @@ class Candidates:
         self._rows: dict[str, Rows] = {}
         self._number_of_row: dict[str, Rows] = {}
         of_rows: list[Rows] = []
+        bare_P: list[Rows] = []
         size = 0
         for language in corpus.languages:
             own_rows = rows_in(corpus, rows, language)
-            _, first, text = np.unique(_hashes(corpus, own_rows, language), return_index=True, return_inverse=True)
+            exact, without_form = _hashes(corpus, own_rows, language)
+            _, first, text = np.unique(exact, return_index=True, return_inverse=True)
             self._numbers[language] = range(size, size + len(first))
             self._rows[language], self._number_of_row[language] = own_rows, size + text
             of_rows.append(own_rows[first])
+            bare_P.append(without_form[first])
             size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
         self._language_P = np.repeat(np.arange(len(of_rows)), [len(own_rows) for own_rows in of_rows])
         self.key_P: Rows = corpus.components(self._row_P).passages
         """The passage's identity, which its versions share."""
+        self.text_P: Rows = np.unique(np.concatenate(bare_P), return_inverse=True)[1]
+        """The text's number, in all languages the same for texts that are one to `tasks.same_text`."""
+        self._distinct: dict[str | None, Rows] = {}
         self._share: npt.NDArray[np.float32] | None = None
 
     def numbers(self, language: str | None) -> range:
         """Return the candidates of a language; of all languages without one."""
         return self._numbers[language] if language else range(len(self.key_P))
+
+    def distinct(self, language: str | None) -> Rows:
+        """Return one of `numbers(language)` for each text, ascending."""
+        if language not in self._distinct:
+            numbers = self.numbers(language)
+            first = np.unique(self.text_P[numbers.start : numbers.stop], return_index=True)[1]
+            self._distinct[language] = numbers.start + np.sort(first)
+        return self._distinct[language]
 
     def number_of(self, language: str, rows: Rows) -> Rows:
         """Return the candidates that are the passages of rows in one language."""
@@ -99,15 +114,20 @@ class Candidates:
         return self._share
 
 
-def _hashes(corpus: Corpus, rows: Rows, language: str) -> Rows:
-    """Return a hash of each row's passage, the same in every process."""
-    hashes = np.empty(len(rows), dtype=np.int64)
+def _hashes(corpus: Corpus, rows: Rows, language: str) -> tuple[Rows, Rows]:
+    """Return hashes of each row's passage, of the text as it is and as `bare` returns it; the same in every process."""
+    exact, without_form = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
         pairs = corpus.pairs(part, [language] * len(part), [language] * len(part))
-        digests = (hashlib.blake2b(pair.passage.encode(), digest_size=8).digest() for pair in pairs)
-        hashes[start : start + len(part)] = np.frombuffer(b"".join(digests), dtype=np.int64)
-    return hashes
+        exact[start : start + len(part)] = _digests(pair.passage for pair in pairs)
+        without_form[start : start + len(part)] = _digests(bare(pair.passage) for pair in pairs)
+    return exact, without_form
+
+
+def _digests(texts: Iterable[str]) -> Rows:
+    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), dtype=np.int64)
 
 
 def rows_in(corpus: Corpus, rows: Rows, language: str) -> Rows:

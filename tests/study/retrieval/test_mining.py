@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from study.config import TrialConfig
 from study.distributed import rank
-from study.retrieval.encode import Encoding, encode
+from study.retrieval.encode import Encoding, Kind, encode
 from study.retrieval.mined_file import Summary, claimed, write
 from study.retrieval.mining import Miner, MiningError, Rule
 from study.training.batch import BatchMaker
@@ -255,3 +256,64 @@ def test_a_full_disk_is_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
         write(miner, corpus, out)
     with contextlib.suppress(OSError):
         out.close()
+
+
+@pytest.mark.parametrize("negatives", [2, 6])
+def test_neither_another_spelling_of_an_answer_nor_of_a_negative_is_a_negative_whatever_its_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: int
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [{"th": {"query": f"Siam {row}", "passage": f"Siam {row}"}} for row in range(8)]
+    made += [{"zh": {"query": f"问 {row}", "passage": f"SIAM  {row}"}} for row in range(8)]
+    # Of six random ones too, as so few passages are left after the depth of the search.
+    rule = Rule(negatives=negatives, depth=4, share=np.inf, multilingual=True)
+    lines, summary = mined(corpus_of(tmp_path / "train.jsonl", made), rule, tmp_path / "out.jsonl")
+    assert (summary.random > 0) == (negatives == 6)
+    for line in lines:
+        for version in line["pairs"].values():
+            answer, *found = (" ".join(text.casefold().split()) for text in (version["passage"], *texts(version)))
+            assert answer not in found
+            assert len(set(found)) == negatives
+
+
+class AngleEncoder(HashingEncoder):
+    """Embeds a text as the angle, in degrees, that is its last word."""
+
+    def __init__(self) -> None:
+        super().__init__(width=2)
+
+    def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        return [[int(text.split()[-1])] for text in texts]
+
+    def embed(self, token_ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        angles = torch.deg2rad(torch.tensor(token_ids, dtype=torch.float32)).squeeze(1)
+        return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+def test_no_negative_scores_above_a_positive_whose_cosine_is_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    # The positive has the cosine -0.5: 0.95 of it would be -0.475, which is that of 118 degrees.
+    passages = ("ตอบ 120", "ภูเขา 90", "ภูเขา 119", "ภูเขา 121", "ภูเขา 122", "ภูเขา 150", "ภูเขา 170")
+    made = [{"th": {"query": f"{row} ถาม 0", "passage": text}} for row, text in enumerate(passages)]
+    rule = Rule(negatives=2, depth=40, share=0.95)
+    miner = Miner(AngleEncoder(), corpus_of(tmp_path / "train.jsonl", made), rule, ENCODING)
+    miner.prepare(tmp_path)
+    first = next(iter(miner.blocks()))[0]
+    assert miner.candidates.texts(first.number_QN[0]) == ["ภูเขา 122", "ภูเขา 150"]
+
+
+def test_a_query_that_nearly_all_passages_answer_is_refused_before_anything_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [
+        {"th": {"query": "ถาม" if row in {2, 4, 5, 6} else f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(7)
+    ]
+    corpus = corpus_of(tmp_path / "train.jsonl", made)
+    Miner(HashingEncoder(), corpus, replace(RULE, negatives=3), ENCODING)
+    with pytest.raises(
+        MiningError, match=r"in 'th' for 4 negatives a query: only 3 do not answer that of row '2'; ask"
+    ):
+        Miner(HashingEncoder(), corpus, replace(RULE, negatives=4), ENCODING)
