@@ -43,7 +43,7 @@ def main(
     ] = 0.95,
     pool: Annotated[Setting, typer.Option(help="Search the query's language, or all.")] = Setting.MONOLINGUAL,
 ) -> None:
-    """Mine hard negatives for a training corpus from its own passages."""
+    """Mine hard negatives for a training corpus from its own passages, in place of any that it has."""
     console = cli.console()
     with cli.refusals():
         is_first = torchrun.is_first()
@@ -105,6 +105,8 @@ def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summar
 def _report(summary: Summary) -> Iterator[str]:
     random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
     yield f"{summary.rows:,} rows with {summary.negatives:,} negatives"
+    if summary.replaced:
+        yield f"they replace {summary.replaced:,} negatives that the corpus has, which are not in the file"
     yield f"drawn at random, because too few candidates were left: {random:.1%} of the negatives"
     if summary.above:
         yield (

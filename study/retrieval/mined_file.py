@@ -35,6 +35,8 @@ class Summary:
     """Random negatives that score above the share all the same, because too few passages score below it."""
     too_close: int = 0
     """Candidates dropped because they scored almost as high as the positive, or higher."""
+    replaced: int = 0
+    """Negatives that the corpus has and the file does not."""
 
     def add(self, mined: Mined) -> None:
         """Count one language of a block."""
@@ -42,6 +44,7 @@ class Summary:
         self.random += mined.random
         self.above += mined.above
         self.too_close += mined.too_close
+        self.replaced += mined.replaced
 
 
 @contextmanager

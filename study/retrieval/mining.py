@@ -12,7 +12,7 @@ Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passag
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class Mined:
     """Number of negatives drawn at random, because too few candidates were left."""
     above: int
     """Number of these that score above the share all the same, because too few passages score below it."""
+    replaced: int = 0
+    """Number of negatives that the rows have in the corpus, in place of which these come."""
 
 
 class Miner:
@@ -117,7 +119,8 @@ class Miner:
 
     def _mined(self, language: str, row_Q: Rows) -> Mined:
         languages = [language] * len(row_Q)
-        queries = [pair.query for pair in self._corpus.pairs(row_Q, languages, languages)]
+        pairs = self._corpus.pairs(row_Q, languages, languages)
+        queries, replaced = [pair.query for pair in pairs], sum(len(pair.negatives) for pair in pairs)
         query_QD = encode_together(self._encoder, queries, "query", self._encoding.token_budget).float()
         own_Q = self.candidates.number_of(language, row_Q)
         positive_Q = (query_QD * self.candidates.embeddings(own_Q, query_QD.device)).sum(dim=1).cpu().numpy()
@@ -126,7 +129,8 @@ class Miner:
             search.add(passage_ND[:, None], number_N)
         # Where the positive's cosine is negative, the share of it would be above it.
         share_Q = np.where(positive_Q < 0, 2 - self._rule.share, self._rule.share).astype(positive_Q.dtype)
-        return self._chosen(language, row_Q, query_QD, share_Q * positive_Q, search.best())
+        mined = self._chosen(language, row_Q, query_QD, share_Q * positive_Q, search.best())
+        return replace(mined, replaced=replaced)
 
     def _chosen(
         self, language: str, row_Q: Rows, query_QD: Tensor, highest_Q: npt.NDArray[np.floating[Any]], hits: Hits

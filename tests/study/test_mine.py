@@ -85,6 +85,15 @@ def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None
     assert [json.loads(line)["id"] for line in lines] == [f"q{row}" for row in range(8)]
 
 
+def test_negatives_that_the_corpus_has_are_replaced_and_counted(folder: Path) -> None:
+    version = {"query": "ถาม", "passage": "ตอบ", "negatives": ["เก่า 1", "เก่า 2"]}
+    rows = [{"th": version | {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(6)]
+    (folder / "train.jsonl").write_text("\n".join(json.dumps({"pairs": row}) for row in rows), encoding="utf-8")
+    outcome = mine(MODEL, "train.jsonl", "--negatives", "2")
+    assert "they replace 12 negatives that the corpus has, which are not in the file" in outcome.output
+    assert "เก่า" not in (folder / "train-negatives.jsonl").read_text("utf-8")
+
+
 def mine_own_file(folder: Path) -> None:
     """Mine another file on each rank, as where a copy on some node is an old one."""
     corpus = load_corpus("parallel_jsonl", {"path": folder / f"{distributed.rank()}.jsonl"})
@@ -155,6 +164,11 @@ def test_a_corpus_is_named_as_in_a_search_space(folder: Path) -> None:
             "corpus 'factbook' has too few passages in 'ar' for 9+ negatives",
         ),
         ([MODEL, "factbook", "--output", "/proc/nothing/x"], "--output /proc/nothing/x cannot be written"),
+        (
+            [MODEL, "factbook", "--output", "s3://bucket/x.jsonl"],
+            "'s3://bucket/x.jsonl' is refused, as it is a URI: name a path on this machine",
+        ),
+        ([MODEL, "s3://bucket/train.jsonl"], "'s3://bucket/train.jsonl' is refused, as it is a URI"),
         ([MODEL, "factbook", "--output", "there"], "there exists: choose another --output"),
         ([MODEL, "factbook", "--pool", "crosslingual"], "--pool crosslingual is refused: allowed are monolingual and"),
     ],
