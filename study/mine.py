@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ from study import cli, torchrun
 from study.config import TrialConfig
 from study.config_sections import CorpusConfig
 from study.model.pooling_and_prompts import content_of, lines, resolve
+from study.results import provenance
+from study.results.trial_result import BackboneRecord
 from study.space.strict_yaml import checked, read_value
 from tasks.holdout_split import Remaining, training_rows
 from tasks.plugins import TaskError, check_corpus, load_corpus
@@ -64,10 +67,10 @@ def main(
             if isinstance(loaded, Remaining):
                 for reason, count in loaded.left_out.items():
                     cli.say(console, f"{count:,} rows are {reason}: left out of the output and of the negatives")
-        summary = _mine(config, loaded, rule, file)
+        summary = _mine(config, chosen, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))
-        console.print(Text(f"written: {file}"), soft_wrap=True)
+        console.print(Text(f"written: {file}, and what it was made with beside it"), soft_wrap=True)
 
 
 def _corpus(text: str) -> CorpusConfig:
@@ -81,25 +84,38 @@ def _name(corpus: CorpusConfig) -> str:
     return Path(corpus.options["path"]).stem if corpus.name == "parallel_jsonl" else corpus.name
 
 
-def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
-    from study.model.backbone import load_encoder
+def _mine(config: TrialConfig, source: CorpusConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
+    from study import distributed
+    from study.model.backbone import load_encoder, uses_bf16
     from study.retrieval.encode import Encoding
     from study.retrieval.measurement import code_and_model
-    from study.retrieval.mined_file import claimed, write
+    from study.retrieval.mined_file import claimed, write, write_record
     from study.retrieval.mining import Miner
     from study.same_everywhere import check_same_everywhere
 
     with torchrun.process_group() as device:
+        content = content_of(config)
         # Each process encodes its share of one list of passages.
-        check_same_everywhere(
-            {**code_and_model(config, content_of(config)), f"corpus '{corpus.name}'": corpus.revision}
-        )
+        check_same_everywhere({**code_and_model(config, content), f"corpus '{corpus.name}'": corpus.revision})
         encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
         file.parent.mkdir(parents=True, exist_ok=True)
         with claimed(file) as out, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
             miner.prepare(Path(scratch))
-            return write(miner, corpus, out)
+            summary = write(miner, corpus, out)
+        if distributed.rank() == 0:
+            precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
+            backbone = BackboneRecord(**resolve(config).describe(), content=content, precision=precision)
+            made_with = {
+                "backbone": {"name": config.backbone, **backbone.model_dump(mode="json")},
+                "corpus": {**source.model_dump(mode="json"), "revision": corpus.revision, "rows": len(corpus)},
+                "rule": asdict(rule),
+                "summary": asdict(summary),
+                "versions": provenance.versions(),
+                "processes": distributed.world_size(),
+            }
+            write_record(file, made_with)
+        return summary
 
 
 def _report(summary: Summary) -> Iterator[str]:

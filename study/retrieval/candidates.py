@@ -9,6 +9,8 @@ Shapes: P candidates, N candidates of a block, Q candidates asked for, D width.
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,10 +21,15 @@ from torch import Tensor
 
 from study.distributed import rank, sum_over_ranks, world_size
 from study.retrieval.encode import Encoding, TextEncoder, encode
+from tasks.errors import UserError
 from tasks.same_text import bare
 from tasks.schema import Corpus, Rows
 
 _ROWS_AT_ONCE = 4096
+
+
+class MiningError(UserError):
+    """A corpus that cannot be mined, or a file that cannot be written."""
 
 
 class Candidates:
@@ -81,10 +88,16 @@ class Candidates:
         return [pair.passage for pair in self._corpus.pairs(self._row_P[numbers], languages, languages)]
 
     def encode(self, encoder: TextEncoder, encoding: Encoding, folder: Path) -> None:
-        """Encode this process's share of the candidates, every W-th, into a file in `folder`."""
+        """Encode this process's share of the candidates, every W-th, into a file in `folder`.
+
+        Raises:
+            MiningError: the disk is too small.
+        """
         mine = np.arange(rank(), len(self.key_P), world_size())
         file = folder / f"candidates-{rank()}.f32"
-        self._share = np.memmap(file, np.float32, "w+", shape=(max(1, len(mine)), encoder.width))
+        shape = (max(1, len(mine)), encoder.width)
+        _reserve(file, shape[0] * shape[1] * np.dtype(np.float32).itemsize)
+        self._share = np.memmap(file, np.float32, "r+", shape=shape)
         for start in range(0, len(mine), encoding.block_size):
             block = mine[start : start + encoding.block_size]
             passage_ND = encode(encoder, self.texts(block), "passage", encoding.token_budget)
@@ -112,6 +125,19 @@ class Candidates:
     def _embeddings(self) -> npt.NDArray[np.float32]:
         assert self._share is not None, "encode first"
         return self._share
+
+
+def _reserve(file: Path, size: int) -> None:
+    """Make a file of `size` bytes that the disk has room for; a map of a file without ends the process by a signal."""
+    try:
+        with file.open("wb") as out:
+            os.posix_fallocate(out.fileno(), 0, size)
+    except OSError as error:
+        free = shutil.disk_usage(file.parent).free
+        raise MiningError(
+            f"{file.parent} cannot take {size / 1e9:,.1f} GB of embeddings ({error.strerror}, {free / 1e9:,.1f} GB are "
+            "free): make room, or name another place with --output"
+        ) from None
 
 
 def _hashes(corpus: Corpus, rows: Rows, language: str) -> tuple[Rows, Rows]:

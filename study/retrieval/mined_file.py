@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from study.distributed import from_first_rank, rank
-from study.retrieval.mining import Mined, Miner, MiningError
+from study.results import files
+from study.retrieval.candidates import MiningError
+from study.retrieval.mining import Mined, Miner
 from tasks.schema import Corpus
 
 COPIES_SHOWN = 10
@@ -113,6 +115,20 @@ def write(miner: Miner, corpus: Corpus, out: TextIO | None) -> Summary:
             with _writing(out):
                 out.writelines(f"{line}\n" for line in lines)
     return summary
+
+
+def write_record(file: Path, made_with: Mapping[str, Any]) -> None:
+    """Write `<file>.json`, which says what a mined file was made with, replacing that of an earlier file.
+
+    Raises:
+        MiningError: it cannot be written.
+    """
+    try:
+        files.write_json(f"{file}.json", made_with)
+    except OSError as error:
+        raise MiningError(
+            f"{file}.json, which says what was mined with, cannot be written ({error.strerror}); {file} is complete"
+        ) from None
 
 
 def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:

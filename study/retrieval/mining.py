@@ -21,18 +21,13 @@ import numpy.typing as npt
 from torch import Tensor
 
 from study.retrieval.answers import Answers
-from study.retrieval.candidates import Candidates, rows_in
+from study.retrieval.candidates import Candidates, MiningError, rows_in
 from study.retrieval.encode import Encoding, TextEncoder, encode_together
 from study.retrieval.search import Hits, TopK
-from tasks.errors import UserError
 from tasks.schema import Corpus, Rows
 
 DRAWN = 64
 """Passages drawn at random per negative for a row that lacks some; those that score low enough are taken first."""
-
-
-class MiningError(UserError):
-    """A corpus that cannot be mined."""
 
 
 @dataclass(frozen=True)

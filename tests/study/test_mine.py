@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from study import distributed, torchrun
 from study.cli import program
 from study.config import TrialConfig
+from study.config_sections import CorpusConfig
 from study.mine import _mine, main
 from study.retrieval.mining import Rule
 from tasks.plugins import TaskError, load_benchmark, load_corpus
@@ -69,7 +70,11 @@ def test_every_row_comes_out_in_every_language_with_its_negatives(corpus: str, f
         for language, version in pairs.items():
             assert len(set(version["negatives"]) - {version["passage"]}) == 3
             assert all(text.startswith("ภูเขา" if language == "th" else "山") for text in version["negatives"])
-    assert sorted(path.name for path in folder.iterdir()) == ["train-negatives.jsonl", "train.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "train-negatives.jsonl",
+        "train-negatives.jsonl.json",
+        "train.jsonl",
+    ]
 
 
 def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None:
@@ -83,6 +88,23 @@ def test_ids_are_kept_and_rows_that_are_left_out_are_named(folder: Path) -> None
     assert "2 rows are copies of earlier ones and left out: q8, q9" in outcome.output
     lines = (folder / "train-negatives.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"q{row}" for row in range(8)]
+
+
+def test_what_a_file_was_made_with_stands_beside_it(corpus: str, folder: Path) -> None:
+    outcome = mine(
+        MODEL, f"{{name: parallel_jsonl, path: {corpus}, held_out: 2}}", "--share", "0.9", "--output", "a.jsonl"
+    )
+    assert outcome.exit_code == 0, outcome.output
+    assert "written: " in outcome.output
+    record = json.loads((folder / "a.jsonl.json").read_text("utf-8"))
+    assert record["backbone"]["name"] == MODEL
+    assert (record["backbone"]["max_passage_tokens"], record["backbone"]["precision"]) == (256, "fp32")
+    assert len(record["corpus"].pop("revision")) == 12
+    of_corpus = {"name": "parallel_jsonl", "options": {"path": corpus}, "weight": None, "held_out": 2, "rows": 18}
+    assert record["corpus"] == of_corpus
+    assert record["rule"] == {"negatives": 4, "depth": 100, "share": 0.9, "multilingual": False}
+    assert record["summary"]["negatives"] == 18 * 2 * 4
+    assert record["versions"].keys() >= {"project", "torch"}
 
 
 def test_negatives_that_the_corpus_has_are_replaced_and_counted(folder: Path) -> None:
@@ -99,7 +121,8 @@ def mine_own_file(folder: Path) -> None:
     corpus = load_corpus("parallel_jsonl", {"path": folder / f"{distributed.rank()}.jsonl"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torchrun, "process_group", lambda: nullcontext(torch.device("cpu")))
-        _mine(TrialConfig(backbone=MODEL), corpus, Rule(negatives=1), folder / "mined.jsonl")
+        source = CorpusConfig(name="parallel_jsonl")
+        _mine(TrialConfig(backbone=MODEL), source, corpus, Rule(negatives=1), folder / "mined.jsonl")
 
 
 def test_ranks_that_read_other_corpora_are_refused_before_anything_is_encoded(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from study.distributed import rank
+from study.retrieval.candidates import MiningError
 from study.retrieval.mined_file import claimed
-from study.retrieval.mining import MiningError
 from tests.process_group import RunInGroup
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +16,10 @@ import torch
 
 from study.config import TrialConfig
 from study.distributed import rank
+from study.retrieval.candidates import MiningError
 from study.retrieval.encode import Encoding, Kind, encode
 from study.retrieval.mined_file import Summary, claimed, write
-from study.retrieval.mining import Miner, MiningError, Rule
+from study.retrieval.mining import Miner, Rule
 from study.training.batch import BatchMaker
 from study.training.loss import false_negatives
 from study.training.sampler import HybridSampler
@@ -246,6 +248,21 @@ def test_a_corpus_with_too_few_passages_is_refused(tmp_path: Path, monkeypatch: 
     made = [{"th": {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(3)]
     with pytest.raises(MiningError, match="too few passages in 'th' for 3 negatives"):
         mined(corpus_of(tmp_path / "train.jsonl", made), RULE, tmp_path / "out.jsonl")
+
+
+def test_a_disk_without_room_for_the_embeddings_is_a_sentence_before_anything_is_encoded(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    encoder = HashingEncoder()
+    with pytest.raises(
+        MiningError, match=r"cannot take 0\.0 GB of embeddings \(No space left on device, .* GB are free"
+    ):
+        Miner(encoder, corpus, RULE, ENCODING).prepare(tmp_path)
+    assert not encoder.embedded
 
 
 def test_a_full_disk_is_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
