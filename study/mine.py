@@ -18,13 +18,14 @@ from rich.text import Text
 
 from study import cli, torchrun
 from study.config import TrialConfig
-from study.config_sections import CorpusConfig
+from study.config_sections import BenchmarkConfig, CorpusConfig
+from study.corpora import HELD_OUT, load_for_training
 from study.model.pooling_and_prompts import content_of, lines, resolve
 from study.results import provenance
 from study.results.trial_result import BackboneRecord
 from study.space.strict_yaml import checked, read_value
-from tasks.holdout_split import Remaining, training_rows
-from tasks.plugins import TaskError, check_corpus, load_corpus
+from tasks.holdout_split import Remaining
+from tasks.plugins import TaskError, check_corpus, load_benchmark
 from tasks.schema import Corpus, Setting
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def main(
         from study.retrieval.mining import Rule  # imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
-        loaded = training_rows(load_corpus(chosen.name, chosen.options), chosen.held_out)
+        loaded = _training_rows(chosen)
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
             if isinstance(loaded, Remaining):
@@ -78,6 +79,15 @@ def _corpus(text: str) -> CorpusConfig:
     config = checked(CorpusConfig, {"name": value} if isinstance(value, str) else value, "CORPUS")
     check_corpus(config.name, config.options)
     return config
+
+
+def _training_rows(corpus: CorpusConfig) -> Corpus:
+    """Return the rows that a trial would be trained on which is validated on the held-out ones of the same corpus."""
+    source = {"name": corpus.name, "held_out": corpus.held_out, **corpus.options}
+    validation = BenchmarkConfig(name=HELD_OUT, options={"corpus": source})
+    return load_for_training(
+        corpus, validation, load_benchmark(HELD_OUT, validation.options) if corpus.held_out else None
+    )
 
 
 def _name(corpus: CorpusConfig) -> str:

@@ -161,7 +161,8 @@ class Remaining:
     def left_out(self) -> dict[str, int]:
         """What the rows that do not remain are -> how many there are."""
         earlier = self._corpus.left_out if isinstance(self._corpus, Remaining) else {}
-        return {**earlier, self._reason: earlier.get(self._reason, 0) + len(self._excluded)}
+        count = earlier.get(self._reason, 0) + len(self._excluded)
+        return {**earlier, self._reason: count} if count else earlier
 
     @property
     def leaves_out_negatives(self) -> bool:
@@ -230,7 +231,8 @@ class Remaining:
 
     @cached_property
     def _held_out(self) -> Collection[str]:
-        return self._read_held_out() if self._read_held_out else ()
+        assert self._read_held_out is not None, "no text is held out"
+        return self._read_held_out()
 
     def _original(self, rows: Rows) -> Rows:
         """Return the numbers that rows have in the whole corpus."""

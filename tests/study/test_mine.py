@@ -17,6 +17,7 @@ from study import distributed, torchrun
 from study.cli import program
 from study.config import TrialConfig
 from study.config_sections import CorpusConfig
+from study.corpora import check_negatives, training_corpora
 from study.mine import _mine, main
 from study.retrieval.mining import Rule
 from tasks.plugins import TaskError, load_benchmark, load_corpus
@@ -165,6 +166,20 @@ def test_held_out_rows_are_neither_mined_nor_negatives(folder: Path) -> None:
     assert len(held) >= 40
     assert written
     assert not written & held
+
+
+def test_what_is_mined_with_held_out_rows_trains_beside_their_validation(folder: Path) -> None:
+    # Every question has a copy in capitals, which only texts tell from others.
+    rows = [{"en": {"query": f"question {n}", "passage": f"passage {n}"}} for n in range(30)]
+    rows += [{"en": {"query": f"QUESTION {n}", "passage": f"PASSAGE {n}"}} for n in range(30)]
+    (folder / "train.jsonl").write_text("\n".join(json.dumps({"pairs": row}) for row in rows))
+    source = {"name": "parallel_jsonl", "path": "train.jsonl", "held_out": 10}
+    outcome = mine(MODEL, json.dumps(source), "--negatives", "3", "--output", "mined.jsonl")
+    assert outcome.exit_code == 0, outcome.output
+    corpora = [{"name": "parallel_jsonl", "path": "mined.jsonl"}]
+    validation = {"benchmark": {"name": "held_out", "corpus": source}}
+    (corpus,) = training_corpora(TrialConfig.model_validate({"corpora": corpora, "validation": validation}))
+    check_negatives([corpus], 3)
 
 
 def test_a_corpus_is_named_as_in_a_search_space(folder: Path) -> None:
