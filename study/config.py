@@ -116,7 +116,7 @@ class TrialConfig(Settings):
     batch_size: int = Field(default=100, ge=2)
     """Pairs per step, over all workers."""
     hard_negatives: int = Field(default=0, ge=0)
-    """Passages per pair that do not answer its query, taken from the corpus."""
+    """Passages per pair that do not answer its query: always the first ones of its row in the corpus."""
     mask_false_negatives: bool = True
     """Leave out of the loss every other passage that is known to answer the query: the same text, its version in
     another language, or the passage of another pair with the same query."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, CorpusConfig
 from study.seen_questions import MOST_QUESTIONS
-from tasks.holdout_split import training_rows, without_texts
+from tasks.holdout_split import Remaining, every_version, training_rows, without_texts
 from tasks.plugins import TaskError, load_benchmark, load_corpus
 from tasks.same_text import bare
 from tasks.schema import Benchmark, Corpus
@@ -20,14 +22,34 @@ def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
     """Refuse corpora whose rows have fewer hard negatives than a trial asks for.
 
     Raises:
-        TaskError: naming the corpus and how many its rows have.
+        TaskError: naming the corpus, how many of its rows have too few, and one of these.
     """
+    if not hard_negatives:
+        return
     for corpus in corpora:
         if corpus.fewest_negatives < hard_negatives:
+            held_out = (
+                ", and with the same held_out: negatives that are held out for validation are left out"
+                if isinstance(corpus, Remaining) and corpus.leaves_out_negatives
+                else ""
+            )
             raise TaskError(
                 f"corpus '{corpus.name}' has rows with {corpus.fewest_negatives} hard negatives, fewer than "
-                f"hard_negatives {hard_negatives}; lower it, or mine more with `python -m study.mine`"
+                f"hard_negatives {hard_negatives}{_examples(corpus, hard_negatives)}; lower it, or mine more with "
+                f"`python -m study.mine`{held_out}"
             )
+
+
+def _examples(corpus: Corpus, hard_negatives: int) -> str:
+    """Return how many rows have fewer hard negatives, and the id of one; of a large corpus some rows are read."""
+    read, few = set[int](), set[int]()
+    for row, pair in every_version(corpus, MOST_QUESTIONS):
+        read.add(row)
+        if len(pair.negatives) < hard_negatives:
+            few.add(row)
+    if not few:
+        return ""
+    return f" ({len(few):,} of {len(read):,} rows read, such as '{corpus.ids(np.array([min(few)]))[0]}')"
 
 
 def training_corpora(config: TrialConfig) -> list[Corpus]:

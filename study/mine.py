@@ -7,29 +7,30 @@ torchrun --nproc-per-node 8 -m study.mine my-study-0003 train.jsonl    (8 proces
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from study import cli
+from study import cli, torchrun
 from study.config import TrialConfig
-from study.config_sections import CorpusConfig
-from study.model.pooling_and_prompts import lines, resolve
+from study.config_sections import BenchmarkConfig, CorpusConfig
+from study.corpora import HELD_OUT, load_for_training
+from study.model.pooling_and_prompts import content_of, lines, resolve
+from study.results import provenance
+from study.results.trial_result import BackboneRecord
 from study.space.strict_yaml import checked, read_value
-from tasks.holdout_split import Remaining, training_rows
-from tasks.plugins import TaskError, check_corpus, load_corpus
+from tasks.holdout_split import Remaining
+from tasks.plugins import TaskError, check_corpus, load_benchmark
 from tasks.schema import Corpus, Setting
 
 if TYPE_CHECKING:
-    import torch
-
-    from study.retrieval.mining import Rule, Summary
+    from study.retrieval.mined_file import Summary
+    from study.retrieval.mining import Rule
 
 POOLS = (Setting.MONOLINGUAL, Setting.MULTILINGUAL)
 BLOCK = 4096
@@ -46,9 +47,10 @@ def main(
     ] = 0.95,
     pool: Annotated[Setting, typer.Option(help="Search the query's language, or all.")] = Setting.MONOLINGUAL,
 ) -> None:
-    """Mine hard negatives for a training corpus from its own passages."""
+    """Mine hard negatives for a training corpus from its own passages, in place of any that it has."""
     console = cli.console()
     with cli.refusals():
+        is_first = torchrun.is_first()
         chosen, config = _corpus(corpus), cli.trial_config({"backbone": model})
         file = cli.output_file(output or f"{_name(chosen)}-negatives.jsonl", "--output")
         if file.exists():
@@ -60,18 +62,16 @@ def main(
         from study.retrieval.mining import Rule  # imports torch, which takes seconds
 
         rule = Rule(negatives=negatives, share=share, multilingual=pool is Setting.MULTILINGUAL)
-        loaded = training_rows(load_corpus(chosen.name, chosen.options), chosen.held_out)
-        is_first = os.environ.get("RANK", "0") == "0"
+        loaded = _training_rows(chosen)
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
             if isinstance(loaded, Remaining):
-                cli.say(
-                    console, f"{loaded.excluded:,} rows are held out and left out of the output and of the negatives"
-                )
-        summary = _mine(config, loaded, rule, file)
+                for reason, count in loaded.left_out.items():
+                    cli.say(console, f"{count:,} rows are {reason}: left out of the output and of the negatives")
+        summary = _mine(config, chosen, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))
-        console.print(Text(f"written: {file}"), soft_wrap=True)
+        console.print(Text(f"written: {file}, and what it was made with beside it"), soft_wrap=True)
 
 
 def _corpus(text: str) -> CorpusConfig:
@@ -81,26 +81,58 @@ def _corpus(text: str) -> CorpusConfig:
     return config
 
 
+def _training_rows(corpus: CorpusConfig) -> Corpus:
+    """Return the rows that a trial would be trained on which is validated on the held-out ones of the same corpus."""
+    source = {"name": corpus.name, "held_out": corpus.held_out, **corpus.options}
+    validation = BenchmarkConfig(name=HELD_OUT, options={"corpus": source})
+    return load_for_training(
+        corpus, validation, load_benchmark(HELD_OUT, validation.options) if corpus.held_out else None
+    )
+
+
 def _name(corpus: CorpusConfig) -> str:
     return Path(corpus.options["path"]).stem if corpus.name == "parallel_jsonl" else corpus.name
 
 
-def _mine(config: TrialConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
-    from study.model.backbone import load_encoder
+def _mine(config: TrialConfig, source: CorpusConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
+    from study import distributed
+    from study.model.backbone import load_encoder, uses_bf16
     from study.retrieval.encode import Encoding
-    from study.retrieval.mining import Miner, write
+    from study.retrieval.measurement import code_and_model
+    from study.retrieval.mined_file import claimed, write, write_record
+    from study.retrieval.mining import Miner
+    from study.same_everywhere import check_same_everywhere
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _process_group() as device, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+    with torchrun.process_group() as device:
+        content = content_of(config)
+        # Each process encodes its share of one list of passages.
+        check_same_everywhere({**code_and_model(config, content), f"corpus '{corpus.name}'": corpus.revision})
         encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
-        miner.prepare(Path(scratch))
-        return write(miner, corpus, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with claimed(file) as out, tempfile.TemporaryDirectory(dir=file.parent, prefix=".mining-") as scratch:
+            miner.prepare(Path(scratch))
+            summary = write(miner, corpus, out)
+        if distributed.rank() == 0:
+            precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
+            backbone = BackboneRecord(**resolve(config).describe(), content=content, precision=precision)
+            made_with = {
+                "backbone": {"name": config.backbone, **backbone.model_dump(mode="json")},
+                "corpus": {**source.model_dump(mode="json"), "revision": corpus.revision, "rows": len(corpus)},
+                "rule": asdict(rule),
+                "summary": asdict(summary),
+                "versions": provenance.versions(),
+                "processes": distributed.world_size(),
+            }
+            write_record(file, made_with)
+        return summary
 
 
 def _report(summary: Summary) -> Iterator[str]:
     random, dropped = summary.random / summary.negatives, summary.too_close / summary.negatives
     yield f"{summary.rows:,} rows with {summary.negatives:,} negatives"
+    if summary.replaced:
+        yield f"they replace {summary.replaced:,} negatives that the corpus has, which are not in the file"
     yield f"drawn at random, because too few candidates were left: {random:.1%} of the negatives"
     if summary.above:
         yield (
@@ -114,24 +146,6 @@ def _report(summary: Summary) -> Iterator[str]:
         yield f"{summary.copies:,} rows are copies of earlier ones and left out: {shown}"
 
 
-@contextmanager
-def _process_group() -> Iterator[torch.device]:
-    """Join the process group of torchrun, if it started this process; yield this process's device."""
-    import torch
-    import torch.distributed as dist
-
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
-    if "RANK" not in os.environ:
-        yield device or torch.device("cpu")
-        return
-    if device:
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device else "gloo")
-    try:
-        yield device or torch.device("cpu")
-    finally:
-        dist.destroy_process_group()
-
-
 if __name__ == "__main__":
+    cli.Interruption().install()  # so that a process that torchrun or a cluster ends leaves no unfinished file
     cli.program(main)()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tasks.errors import UserError
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+"""A URI, also one that `Path` has taken a slash from."""
 
 
 def user_path(path: str | Path) -> Path:
     """Return a path with `~` replaced by the home folder; it need not exist.
 
     Raises:
-        UserError: this machine can have no such path: a name in it is too long, holds a NUL, or links to itself, or the
-            user whose home folder it names is unknown.
+        UserError: it is a URI, or this machine can have no such path: a name in it is too long, holds a NUL, or links
+            to itself, or the user whose home folder it names is unknown.
     """
+    if uri := _URI.fullmatch(str(path)):
+        raise UserError(f"'{uri[1]}://{uri[2]}' is refused, as it is a URI: name a path on this machine and copy it")
     try:
         expanded = Path(path).expanduser()
         expanded.stat()

@@ -8,6 +8,6 @@ import unicodedata
 def bare(text: str) -> str:
     """Return a text without what may differ between copies: case, spaces, invisible signs and compatible forms."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    if not folded.isascii():  # such as zero-width spaces and marks of direction
+    if not folded.isprintable():  # it may hold zero-width spaces or marks of direction
         folded = "".join(sign for sign in folded if unicodedata.category(sign) != "Cf")
     return " ".join(folded.split())

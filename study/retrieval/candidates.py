@@ -9,7 +9,9 @@ Shapes: P candidates, N candidates of a block, Q candidates asked for, D width.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,15 @@ from torch import Tensor
 
 from study.distributed import rank, sum_over_ranks, world_size
 from study.retrieval.encode import Encoding, TextEncoder, encode
+from tasks.errors import UserError
+from tasks.same_text import bare
 from tasks.schema import Corpus, Rows
 
 _ROWS_AT_ONCE = 4096
+
+
+class MiningError(UserError):
+    """A corpus that cannot be mined, or a file that cannot be written."""
 
 
 class Candidates:
@@ -34,38 +42,62 @@ class Candidates:
         self._rows: dict[str, Rows] = {}
         self._number_of_row: dict[str, Rows] = {}
         of_rows: list[Rows] = []
+        bare_P: list[Rows] = []
         size = 0
         for language in corpus.languages:
             own_rows = rows_in(corpus, rows, language)
-            _, first, text = np.unique(_hashes(corpus, own_rows, language), return_index=True, return_inverse=True)
+            exact, without_form = _hashes(corpus, own_rows, language)
+            _, first, text = np.unique(exact, return_index=True, return_inverse=True)
             self._numbers[language] = range(size, size + len(first))
             self._rows[language], self._number_of_row[language] = own_rows, size + text
             of_rows.append(own_rows[first])
+            bare_P.append(without_form[first])
             size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
         self._language_P = np.repeat(np.arange(len(of_rows)), [len(own_rows) for own_rows in of_rows])
         self.key_P: Rows = corpus.components(self._row_P).passages
         """The passage's identity, which its versions share."""
+        self.text_P: Rows = np.unique(np.concatenate(bare_P), return_inverse=True)[1]
+        """The text's number, in all languages the same for texts that are one to `tasks.same_text`."""
+        self._distinct: dict[str | None, Rows] = {}
         self._share: npt.NDArray[np.float32] | None = None
 
     def numbers(self, language: str | None) -> range:
         """Return the candidates of a language; of all languages without one."""
         return self._numbers[language] if language else range(len(self.key_P))
 
+    def distinct(self, language: str | None) -> Rows:
+        """Return one of `numbers(language)` for each text, ascending."""
+        if language not in self._distinct:
+            numbers = self.numbers(language)
+            first = np.unique(self.text_P[numbers.start : numbers.stop], return_index=True)[1]
+            self._distinct[language] = numbers.start + np.sort(first)
+        return self._distinct[language]
+
     def number_of(self, language: str, rows: Rows) -> Rows:
         """Return the candidates that are the passages of rows in one language."""
         return self._number_of_row[language][np.searchsorted(self._rows[language], rows)]
 
+    def languages(self, numbers: Rows) -> list[str]:
+        """Return the languages of candidates."""
+        return [self._corpus.languages[i] for i in self._language_P[numbers]]
+
     def texts(self, numbers: Rows) -> list[str]:
         """Return the texts of candidates."""
-        languages = [self._corpus.languages[i] for i in self._language_P[numbers]]
+        languages = self.languages(numbers)
         return [pair.passage for pair in self._corpus.pairs(self._row_P[numbers], languages, languages)]
 
     def encode(self, encoder: TextEncoder, encoding: Encoding, folder: Path) -> None:
-        """Encode this process's share of the candidates, every W-th, into a file in `folder`."""
+        """Encode this process's share of the candidates, every W-th, into a file in `folder`.
+
+        Raises:
+            MiningError: the disk is too small.
+        """
         mine = np.arange(rank(), len(self.key_P), world_size())
         file = folder / f"candidates-{rank()}.f32"
-        self._share = np.memmap(file, np.float32, "w+", shape=(max(1, len(mine)), encoder.width))
+        shape = (max(1, len(mine)), encoder.width)
+        _reserve(file, shape[0] * shape[1] * np.dtype(np.float32).itemsize)
+        self._share = np.memmap(file, np.float32, "r+", shape=shape)
         for start in range(0, len(mine), encoding.block_size):
             block = mine[start : start + encoding.block_size]
             passage_ND = encode(encoder, self.texts(block), "passage", encoding.token_budget)
@@ -95,15 +127,33 @@ class Candidates:
         return self._share
 
 
-def _hashes(corpus: Corpus, rows: Rows, language: str) -> Rows:
-    """Return a hash of each row's passage, the same in every process."""
-    hashes = np.empty(len(rows), dtype=np.int64)
+def _reserve(file: Path, size: int) -> None:
+    """Make a file of `size` bytes that the disk has room for; a map of a file without ends the process by a signal."""
+    try:
+        with file.open("wb") as out:
+            os.posix_fallocate(out.fileno(), 0, size)
+    except OSError as error:
+        free = shutil.disk_usage(file.parent).free
+        raise MiningError(
+            f"{file.parent} cannot take {size / 1e9:,.1f} GB of embeddings ({error.strerror}, {free / 1e9:,.1f} GB are "
+            "free): make room, or name another place with --output"
+        ) from None
+
+
+def _hashes(corpus: Corpus, rows: Rows, language: str) -> tuple[Rows, Rows]:
+    """Return hashes of each row's passage, of the text as it is and as `bare` returns it; the same in every process."""
+    exact, without_form = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
         pairs = corpus.pairs(part, [language] * len(part), [language] * len(part))
-        digests = (hashlib.blake2b(pair.passage.encode(), digest_size=8).digest() for pair in pairs)
-        hashes[start : start + len(part)] = np.frombuffer(b"".join(digests), dtype=np.int64)
-    return hashes
+        exact[start : start + len(part)] = _digests(pair.passage for pair in pairs)
+        without_form[start : start + len(part)] = _digests(bare(pair.passage) for pair in pairs)
+    return exact, without_form
+
+
+def _digests(texts: Iterable[str]) -> Rows:
+    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), dtype=np.int64)
 
 
 def rows_in(corpus: Corpus, rows: Rows, language: str) -> Rows:

@@ -2,20 +2,17 @@
 
 Positive-aware, as TopK-PercPos of NV-Retriever (arXiv 2407.15831, section 3.3): a candidate that scores above a
 fraction of the positive's score is likely to be relevant too, and is dropped. So is every passage that the corpus pairs
-with the query in any row, in any language. The fraction applies to raw cosines: a model trained at a low temperature
-has them in a narrow range (multilingual E5: most above .7) and keeps hard candidates only with a fraction near 1.
-
-The result is a file for `tasks/corpora/parallel_jsonl.py`: the rows of the corpus with their ids and negatives.
+with the query in any row, in any language, and every one with the text of such a passage or of a negative that scores
+higher (`tasks.same_text`). The fraction applies to raw cosines: a model trained at a low temperature has them in a
+narrow range (multilingual E5: most above .7) and keeps hard candidates only with a fraction near 1.
 
 Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passages, D width.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from study.distributed import rank
-from study.retrieval.candidates import Candidates, rows_in
+from study.retrieval.answers import Answers
+from study.retrieval.candidates import Candidates, MiningError, rows_in
 from study.retrieval.encode import Encoding, TextEncoder, encode_together
 from study.retrieval.search import Hits, TopK
-from tasks.errors import UserError
 from tasks.schema import Corpus, Rows
 
 DRAWN = 64
 """Passages drawn at random per negative for a row that lacks some; those that score low enough are taken first."""
-COPIES_SHOWN = 10
-"""Ids of rows that a summary names at most."""
-
-
-class MiningError(UserError):
-    """A corpus that cannot be mined."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,8 @@ class Rule:
     depth: int = 100
     """K, the number of best candidates to choose from."""
     share: float = 0.95
-    """Candidates that score above this fraction of the positive's score are dropped."""
+    """Candidates that score above this fraction of the positive's score are dropped: 0.95 leaves out what scores above
+    the positive less a twentieth of its absolute value."""
     multilingual: bool = False
     """Whether to search the passages of all languages, not only those of the query's language."""
 
@@ -68,6 +59,8 @@ class Mined:
     """Number of negatives drawn at random, because too few candidates were left."""
     above: int
     """Number of these that score above the share all the same, because too few passages score below it."""
+    replaced: int = 0
+    """Number of negatives that the rows have in the corpus, in place of which these come."""
 
 
 class Miner:
@@ -77,36 +70,43 @@ class Miner:
         """Find the candidates; encode nothing yet.
 
         Raises:
-            MiningError: a language has too few passages, or the corpus has no row.
+            MiningError: a language has too few passages, or too few that do not answer some query.
         """
         self._encoder, self._corpus, self._rule, self._encoding = encoder, corpus, rule, encoding
-        keys = corpus.components(np.arange(len(corpus)))
-        _, query_code = np.unique(keys.queries, return_inverse=True)
-        self._passages, passage_code = np.unique(keys.passages, return_inverse=True)
-        self._query_code = query_code
-        self._known = np.unique(query_code * len(self._passages) + passage_code)
-        """The pairs of query and passage in the corpus, each as one number, ascending."""
         every = np.arange(len(corpus))
         self.rows: Rows = np.sort(np.unique(corpus.text_keys(every), return_index=True)[1])
         self.copies = np.setdiff1d(every, self.rows, assume_unique=True)
         """Rows that are not mined, because an earlier row has the same texts."""
         self.candidates = Candidates(corpus, self.rows)
-        self._code_P = np.searchsorted(self._passages, self.candidates.key_P)
-        self._candidates_of_passage = np.bincount(self._code_P, minlength=len(self._passages))
+        self._answers = Answers(corpus.components(every), self.candidates)
         for language in corpus.languages:
-            if len(self.candidates.numbers(None if rule.multilingual else language)) <= rule.negatives:
-                raise self._too_few(language)
+            self._check_enough(language)
+
+    def _check_enough(self, language: str) -> None:
+        """Refuse a query that more passages answer than would leave enough of the others."""
+        pool, wanted = self.candidates.distinct(self._pool(language)), self._rule.negatives
+        sentence = f"corpus '{self._corpus.name}' has too few passages in '{language}' for {wanted} negatives a query"
+        if len(pool) <= wanted:
+            raise MiningError(f"{sentence}: ask for fewer with --negatives")
+        rows = rows_in(self._corpus, self.rows, language)
+        for row in rows[len(pool) - self._answers.most_Q[self._answers.query_R[rows]] < wanted].tolist():
+            others = int((~self._answers.hold(self._answers.query_R[row], pool)).sum())
+            if others < wanted:
+                (name,) = self._corpus.ids(np.array([row]))
+                raise MiningError(
+                    f"{sentence}: only {others} do not answer that of row '{name}'; ask for fewer with --negatives"
+                )
+
+    def _pool(self, language: str) -> str | None:
+        """Return the language whose passages are searched for queries in `language`; None for all."""
+        return None if self._rule.multilingual else language
 
     def prepare(self, folder: Path) -> None:
         """Encode all candidates into files in `folder`."""
         self.candidates.encode(self._encoder, self._encoding, folder)
 
     def blocks(self) -> Iterator[list[Mined]]:
-        """Yield the negatives of a block of rows, language by language.
-
-        Raises:
-            MiningError: the corpus has too few passages.
-        """
+        """Yield the negatives of a block of rows, language by language."""
         for start in range(0, len(self.rows), self._encoding.block_size):
             block = self.rows[start : start + self._encoding.block_size]
             by_language = ((language, rows_in(self._corpus, block, language)) for language in self._corpus.languages)
@@ -114,23 +114,27 @@ class Miner:
 
     def _mined(self, language: str, row_Q: Rows) -> Mined:
         languages = [language] * len(row_Q)
-        queries = [pair.query for pair in self._corpus.pairs(row_Q, languages, languages)]
+        pairs = self._corpus.pairs(row_Q, languages, languages)
+        queries, replaced = [pair.query for pair in pairs], sum(len(pair.negatives) for pair in pairs)
         query_QD = encode_together(self._encoder, queries, "query", self._encoding.token_budget).float()
         own_Q = self.candidates.number_of(language, row_Q)
         positive_Q = (query_QD * self.candidates.embeddings(own_Q, query_QD.device)).sum(dim=1).cpu().numpy()
         search = TopK(query_QD, self._rule.depth)
-        searched = None if self._rule.multilingual else language
-        for passage_ND, number_N in self.candidates.blocks(searched, self._encoding.block_size):
+        for passage_ND, number_N in self.candidates.blocks(self._pool(language), self._encoding.block_size):
             search.add(passage_ND[:, None], number_N)
-        return self._chosen(language, row_Q, query_QD, self._rule.share * positive_Q, search.best())
+        # Where the positive's cosine is negative, the share of it would be above it.
+        share_Q = np.where(positive_Q < 0, 2 - self._rule.share, self._rule.share).astype(positive_Q.dtype)
+        mined = self._chosen(language, row_Q, query_QD, share_Q * positive_Q, search.best())
+        return replace(mined, replaced=replaced)
 
     def _chosen(
         self, language: str, row_Q: Rows, query_QD: Tensor, highest_Q: npt.NDArray[np.floating[Any]], hits: Hits
     ) -> Mined:
         found_QK = hits.key_QK >= 0
-        known_QK = self._answers(self._query_code[row_Q][:, None], np.maximum(hits.key_QK, 0))
+        known_QK = self._answers.hold(self._answers.query_R[row_Q][:, None], np.maximum(hits.key_QK, 0))
         close_QK = hits.score_QK > highest_Q[:, None]
         kept_QK = found_QK & ~known_QK & ~close_QK
+        kept_QK &= ~_repeated(np.where(kept_QK, self.candidates.text_P[hits.key_QK], -1))
         best_QN = np.argsort(~kept_QK, axis=1, kind="stable")[:, : self._rule.negatives]
         number_QN = np.take_along_axis(np.where(kept_QK, hits.key_QK, -1), best_QN, axis=1)
         missing = self._rule.negatives - number_QN.shape[1]
@@ -145,96 +149,34 @@ class Miner:
         too_close = int((found_QK & ~known_QK & close_QK).sum())
         return Mined(language, row_Q, number_QN, too_close, int(lacking_QN.sum()), above)
 
-    def _answers(self, query_code: Rows, numbers: Rows) -> npt.NDArray[np.bool_]:
-        """Return whether the corpus pairs queries with candidates in any row."""
-        code = query_code * len(self._passages) + self._code_P[numbers]
-        place = np.searchsorted(self._known, code).clip(max=len(self._known) - 1)
-        answers: npt.NDArray[np.bool_] = self._known[place] == code
-        return answers
-
     def _random(self, language: str, row: int, query_D: Tensor, highest: float, number_N: Rows) -> tuple[Rows, int]:
         """Draw the passages that `number_N` lacks from those that neither answer the query nor score above `highest`.
 
-        Seeded by the row. Where too few of those drawn are such, the lowest that do not answer the query are taken.
+        Seeded by the row; no two have the same text. Where too few of those drawn are such, the lowest that do not
+        answer the query are taken.
 
         Returns:
             The passages, and how many of them score above `highest`.
         """
-        pool = self.candidates.numbers(None if self._rule.multilingual else language)
-        query_code = self._query_code[row]
-        first, end = np.searchsorted(self._known, np.array([query_code, query_code + 1]) * len(self._passages))
-        answers = self._known[first:end] % len(self._passages)
-        most = DRAWN * self._rule.negatives + int(self._candidates_of_passage[answers].sum())
-        drawn = pool.start + np.random.default_rng(row).choice(len(pool), size=min(len(pool), most), replace=False)
-        drawn = drawn[~self._answers(query_code, drawn) & ~np.isin(drawn, number_N)]
+        pool, query = self.candidates.distinct(self._pool(language)), self._answers.query_R[row]
+        text_P = self.candidates.text_P
+        # So many that even if all answers and all of `number_N` are among them enough are left.
+        most = DRAWN * self._rule.negatives + int(self._answers.most_Q[query])
+        drawn = pool[np.random.default_rng(row).choice(len(pool), size=min(len(pool), most), replace=False)]
+        chosen_texts = text_P[number_N[number_N >= 0]]
+        drawn = drawn[~self._answers.hold(query, drawn) & ~np.isin(text_P[drawn], chosen_texts)]
         score_N = (self.candidates.embeddings(drawn, query_D.device) @ query_D).cpu().numpy()
         too_high, wanted = score_N > highest, int((number_N < 0).sum())
         # Those that score low enough as they were drawn, then the others from the lowest on.
         chosen = np.lexsort((np.where(too_high, score_N, 0), too_high))[:wanted]
-        if len(chosen) < wanted:
-            raise self._too_few(language)
+        assert len(chosen) == wanted, "checked before"
         return drawn[chosen], int(too_high[chosen].sum())
 
-    def _too_few(self, language: str) -> MiningError:
-        return MiningError(
-            f"corpus '{self._corpus.name}' has too few passages in '{language}' for {self._rule.negatives} "
-            "negatives a query: ask for fewer with --negatives"
-        )
 
-
-@dataclass
-class Summary:
-    """Counts of what was mined."""
-
-    rows: int = 0
-    copies: int = 0
-    """Rows that are left out, because an earlier row has the same texts."""
-    first_copies: tuple[str, ...] = ()
-    """Ids of the first of these."""
-    negatives: int = 0
-    random: int = 0
-    """Negatives drawn at random, because too few candidates were left."""
-    above: int = 0
-    """Random negatives that score above the share all the same, because too few passages score below it."""
-    too_close: int = 0
-    """Candidates dropped because they scored almost as high as the positive, or higher."""
-
-    def add(self, mined: Mined) -> None:
-        """Count one language of a block."""
-        self.negatives += mined.number_QN.size
-        self.random += mined.random
-        self.above += mined.above
-        self.too_close += mined.too_close
-
-
-def write(miner: Miner, corpus: Corpus, file: Path) -> Summary:
-    """Mine and write the file: all processes call this, rank 0 writes, and the file is renamed when it is complete."""
-    partial = file.with_name(file.name + ".partial")
-    summary = Summary(len(miner.rows), len(miner.copies), tuple(corpus.ids(miner.copies[:COPIES_SHOWN])))
-    with partial.open("w", encoding="utf-8") if rank() == 0 else nullcontext() as out:
-        for block in miner.blocks():
-            for mined in block:
-                summary.add(mined)
-            if out:
-                out.writelines(f"{line}\n" for line in _lines(miner, corpus, block))
-    if rank() == 0:
-        partial.rename(file)
-    return summary
-
-
-def _lines(miner: Miner, corpus: Corpus, block: Sequence[Mined]) -> list[str]:
-    rows: dict[int, dict[str, Any]] = {}
-    for mined in block:
-        languages = [mined.language] * len(mined.row_Q)
-        pairs = corpus.pairs(mined.row_Q, languages, languages)
-        numbers, place_QN = np.unique(mined.number_QN, return_inverse=True)
-        texts = miner.candidates.texts(numbers)
-        places_of_row: Any = place_QN.reshape(mined.number_QN.shape).tolist()
-        for row, pair, places in zip(mined.row_Q.tolist(), pairs, places_of_row, strict=True):
-            version = {"query": pair.query, "passage": pair.passage, "negatives": [texts[i] for i in places]}
-            rows.setdefault(row, {})[mined.language] = version
-    numbers = np.array(sorted(rows), dtype=np.int64)
-    return [
-        json.dumps({"id": name, "pairs": rows[row]}, ensure_ascii=False)
-        for row, name in zip(numbers.tolist(), corpus.ids(numbers), strict=True)
-    ]
+def _repeated(text_QK: Rows) -> npt.NDArray[np.bool_]:
+    """Return which texts stand further left in their row too; -1 is none."""
+    order_QK = np.argsort(text_QK, axis=1, kind="stable")
+    sorted_QK = np.take_along_axis(text_QK, order_QK, axis=1)
+    repeated_QK = np.zeros(text_QK.shape, dtype=np.bool_)
+    np.put_along_axis(repeated_QK, order_QK[:, 1:], sorted_QK[:, 1:] == sorted_QK[:, :-1], axis=1)
+    return repeated_QK & (text_QK >= 0)

@@ -129,7 +129,7 @@ def _data(plan: Plan) -> Iterator[str]:
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         yield f"corpus {corpus.name}: {about}"
         if isinstance(corpus, Remaining):
-            yield f"{corpus.excluded:,} more rows are held out for validation or share a text with those that are"
+            yield from (f"{count:,} more rows are {reason}" for reason, count in corpus.left_out.items())
         if trained and len(plan.data.corpora) == 1 and parallel == len(corpus):  # otherwise alpha decides on the rows
             drawn = [trial.steps * trial.batch_size for trial in trained]
             times = " to ".join(f"{count / len(corpus):,.1f}" for count in sorted({min(drawn), max(drawn)}))

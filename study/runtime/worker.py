@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +45,7 @@ from study.runtime.messages import Assignment, Failure, TrainingReport
 from study.same_everywhere import check_same_everywhere
 from study.seen_questions import seen_questions
 from study.space.selection import better
+from study.threads import use_threads
 from study.training import checkpoint, memory
 from study.training.loop import Training
 from study.training.step import DivergedError
@@ -176,16 +176,6 @@ def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> 
 def _teller(send: Callable[[Activity], None]) -> Progress:
     """Return what tells the driver what this group of workers is doing: rank 0 speaks for all."""
     return Teller(send if distributed.rank() == 0 else lambda _: None)
-
-
-def use_threads(count: int) -> None:
-    """Compute and tokenize on `count` threads.
-
-    Ray gives torch as many threads as a worker has CPUs, but not on nodes that `ray up` started, which inherit
-    OMP_NUM_THREADS=1. The tokenizer would use every core of the machine.
-    """
-    torch.set_num_threads(count)
-    os.environ["RAYON_NUM_THREADS"] = str(count)
 
 
 class Validation:

@@ -103,16 +103,16 @@ class BatchMaker:
         return ahead(self.make, range(first, last))
 
 
-def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, tuple[int, int]]:
-    """Return the passages that rows have in all their languages, with the rows' keys of query and passage."""
+def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, set[tuple[int, int]]]:
+    """Return the passages that rows have in all their languages, with the keys of query and passage of such rows."""
     keys = corpus.keys(rows)
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows.tolist()):
         for language in corpus.row_languages(row):
             places.setdefault(language, []).append(place)
-    known: dict[str, tuple[int, int]] = {}
+    known: dict[str, set[tuple[int, int]]] = {}
     for language, having in places.items():
         languages = [language] * len(having)
         for place, pair in zip(having, corpus.pairs(rows[having], languages, languages), strict=True):
-            known[pair.passage] = int(keys.queries[place]), int(keys.passages[place])
+            known.setdefault(pair.passage, set()).add((int(keys.queries[place]), int(keys.passages[place])))
     return known

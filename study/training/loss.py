@@ -1,12 +1,12 @@
 """InfoNCE over every rank's passages, false negatives left out (arXiv 2408.10536, section 3); an alignment loss.
 
 B local queries, A of them in a second language version, M local passages (B positives, then the hard negatives),
-N = M x world size, D width.
+N = M x world size, K keys of a passage, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -26,34 +26,38 @@ class Identities:
     """Keys of this rank's queries and passages that reveal false negatives. int64."""
 
     queries_B: Tensor
-    passages_M: Tensor
-    """Equal for the versions of a passage in all languages; NO_KEY for hard negatives that are no row's passage."""
+    passages_MK: Tensor
+    """Equal for the versions of a passage in all languages. A hard negative has the keys of all rows of the batch whose
+    passage it is; places without a key hold NO_KEY."""
     texts_M: Tensor
     """Equal for equal texts."""
-    answers_M: Tensor
-    """The key of the query that a passage is paired with; NO_KEY for hard negatives that are no row's passage."""
+    answers_MK: Tensor
+    """The keys of the queries that a passage is paired with, likewise."""
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair], keys: Keys, known: Mapping[str, tuple[int, int]]) -> Identities:
+    def of(cls, pairs: Sequence[Pair], keys: Keys, known: Mapping[str, Collection[tuple[int, int]]]) -> Identities:
         """Return the keys of a batch whose passages are ordered positives first, then the negatives of each pair.
 
         Args:
             pairs: this rank's pairs.
             keys: of their rows.
-            known: passages, in any language, of the rows of all ranks -> the keys of query and passage. A hard negative
-                that is one of them, as mined ones are, is no negative of a query that it answers.
+            known: passages, in any language, of the rows of all ranks -> the keys of query and passage of every row
+                that has it; the same on all ranks. A hard negative that is one of them, as mined ones are, is no
+                negative of a query that it answers.
         """
         negatives = [text for pair in pairs for text in pair.negatives]
-        keys_of_negatives = [known.get(text, (NO_KEY, NO_KEY)) for text in negatives]
-        known_N2 = torch.tensor(keys_of_negatives, dtype=torch.int64).reshape(-1, 2)
-        queries, passages = torch.from_numpy(keys.queries), torch.from_numpy(keys.passages)
+        every = [[pair] for pair in zip(keys.queries.tolist(), keys.passages.tolist(), strict=True)]
+        every += [[*known.get(text, ())] for text in negatives]
+        most = max(map(len, known.values()), default=1)  # the same on all ranks, which a gather needs
+        padded = [[*answered, *[(NO_KEY, NO_KEY)] * (most - len(answered))] for answered in every]
+        keys_MK2 = torch.tensor(padded, dtype=torch.int64)
         texts = torch.tensor([_text_key(text) for text in [pair.passage for pair in pairs] + negatives])
-        assert queries.dtype == passages.dtype == texts.dtype == torch.int64
-        return cls(queries, torch.cat([passages, known_N2[:, 1]]), texts, torch.cat([queries, known_N2[:, 0]]))
+        assert texts.dtype == torch.int64
+        return cls(torch.from_numpy(keys.queries), keys_MK2[:, :, 1], texts, keys_MK2[:, :, 0])
 
     def to(self, device: torch.device) -> Identities:
         """Return the same keys on `device`."""
-        keys = (self.queries_B, self.passages_M, self.texts_M, self.answers_M)
+        keys = (self.queries_B, self.passages_MK, self.texts_M, self.answers_MK)
         return Identities(*(move(tensor, device) for tensor in keys))
 
 
@@ -120,14 +124,15 @@ def false_negatives(identities: Identities, own_B: Tensor) -> Tensor:
     A passage does if it is a version of the paired passage in any language, has the same text, or is paired elsewhere
     in the batch with a version of the same query.
     """
-    keys_M3 = torch.stack([identities.passages_M, identities.texts_M, identities.answers_M], dim=1)
+    keys = [identities.texts_M[:, None], identities.passages_MK, identities.answers_MK]
     # Together, as a collective costs its wait; none of them has a gradient.
-    passages_N, texts_N, answers_N = gather_with_gradient(keys_M3).unbind(1)
-    answering_BN = (
-        (passages_N[own_B, None] == passages_N)
-        | (texts_N[own_B, None] == texts_N)
-        | (identities.queries_B[:, None] == answers_N)
-    )
+    texts_N, *of_rows = gather_with_gradient(torch.cat(keys, dim=1)).unbind(1)
+    passages_KN, answers_KN = of_rows[: len(of_rows) // 2], of_rows[len(of_rows) // 2 :]
+    answering_BN = texts_N[own_B, None] == texts_N
+    for passages_N, answers_N in zip(passages_KN, answers_KN, strict=True):
+        # The first key of a query's own passage is that of its row.
+        answering_BN |= passages_KN[0][own_B, None] == passages_N
+        answering_BN |= identities.queries_B[:, None] == answers_N
     return answering_BN.scatter(1, own_B[:, None], value=False)
 
 

@@ -82,7 +82,7 @@ def load(*, path: Path | None = None, languages: tuple[Language, ...] = PAPER_LA
     rows, digest = converted_numbers("mmarco-triples", triples, columns=3)
     corpus = MmarcoCorpus(combined_digest([digest, *digests]), texts, rows)
     without_text = _rows_without_text(rows, texts, [triples, *files])
-    return Remaining(corpus, without_text) if len(without_text) else corpus
+    return Remaining(corpus, without_text, "triples with an empty text") if len(without_text) else corpus
 
 
 def _rows_without_text(rows: MappedArray, texts: Mapping[str, _Language], sources: Sequence[Path]) -> Rows:

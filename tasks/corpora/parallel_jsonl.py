@@ -2,10 +2,12 @@
 
     {"id": "56be", "pairs": {"th": {"query": "เมืองหลวงของไทยคือเมืองใด", "passage": "กรุงเทพมหานครเป็นเมืองหลวงของไทย"},
                              "zh": {"query": "泰国的首都是哪里？", "passage": "曼谷是泰国的首都。",
-                                    "negatives": ["清迈是泰国北部的城市。"]}}}
+                                    "negatives": ["清迈是泰国北部的城市。",
+                                                  {"text": "เชียงใหม่อยู่ทางเหนือ", "language": "th"}]}}}
 
 (on one line). The versions of a row are translations of each other; a row may lack languages. `negatives` are passages
-in that language that do not answer the query; they are optional, and so is `id`. Other fields are ignored.
+that do not answer the query, in that language or in one that is named with them; they are optional, and so is `id`.
+Other fields are ignored.
 `python -m study.mine` writes such a file. The licence is that of your data.
 
 The file is read once and kept as memory-mapped Arrow files under the hash of its content.
@@ -28,10 +30,25 @@ from tasks.plugins import TaskError, nearest
 from tasks.schema import Pair
 
 
+class _Negative(pydantic.BaseModel):
+    text: Text
+    language: Language | None = None
+    """That of the version by default."""
+
+
+def _named(negative: object) -> object:
+    return {"text": negative} if isinstance(negative, str) else negative
+
+
 class _Version(pydantic.BaseModel):
     query: Text
     passage: Text
-    negatives: tuple[Text, ...] = ()
+    negatives: tuple[Annotated[_Negative, pydantic.BeforeValidator(_named)], ...] = ()
+
+    def pair(self, languages: tuple[str, ...] | None) -> Pair:
+        """Return the texts, without negatives in other languages than these."""
+        kept = (n.text for n in self.negatives if n.language is None or languages is None or n.language in languages)
+        return Pair(self.query, self.passage, tuple(kept))
 
 
 class _Row(pydantic.BaseModel):
@@ -44,7 +61,7 @@ def load(*, path: Path, languages: tuple[Language, ...] | None = None) -> Parall
 
     Args:
         path: the file described above.
-        languages: the languages to train on; all by default.
+        languages: the languages to train on, negatives included; all by default.
 
     Raises:
         TaskError: the file does not exist, a line is malformed, or no line has a language.
@@ -61,7 +78,7 @@ def _rows(file: Path, languages: tuple[str, ...] | None) -> Iterator[Row]:
     for _, row in read_json_lines(file, _Row):
         languages_seen |= row.pairs.keys()
         pairs = {
-            language: Pair(version.query, version.passage, version.negatives)
+            language: version.pair(languages)
             for language, version in row.pairs.items()
             if languages is None or language in languages
         }

@@ -11,7 +11,7 @@ import pytest
 
 from study import corpora as module
 from study.config import TrialConfig
-from study.corpora import training_corpora
+from study.corpora import check_negatives, training_corpora
 from tasks.plugins import TaskError, load_benchmark
 from tasks.schema import Corpus
 
@@ -110,3 +110,63 @@ def test_a_corpus_of_validation_rows_alone_is_refused(file: Path, tmp_path: Path
     only.write_text("\n".join(json.dumps({"pairs": one}) for one in rows), "utf-8")
     with pytest.raises(TaskError, match="every row shares a text with the validation data"):
         training_corpora(trial(source, {"name": "parallel_jsonl", "path": str(only)}))
+
+
+def with_negatives(tmp_path: Path, negatives: int) -> Path:
+    """Write rows whose negatives are the passages of the rows after them, as mined ones are of other rows."""
+    file = tmp_path / "mined.jsonl"
+    rows = [
+        {
+            "id": f"q{n}",
+            "pairs": {
+                la: {
+                    "query": f"{la} question {n}",
+                    "passage": f"{la} passage {n}",
+                    "negatives": [f"{la}  Passage {(n + i) % 100}" for i in range(1, negatives + 1)],
+                }
+                for la in ("th", "zh")
+            },
+        }
+        for n in range(100)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    return file
+
+
+@pytest.mark.usefixtures("file")  # for its cache
+@pytest.mark.parametrize("trained", [{"held_out": 20}, {"languages": ["zh"]}])
+def test_passages_that_are_validated_on_are_no_negatives_in_training(trained: dict[str, Any], tmp_path: Path) -> None:
+    source = {"name": "parallel_jsonl", "path": str(with_negatives(tmp_path, 4))}
+    config = trial(source | {"held_out": 20}, source | trained)
+    (corpus,) = training_corpora(config)
+    held, counts = validation_texts(config), []
+    for language in corpus.languages:
+        for pair in corpus.pairs(np.arange(80), [language] * 80, [language] * 80):
+            assert not {" ".join(text.casefold().split()) for text in pair.negatives} & held
+            counts.append(len(pair.negatives))
+    assert corpus.fewest_negatives == min(counts) < max(counts) == 4
+    check_negatives([corpus], min(counts))
+    with pytest.raises(
+        TaskError, match=r"\(\d+ of 80 rows read, such as 'q\d+'\); .* same held_out: negatives that are held out"
+    ):
+        check_negatives([corpus], 4)
+
+
+def test_a_passage_that_is_validated_on_is_no_negative_of_a_corpus_of_other_rows(file: Path, tmp_path: Path) -> None:
+    source = {"name": "parallel_jsonl", "path": str(file), "held_out": 8}
+    held = next(text for text in validation_texts(trial(source, source)) if text.startswith("th passage"))
+    other = tmp_path / "other.jsonl"
+    row = {"th": {"query": "other question", "passage": "other passage", "negatives": [held.upper(), "other"]}}
+    other.write_text(json.dumps({"pairs": row}), "utf-8")
+    corpus = training_corpora(trial(source, {"name": "parallel_jsonl", "path": str(other)}))[0]
+    assert corpus.pairs(np.array([0]), ["th"], ["th"])[0].negatives == ("other",)
+    assert corpus.fewest_negatives == 1
+
+
+def test_a_corpus_without_negatives_is_not_read_for_them() -> None:
+    class Unread:
+        @property
+        def fewest_negatives(self) -> int:
+            raise AssertionError
+
+    check_negatives([Unread()], 0)  # type: ignore[list-item]

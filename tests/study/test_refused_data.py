@@ -78,7 +78,10 @@ REFUSED = [
         {"validation": {"benchmark": THAI | {"split": "dev"}, "metric": "monolingual/map@3"}},
         "'validation/monolingual/map@3' does not exist, .*: did you mean 'monolingual/map'?",
     ),
-    ({"hard_negatives": 2}, "'parallel_jsonl' has rows with 1 hard negatives, fewer than hard_negatives 2; lower it"),
+    (
+        {"hard_negatives": 2},
+        "'parallel_jsonl' has rows with 1 hard negatives, fewer than hard_negatives 2 .20 of 40 rows read, such as '0'",
+    ),
     ({"corpora": [THAI], "hard_negatives": 1}, "'factbook' has rows with 0 hard negatives"),
 ]
 

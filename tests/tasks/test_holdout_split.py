@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.holdout_split import Remaining, split
+from tasks.holdout_split import HELD_OUT, Remaining, split
 from tasks.plugins import TaskError
 from tasks.schema import Keys, Rows
 from tests.tasks.corpus_contract import check_contract
@@ -56,7 +56,7 @@ def test_the_same_rows_are_held_out_every_time() -> None:
 def test_what_remains_is_the_corpus_without_the_rows_in_their_order(held: list[set[str]], left_out: set[int]) -> None:
     corpus = ToyCorpus("toy", [tuple(sorted(languages)) for languages in held], range(len(held)))
     excluded = np.array(sorted(row for row in left_out if row < len(held) - 1), dtype=np.int64)
-    remaining = Remaining(corpus, excluded)
+    remaining = Remaining(corpus, excluded, "unreadable")
     kept = [row for row in range(len(held)) if row not in set(excluded.tolist())]
     assert len(remaining) == len(kept)
     assert remaining.keys(np.arange(len(kept))).queries.tolist() == kept
@@ -85,3 +85,11 @@ def test_a_number_that_leaves_nothing_on_one_side_is_refused(rows: int) -> None:
 def test_one_passage_for_all_rows_leaves_nothing_to_train_on() -> None:
     with pytest.raises(TaskError, match="no row is left to train on"):
         split(ToyCorpus("toy", [LANGUAGES] * 10, [0] * 10), 1)
+
+
+def test_rows_that_do_not_remain_are_told_by_their_reasons() -> None:
+    without_text = Remaining(ToyCorpus.parallel(100, LANGUAGES), np.arange(3), "triples with an empty text")
+    assert without_text.left_out == {"triples with an empty text": 3}
+    training = split(without_text, 10).training
+    assert isinstance(training, Remaining)
+    assert training.left_out == {"triples with an empty text": 3, HELD_OUT: 10}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ import torch
 
 from study.config import TrialConfig
 from study.distributed import rank
-from study.retrieval.encode import Encoding, encode
-from study.retrieval.mining import Miner, MiningError, Rule, Summary, write
+from study.retrieval.candidates import MiningError
+from study.retrieval.encode import Encoding, Kind, encode
+from study.retrieval.mined_file import Summary, claimed, write
+from study.retrieval.mining import Miner, Rule
 from study.training.batch import BatchMaker
 from study.training.loss import false_negatives
 from study.training.sampler import HybridSampler
@@ -64,10 +69,16 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     return corpus_of(tmp_path / "train.jsonl", rows(40))
 
 
+def texts(version: dict[str, Any]) -> list[str]:
+    """Return the negatives of a version without their languages."""
+    return [negative if isinstance(negative, str) else negative["text"] for negative in version["negatives"]]
+
+
 def mined(corpus: Corpus, rule: Rule, file: Path) -> tuple[list[dict[str, Any]], Summary]:
     miner = Miner(HashingEncoder(), corpus, rule, ENCODING)
     miner.prepare(file.parent)
-    summary = write(miner, corpus, file)
+    with claimed(file) as out:
+        summary = write(miner, corpus, out)
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()], summary
 
 
@@ -107,8 +118,8 @@ def test_negatives_are_the_best_passages_that_do_not_answer_and_do_not_score_too
             assert (version["query"], version["passage"]) == tuple(made[row][language].values())
             expected = plainly(made, row, language, rule)
             held = min(len(expected), rule.negatives)
-            assert version["negatives"][:held] == expected[:held]
-            assert len(set(version["negatives"])) == rule.negatives
+            assert texts(version)[:held] == expected[:held]
+            assert len(set(texts(version))) == rule.negatives
             compared += held
     assert summary.too_close > 0
     assert compared == summary.negatives - summary.random
@@ -138,7 +149,8 @@ def in_a_group(file: Path, folder: Path) -> bytes:
     corpus = parallel_jsonl.load(path=file)
     miner = Miner(HashingEncoder(), corpus, RULE, ENCODING)
     miner.prepare(folder)
-    write(miner, corpus, folder / "out.jsonl")
+    with claimed(folder / "out.jsonl") as out:
+        write(miner, corpus, out)
     return (folder / "out.jsonl").read_bytes() if rank() == 0 else b""
 
 
@@ -211,7 +223,7 @@ def test_no_version_of_an_answer_is_a_negative_however_rows_are_connected(
     lines, _ = mined(corpus_of(tmp_path / "train.jsonl", connected + fillers), rule, tmp_path / "out.jsonl")
     for line in lines[:3]:
         for version in line["pairs"].values():
-            assert not {answer, other, "答 河"} & set(version["negatives"])
+            assert not {answer, other, "答 河"} & set(texts(version))
 
 
 def test_passages_that_only_share_a_version_in_another_language_are_candidates_of_their_own(
@@ -236,3 +248,89 @@ def test_a_corpus_with_too_few_passages_is_refused(tmp_path: Path, monkeypatch: 
     made = [{"th": {"query": f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(3)]
     with pytest.raises(MiningError, match="too few passages in 'th' for 3 negatives"):
         mined(corpus_of(tmp_path / "train.jsonl", made), RULE, tmp_path / "out.jsonl")
+
+
+def test_a_disk_without_room_for_the_embeddings_is_a_sentence_before_anything_is_encoded(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    encoder = HashingEncoder()
+    with pytest.raises(
+        MiningError, match=r"cannot take 0\.0 GB of embeddings \(No space left on device, .* GB are free"
+    ):
+        Miner(encoder, corpus, RULE, ENCODING).prepare(tmp_path)
+    assert not encoder.embedded
+
+
+def test_a_full_disk_is_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
+    miner = Miner(HashingEncoder(), corpus, RULE, ENCODING)
+    miner.prepare(tmp_path)
+    out = Path("/dev/full").open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closing it fails too
+    with pytest.raises(MiningError, match=r"/dev/full cannot be written \(No space left on device\): make room"):
+        write(miner, corpus, out)
+    with contextlib.suppress(OSError):
+        out.close()
+
+
+@pytest.mark.parametrize("negatives", [2, 6])
+def test_neither_another_spelling_of_an_answer_nor_of_a_negative_is_a_negative_whatever_its_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: int
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [{"th": {"query": f"Siam {row}", "passage": f"Siam {row}"}} for row in range(8)]
+    made += [{"zh": {"query": f"问 {row}", "passage": f"SIAM  {row}"}} for row in range(8)]
+    # Of six random ones too, as so few passages are left after the depth of the search.
+    rule = Rule(negatives=negatives, depth=4, share=np.inf, multilingual=True)
+    lines, summary = mined(corpus_of(tmp_path / "train.jsonl", made), rule, tmp_path / "out.jsonl")
+    assert (summary.random > 0) == (negatives == 6)
+    for line in lines:
+        for version in line["pairs"].values():
+            answer, *found = (" ".join(text.casefold().split()) for text in (version["passage"], *texts(version)))
+            assert answer not in found
+            assert len(set(found)) == negatives
+
+
+class AngleEncoder(HashingEncoder):
+    """Embeds a text as the angle, in degrees, that is its last word."""
+
+    def __init__(self) -> None:
+        super().__init__(width=2)
+
+    def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        return [[int(text.split()[-1])] for text in texts]
+
+    def embed(self, token_ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        angles = torch.deg2rad(torch.tensor(token_ids, dtype=torch.float32)).squeeze(1)
+        return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+def test_no_negative_scores_above_a_positive_whose_cosine_is_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    # The positive has the cosine -0.5: 0.95 of it would be -0.475, which is that of 118 degrees.
+    passages = ("ตอบ 120", "ภูเขา 90", "ภูเขา 119", "ภูเขา 121", "ภูเขา 122", "ภูเขา 150", "ภูเขา 170")
+    made = [{"th": {"query": f"{row} ถาม 0", "passage": text}} for row, text in enumerate(passages)]
+    rule = Rule(negatives=2, depth=40, share=0.95)
+    miner = Miner(AngleEncoder(), corpus_of(tmp_path / "train.jsonl", made), rule, ENCODING)
+    miner.prepare(tmp_path)
+    first = next(iter(miner.blocks()))[0]
+    assert miner.candidates.texts(first.number_QN[0]) == ["ภูเขา 122", "ภูเขา 150"]
+
+
+def test_a_query_that_nearly_all_passages_answer_is_refused_before_anything_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    made = [
+        {"th": {"query": "ถาม" if row in {2, 4, 5, 6} else f"ถาม {row}", "passage": f"ตอบ {row}"}} for row in range(7)
+    ]
+    corpus = corpus_of(tmp_path / "train.jsonl", made)
+    Miner(HashingEncoder(), corpus, replace(RULE, negatives=3), ENCODING)
+    with pytest.raises(
+        MiningError, match=r"in 'th' for 4 negatives a query: only 3 do not answer that of row '2'; ask"
+    ):
+        Miner(HashingEncoder(), corpus, replace(RULE, negatives=4), ENCODING)

@@ -19,7 +19,7 @@ from tasks.errors import UserError
 SAYS_ITS_THREADS = """
 import os
 import torch
-from study.runtime.worker import use_threads
+from study.threads import use_threads
 before = torch.get_num_threads()
 use_threads(2)
 print(before, torch.get_num_threads(), os.environ["RAYON_NUM_THREADS"])

@@ -21,7 +21,12 @@ B, F, D = 8, 6, 4
 
 
 def identities(queries: list[int], passages: list[int], texts: list[int], answers: list[int]) -> Identities:
-    return Identities(*(torch.tensor(keys) for keys in (queries, passages, texts, answers)))
+    return Identities(
+        torch.tensor(queries),
+        torch.tensor(passages)[:, None],
+        torch.tensor(texts),
+        torch.tensor(answers)[:, None],
+    )
 
 
 def test_equal_embeddings_everywhere_cost_the_log_of_the_number_of_passages() -> None:
@@ -56,8 +61,8 @@ def test_versions_of_the_positive_its_text_and_answers_to_the_same_query_are_no_
 def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs_order() -> None:
     pairs = [Pair("ถาม", "答", ("ก", "ข")), Pair("سؤال", "ก", ("答", "ค"))]
     held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])), {})
-    assert held.passages_M.tolist() == [3, 4, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
-    assert held.answers_M.tolist() == [1, 2, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
+    assert held.passages_MK.squeeze(1).tolist() == [3, 4, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
+    assert held.answers_MK.squeeze(1).tolist() == [1, 2, NO_KEY, NO_KEY, NO_KEY, NO_KEY]
     first, second, *negatives = held.texts_M.tolist()
     assert negatives[0] == second
     assert negatives[2] == first
@@ -68,18 +73,28 @@ def test_identities_lay_passages_out_positives_first_then_negatives_in_the_pairs
 def test_keys_are_whole_numbers_of_64_bits_with_and_without_hard_negatives(negatives: tuple[str, ...]) -> None:
     keys = Keys(np.array([2**62 + 1, 2**62]), np.array([2**61 + 1, 2**61]))
     held = Identities.of([Pair("ถาม", "答", negatives), Pair("سؤال", "ตอบ", negatives)], keys, {})
-    assert {held.queries_B.dtype, held.passages_M.dtype, held.texts_M.dtype, held.answers_M.dtype} == {torch.int64}
-    assert held.passages_M[:2].tolist() == [2**61 + 1, 2**61]
+    assert {held.queries_B.dtype, held.passages_MK.dtype, held.texts_M.dtype, held.answers_MK.dtype} == {torch.int64}
+    assert held.passages_MK[:2, 0].tolist() == [2**61 + 1, 2**61]
     assert not false_negatives(held, torch.arange(2)).any()
 
 
 def test_a_hard_negative_that_is_a_passage_of_the_batch_in_another_language_has_its_keys() -> None:
     pairs = [Pair("ถาม", "ตอบ", ("B", "ข")), Pair("问", "答", ("ค", "A"))]
-    known = {"ตอบ": (1, 3), "A": (1, 3), "答": (2, 4), "B": (2, 4)}
+    known = {"ตอบ": {(1, 3)}, "A": {(1, 3)}, "答": {(2, 4)}, "B": {(2, 4)}}
     held = Identities.of(pairs, Keys(np.array([1, 2]), np.array([3, 4])), known)
-    assert held.passages_M.tolist() == [3, 4, 4, NO_KEY, NO_KEY, 3]
-    assert held.answers_M.tolist() == [1, 2, 2, NO_KEY, NO_KEY, 1]
+    assert held.passages_MK.squeeze(1).tolist() == [3, 4, 4, NO_KEY, NO_KEY, 3]
+    assert held.answers_MK.squeeze(1).tolist() == [1, 2, 2, NO_KEY, NO_KEY, 1]
     assert false_negatives(held, torch.arange(2)).nonzero().tolist() == [[0, 5], [1, 2]]
+
+
+def test_a_hard_negative_that_is_the_passage_of_several_rows_is_none_for_any_of_their_queries() -> None:
+    pairs = [Pair("问", "答"), Pair("词", "河"), Pair("ถาม", "ทะเล"), Pair("คำ", "เมือง")]
+    pairs = [pair._replace(negatives=("แม่น้ำ",)) for pair in pairs]
+    known = {"แม่น้ำ": {(1, 5), (2, 6), (3, 7)}, "เมือง": {(4, 8)}}
+    held = Identities.of(pairs, Keys(np.array([1, 2, 3, 4]), np.array([5, 6, 7, 8])), known)
+    masked = false_negatives(held, torch.arange(4))
+    assert masked[:, :4].sum() == 0
+    assert masked[:, 4:].all(dim=1).tolist() == masked[:, 4:].any(dim=1).tolist() == [True, True, True, False]
 
 
 def test_a_negative_that_beats_the_positive_by_more_than_the_margin_costs_nothing() -> None:
@@ -123,7 +138,8 @@ def gradient(negatives: int, temperature: float) -> tuple[Tensor, Tensor]:
     unknown = torch.full((len(passage_MF) - len(share_BHF),), NO_KEY)
     queries_B = torch.arange(B)[part]
     texts_M = torch.cat([queries_B, 100 + part.start * negatives + torch.arange(len(unknown))])
-    held = Identities(queries_B, torch.cat([keys_B[part], unknown]), texts_M, torch.cat([queries_B, unknown]))
+    passages_M, answers_M = torch.cat([keys_B[part], unknown]), torch.cat([queries_B, unknown])
+    held = Identities(queries_B, passages_M[:, None], texts_M, answers_M[:, None])
     embedding = nn.functional.normalize(model(torch.cat([query_BF[part], passage_MF])), dim=-1)
     loss = contrastive_loss(embedding[: len(queries_B)], embedding[len(queries_B) :], temperature, held)
     torch.autograd.backward(loss)

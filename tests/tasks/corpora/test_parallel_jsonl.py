@@ -91,6 +91,20 @@ def test_any_mixture_of_languages_reads_back_as_it_was_written(
             assert pair == Pair(f"ถาม {row} {language}", f"答 {row} {language}", (f"لا {row}",))
 
 
+def test_negatives_in_languages_that_are_not_selected_are_left_out(write: Callable[..., Path]) -> None:
+    negatives = ["ข", {"text": "清迈", "language": "zho_Hans"}, {"text": "شيانغ ماي", "language": "ar"}, "ค"]
+    file = write({"th": THAI | {"negatives": negatives}, "zh": CHINESE})
+    for languages, expected in (
+        (None, ("ข", "清迈", "شيانغ ماي", "ค")),
+        (("th", "zh"), ("ข", "清迈", "ค")),
+        (("th",), ("ข", "ค")),
+    ):
+        corpus = parallel_jsonl.load(path=file, languages=languages)
+        (pair,) = corpus.pairs(np.array([0]), ["th"], ["th"])
+        assert pair.negatives == expected
+        assert corpus.fewest_negatives == 2  # of the Chinese version where it is read
+
+
 def test_every_spelling_of_a_language_is_the_same_one(write: Callable[..., Path]) -> None:
     corpus = parallel_jsonl.load(path=write({"zho_Hans": CHINESE, "tha": THAI}, {"zh-CN": CHINESE, "ary": ARABIC}))
     assert corpus.languages == ("ary", "th", "zh")
@@ -142,6 +156,14 @@ def test_the_languages_asked_for_are_kept_and_rows_without_them_left_out(write: 
         ('{"pairs": {"th": {"query": "ก"}}}', "line 1, pairs.th.passage: Field required"),
         ('{"pairs": {"../th": {"query": "ก", "passage": "ข"}}}', r"line 1, pairs: '\.\./th' is not a language code"),
         ("{", "line 1: Invalid JSON"),
+        (
+            '{"pairs": {"th": {"query": "ก", "passage": "ข", "negatives": [{"text": "ค", "language": "Klingonish"}]}}}',
+            "line 1, pairs.th.negatives.0.language: .*Klingonish",
+        ),
+        (
+            '{"pairs": {"th": {"query": "ก", "passage": "ข", "negatives": [" "]}}}',
+            "line 1, pairs.th.negatives.0.text: the text is empty",
+        ),
         ("", "the corpus has no row"),
     ],
 )
