@@ -21,7 +21,8 @@ from study.retrieval import evaluation_checkpoint
 from study.retrieval.centring import LanguageMeans
 from study.retrieval.encode import Encoding, encode
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
-from study.retrieval.mining import Miner, Rule, write
+from study.retrieval.mined_file import claimed, write
+from study.retrieval.mining import Miner, Rule
 from study.training import checkpoint, memory
 from study.training.loop import Training
 from tests import dropout_oracle
@@ -267,6 +268,7 @@ def test_mined_negatives_are_those_of_the_cpu(tmp_path: Path) -> None:
         rule = Rule(negatives=2, share=0.5, multilingual=True)
         miner = Miner(HashingEncoder(device=device), corpus, rule, Encoding(block_size=16))
         miner.prepare(folder)
-        write(miner, corpus, folder / "mined.jsonl")
+        with claimed(folder / "mined.jsonl") as out:
+            write(miner, corpus, out)
         mined.append((folder / "mined.jsonl").read_text("utf-8"))
     assert mined[0] == mined[1]
