@@ -9,7 +9,7 @@ import numpy as np
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, CorpusConfig
 from study.seen_questions import MOST_QUESTIONS
-from tasks.holdout_split import Remaining, every_version, training_rows, without_texts
+from tasks.holdout_split import every_version, training_rows, without_negatives, without_texts
 from tasks.plugins import TaskError, load_benchmark, load_corpus
 from tasks.same_text import bare
 from tasks.schema import Benchmark, Corpus
@@ -28,15 +28,10 @@ def check_negatives(corpora: Iterable[Corpus], hard_negatives: int) -> None:
         return
     for corpus in corpora:
         if corpus.fewest_negatives < hard_negatives:
-            held_out = (
-                ", and with the same held_out: negatives that are held out for validation are left out"
-                if isinstance(corpus, Remaining) and corpus.leaves_out_negatives
-                else ""
-            )
             raise TaskError(
                 f"corpus '{corpus.name}' has rows with {corpus.fewest_negatives} hard negatives, fewer than "
                 f"hard_negatives {hard_negatives}{_examples(corpus, hard_negatives)}; lower it, or mine more with "
-                f"`python -m study.mine`{held_out}"
+                "`python -m study.mine`"
             )
 
 
@@ -56,7 +51,11 @@ def training_corpora(config: TrialConfig) -> list[Corpus]:
     """Return the corpora that a trial is trained on, in the order of its configuration."""
     validation = config.validation.benchmark
     held_out = load_benchmark(validation.name, validation.options) if validation.name == HELD_OUT else None
-    return [load_for_training(corpus, validation, held_out) for corpus in config.corpora]
+    loaded = [load_for_training(corpus, validation, held_out) for corpus in config.corpora]
+    if not held_out or not config.hard_negatives:
+        return loaded
+    texts = _texts(held_out)
+    return [without_negatives(corpus, texts) for corpus in loaded]
 
 
 def load_for_training(corpus: CorpusConfig, validation: BenchmarkConfig, held_out: Benchmark | None) -> Corpus:
@@ -82,6 +81,10 @@ def load_for_training(corpus: CorpusConfig, validation: BenchmarkConfig, held_ou
             f"corpus '{corpus.name}' has more than {MOST_QUESTIONS:,} questions, too many to look for those of "
             "benchmark 'held_out' in: give both the same options and the same held_out, or validate on another"
         )
-    passages = (text for pool in held_out.pools for text in pool.passages.texts())
-    questions = (text for queries in held_out.queries.values() for text in queries.texts())
-    return without_texts(remaining, {*map(bare, passages), *map(bare, questions)})
+    return without_texts(remaining, _texts(held_out))
+
+
+def _texts(benchmark: Benchmark) -> set[str]:
+    passages = (text for pool in benchmark.pools for text in pool.passages.texts())
+    questions = (text for queries in benchmark.queries.values() for text in queries.texts())
+    return {*map(bare, passages), *map(bare, questions)}

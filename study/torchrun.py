@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tasks.errors import UserError
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun sets."""
-LONGEST_WAIT = timedelta(days=1)
-"""How long processes wait for each other. PyTorch's ten minutes are too short: a process encodes its share of the
-passages, which may take hours, without a word to the others. torchrun ends all of them when one fails."""
 
 
 def is_first() -> bool:
@@ -40,6 +36,7 @@ def process_group() -> Iterator[torch.device]:
     import torch  # noqa: PLC0415 - takes seconds, and what is refused before needs none of it
     import torch.distributed as dist  # noqa: PLC0415
 
+    from study.distributed import wait_for_hours  # noqa: PLC0415
     from study.threads import use_threads  # noqa: PLC0415
 
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
@@ -49,7 +46,8 @@ def process_group() -> Iterator[torch.device]:
     use_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])))
     if device:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device else "gloo", timeout=LONGEST_WAIT)
+    dist.init_process_group("nccl" if device else "gloo")
+    wait_for_hours()  # each process encodes its share of the passages without a word to the others
     try:
         yield device or torch.device("cpu")
     finally:

@@ -9,13 +9,13 @@ space a YAML anchor keeps both the same:
     validation: {benchmark: {name: held_out, corpus: *data}}
 
 Rows that are trained on may have held-out passages as hard negatives, as mined ones do. Training would push the very
-passages away from questions that validation ranks, so these negatives are left out too.
+passages away from questions that validation ranks, so other negatives of the row take their places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cached_property
+from itertools import cycle, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +43,7 @@ class Split(NamedTuple):
 def split(corpus: Corpus, rows: int) -> Split:
     """Hold out the queries of `rows` rows drawn at random with a fixed seed.
 
-    Training leaves out all rows with one of these queries or one of their passages, in any language, and all hard
-    negatives with a text of such a row.
+    Training leaves out all rows with one of these queries or one of their passages, in any language.
 
     Raises:
         TaskError: no row would be held out, or none left to train on.
@@ -57,7 +56,7 @@ def split(corpus: Corpus, rows: int) -> Split:
     held_out = _rows_where(corpus, lambda keys: np.isin(keys.queries, drawn.queries))
     own = corpus.components(held_out)
     shared = _rows_where(corpus, lambda k: np.isin(k.queries, own.queries) | np.isin(k.passages, own.passages))
-    training = Remaining(corpus, shared, HELD_OUT, lambda: _texts_of(corpus, shared))
+    training = Remaining(corpus, shared, HELD_OUT)
     if not len(training):
         raise TaskError(f"corpus '{corpus.name}', held_out {rows}: no row is left to train on; hold out fewer")
     return Split(training, held_out)
@@ -71,8 +70,6 @@ def training_rows(corpus: Corpus, held_out: int) -> Corpus:
 def without_texts(corpus: Corpus, texts: Collection[str]) -> Corpus:
     """Return a corpus without the rows that hold one of these texts as query or passage, in any of its languages.
 
-    Hard negatives with one of these texts are left out of the other rows.
-
     Needed where the rows were held out of a corpus with other options, or of a copy: row numbers differ there.
 
     Args:
@@ -82,17 +79,22 @@ def without_texts(corpus: Corpus, texts: Collection[str]) -> Corpus:
     Raises:
         TaskError: no row is left.
     """
-    holding: set[int] = set()
-    negative = False
-    for row, pair in every_version(corpus):
-        if bare(pair.query) in texts or bare(pair.passage) in texts:
-            holding.add(row)
-        negative = negative or any(bare(text) in texts for text in pair.negatives)
-    if not holding and not negative:
+    versions = every_version(corpus)
+    holding = {row for row, pair in versions if bare(pair.query) in texts or bare(pair.passage) in texts}
+    if not holding:
         return corpus
     if len(holding) == len(corpus):
         raise TaskError(f"corpus '{corpus.name}': every row shares a text with the validation data; hold out fewer")
-    return Remaining(corpus, np.array(sorted(holding), dtype=np.int64), HELD_OUT, lambda: texts)
+    return Remaining(corpus, np.array(sorted(holding)), HELD_OUT)
+
+
+def without_negatives(corpus: Corpus, texts: Collection[str]) -> Corpus:
+    """Return a corpus whose rows have other hard negatives in place of these texts; `texts` as in `without_texts`.
+
+    Rows keep their number of negatives. A row's other negatives take the places in turn; where it has none, its own
+    passage does, which is no negative of its query (`mask_false_negatives`).
+    """
+    return Remaining(corpus, np.empty(0, dtype=np.int64), HELD_OUT, texts)
 
 
 def every_version(corpus: Corpus, first: int | None = None) -> Iterator[tuple[int, Pair]]:
@@ -103,14 +105,6 @@ def every_version(corpus: Corpus, first: int | None = None) -> Iterator[tuple[in
             part = np.asarray(rows[start : start + _TEXTS_BLOCK])
             languages = [language] * len(part)
             yield from zip(part.tolist(), corpus.pairs(part, languages, languages), strict=True)
-
-
-def _texts_of(corpus: Corpus, rows: Rows) -> frozenset[str]:
-    """Return the queries and passages of rows in all their languages, as `bare` returns them."""
-    every = [(row, language) for row in rows.tolist() for language in corpus.row_languages(row)]
-    languages = [language for _, language in every]
-    pairs = corpus.pairs(np.array([row for row, _ in every], dtype=np.int64), languages, languages)
-    return frozenset(bare(text) for pair in pairs for text in (pair.query, pair.passage))
 
 
 def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_]]) -> Rows:
@@ -125,19 +119,16 @@ def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_
 class Remaining:
     """A corpus without some of its rows; the remaining rows are renumbered from 0, without a list of them."""
 
-    def __init__(
-        self, corpus: Corpus, excluded: Rows, reason: str, held_out: Callable[[], Collection[str]] | None = None
-    ) -> None:
+    def __init__(self, corpus: Corpus, excluded: Rows, reason: str, held_out: Collection[str] = ()) -> None:
         """Exclude rows.
 
         Args:
             corpus: the whole corpus.
             excluded: its rows that do not remain, ascending.
             reason: what they are, as messages say it.
-            held_out: returns the texts, as `bare` returns them, that are left out of the negatives of the other rows;
-                called only if these have negatives, since a large corpus may hold many.
+            held_out: texts that are no negatives of the other rows, see `without_negatives`.
         """
-        self._corpus, self._excluded, self._reason, self._read_held_out = corpus, excluded, reason, held_out
+        self._corpus, self._excluded, self._reason, self._held_out = corpus, excluded, reason, held_out
         self._before = excluded - np.arange(len(excluded))
         """Number of remaining rows before each excluded row."""
         self._listed: dict[str | None, Rows] = {}
@@ -149,7 +140,9 @@ class Remaining:
 
     @property
     def revision(self) -> str:
-        """Identifies the corpus and the excluded rows; negatives that are left out follow from the validation data."""
+        """Identifies the corpus and the excluded rows; negatives that are replaced follow from the validation data."""
+        if not len(self._excluded):
+            return self._corpus.revision
         return combined_digest([self._corpus.revision, *map(str, self._excluded)])
 
     @property
@@ -165,25 +158,9 @@ class Remaining:
         return {**earlier, self._reason: count} if count else earlier
 
     @property
-    def leaves_out_negatives(self) -> bool:
-        """Whether negatives that are held out are left out."""
-        return self._read_held_out is not None
-
-    @cached_property
     def fewest_negatives(self) -> int:
-        """The smallest number of hard negatives of any row, without those that are held out.
-
-        Where texts are held out, rows are read up to the first without a negative: all of them if there is none.
-        """
-        if not self.leaves_out_negatives:
-            return self._corpus.fewest_negatives
-        fewest: int | None = None
-        for _, pair in every_version(self):
-            fewest = len(pair.negatives) if fewest is None else min(fewest, len(pair.negatives))
-            if fewest == 0:
-                break
-        assert fewest is not None, "no row remains"
-        return fewest
+        """The smallest number of hard negatives of any row of the whole corpus."""
+        return self._corpus.fewest_negatives
 
     def __len__(self) -> int:
         """Return the number of rows that remain."""
@@ -220,19 +197,14 @@ class Remaining:
         return self._corpus.components(self._original(rows))
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair per row, without the negatives that are held out."""
+        """Return one pair per row, without negatives that are held out."""
         pairs = self._corpus.pairs(self._original(rows), query_languages, passage_languages)
-        return [self._without_held_out(pair) for pair in pairs] if self.leaves_out_negatives else pairs
+        return [self._without_held_out(pair) for pair in pairs] if self._held_out else pairs
 
     def _without_held_out(self, pair: Pair) -> Pair:
-        if not pair.negatives:
-            return pair
-        return pair._replace(negatives=tuple(text for text in pair.negatives if bare(text) not in self._held_out))
-
-    @cached_property
-    def _held_out(self) -> Collection[str]:
-        assert self._read_held_out is not None, "no text is held out"
-        return self._read_held_out()
+        kept = [text for text in pair.negatives if bare(text) not in self._held_out]
+        filling = cycle(kept or [pair.passage])
+        return pair._replace(negatives=(*kept, *islice(filling, len(pair.negatives) - len(kept))))
 
     def _original(self, rows: Rows) -> Rows:
         """Return the numbers that rows have in the whole corpus."""

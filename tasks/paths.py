@@ -12,12 +12,14 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
 
 def user_path(path: str | Path) -> Path:
-    """Return a path with `~` replaced by the home folder; it need not exist.
+    """Return a path with `~` replaced by the home folder; it need not exist, and may be a URI of this machine's files.
 
     Raises:
-        UserError: it is a URI, or this machine can have no such path: a name in it is too long, holds a NUL, or links
+        UserError: it is another URI, or this machine can have no such path: a name is too long, holds a NUL, or links
             to itself, or the user whose home folder it names is unknown.
     """
+    if str(path).startswith("file:"):
+        path = "/" + str(path).removeprefix("file:").lstrip("/")
     if uri := _URI.fullmatch(str(path)):
         raise UserError(f"'{uri[1]}://{uri[2]}' is refused, as it is a URI: name a path on this machine and copy it")
     try:

@@ -54,10 +54,10 @@ def claimed(file: Path) -> Iterator[TextIO | None]:
     """Yield `<file>.partial` to write to on rank 0 and None on others; collective.
 
     It is created before anything is computed, so that a second run does not write the same file, and renamed at the
-    end. After an error it is removed.
+    end. After an error it is removed, but for what is complete and cannot be renamed.
 
     Raises:
-        MiningError: another run has it, on all ranks; it cannot be written, or the file was made meanwhile.
+        MiningError: another run has it, on all ranks; it cannot be written or renamed, or the file was made meanwhile.
     """
     partial = file.with_name(file.name + ".partial")
     out, refusal = _created(partial, file) if rank() == 0 else (None, None)
@@ -67,17 +67,23 @@ def claimed(file: Path) -> Iterator[TextIO | None]:
     if out is None:
         yield None
         return
+    complete = False
     try:
         yield out
         with _writing(out):
             out.close()
-        if file.exists():
-            raise MiningError(f"{file} was made by something else meanwhile: remove it and mine again")
-        partial.rename(file)
+        complete = True
     finally:
-        with suppress(OSError):  # what could not be written still cannot
-            out.close()
-        partial.unlink(missing_ok=True)
+        if not complete:
+            with suppress(OSError):  # what could not be written still cannot
+                out.close()
+            partial.unlink(missing_ok=True)
+    if file.exists():
+        raise MiningError(f"{file} was made by something else meanwhile; what was mined is in {partial}: move it")
+    try:
+        partial.rename(file)
+    except OSError as error:
+        raise MiningError(f"{partial} is complete and cannot be renamed ({error.strerror}): move it") from None
 
 
 @contextmanager

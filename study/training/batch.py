@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,7 +93,7 @@ class BatchMaker:
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.collate([token_ids[index] for index in group]) for group in groups]
-        known = _known_passages(corpus, whole.rows) if self._hard_negatives else {}
+        known = _known_passages(corpus, whole.rows, {text for pair in every for text in pair.negatives})
         identities = Identities.of(pairs, corpus.keys(plan.rows), known)
         versions_A = torch.tensor(versions, dtype=torch.int64)
         return Batch(plan.alpha, micro_batches, order, len(pairs), versions_A, identities)
@@ -103,8 +103,10 @@ class BatchMaker:
         return ahead(self.make, range(first, last))
 
 
-def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, set[tuple[int, int]]]:
-    """Return the passages that rows have in all their languages, with the keys of query and passage of such rows."""
+def _known_passages(corpus: Corpus, rows: Rows, negatives: Collection[str]) -> dict[str, set[tuple[int, int]]]:
+    """Return which negatives are passages of rows, in any language, with the keys of query and passage of such rows."""
+    if not negatives:
+        return {}
     keys = corpus.keys(rows)
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows.tolist()):
@@ -114,5 +116,6 @@ def _known_passages(corpus: Corpus, rows: Rows) -> dict[str, set[tuple[int, int]
     for language, having in places.items():
         languages = [language] * len(having)
         for place, pair in zip(having, corpus.pairs(rows[having], languages, languages), strict=True):
-            known.setdefault(pair.passage, set()).add((int(keys.queries[place]), int(keys.passages[place])))
+            if pair.passage in negatives:
+                known.setdefault(pair.passage, set()).add((int(keys.queries[place]), int(keys.passages[place])))
     return known

@@ -41,9 +41,9 @@ class Identities:
         Args:
             pairs: this rank's pairs.
             keys: of their rows.
-            known: passages, in any language, of the rows of all ranks -> the keys of query and passage of every row
-                that has it; the same on all ranks. A hard negative that is one of them, as mined ones are, is no
-                negative of a query that it answers.
+            known: hard negatives of all ranks that are passages, in any language, of rows of all ranks, as mined ones
+                are -> the keys of query and passage of every such row; the same on all ranks. They are no negatives of
+                queries that they answer.
         """
         negatives = [text for pair in pairs for text in pair.negatives]
         every = [[pair] for pair in zip(keys.queries.tolist(), keys.passages.tolist(), strict=True)]

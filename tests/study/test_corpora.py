@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from study import corpora as module
 from study.config import TrialConfig
 from study.corpora import check_negatives, training_corpora
+from study.training.loss import Identities, false_negatives
+from tasks.holdout_split import without_negatives
 from tasks.plugins import TaskError, load_benchmark
+from tasks.same_text import bare
 from tasks.schema import Corpus
+from tests.toy_corpus import ToyCorpus
 
 LANGUAGES = ("ar", "en", "th", "zh")
 
@@ -137,19 +142,21 @@ def with_negatives(tmp_path: Path, negatives: int) -> Path:
 @pytest.mark.parametrize("trained", [{"held_out": 20}, {"languages": ["zh"]}])
 def test_passages_that_are_validated_on_are_no_negatives_in_training(trained: dict[str, Any], tmp_path: Path) -> None:
     source = {"name": "parallel_jsonl", "path": str(with_negatives(tmp_path, 4))}
-    config = trial(source | {"held_out": 20}, source | trained)
+    config = trial(source | {"held_out": 20}, source | trained).model_copy(update={"hard_negatives": 4})
     (corpus,) = training_corpora(config)
-    held, counts = validation_texts(config), []
+    held, replaced, own = validation_texts(config), 0, 0
     for language in corpus.languages:
         for pair in corpus.pairs(np.arange(80), [language] * 80, [language] * 80):
             assert not {" ".join(text.casefold().split()) for text in pair.negatives} & held
-            counts.append(len(pair.negatives))
-    assert corpus.fewest_negatives == min(counts) < max(counts) == 4
-    check_negatives([corpus], min(counts))
-    with pytest.raises(
-        TaskError, match=r"\(\d+ of 80 rows read, such as 'q\d+'\); .* same held_out: negatives that are held out"
-    ):
-        check_negatives([corpus], 4)
+            assert len(pair.negatives) == 4
+            replaced += len(set(pair.negatives)) < 4
+            own += pair.passage in pair.negatives
+    assert replaced > 20
+    assert own == 0, "each of these rows has a negative that is not held out"
+    check_negatives([corpus], 4)
+    with pytest.raises(TaskError, match=r"\(80 of 80 rows read, such as 'q\d+'\); lower it, or mine more"):
+        check_negatives([corpus], 5)
+    assert corpus.revision == training_corpora(config.model_copy(update={"hard_negatives": 0}))[0].revision
 
 
 def test_a_passage_that_is_validated_on_is_no_negative_of_a_corpus_of_other_rows(file: Path, tmp_path: Path) -> None:
@@ -158,9 +165,21 @@ def test_a_passage_that_is_validated_on_is_no_negative_of_a_corpus_of_other_rows
     other = tmp_path / "other.jsonl"
     row = {"th": {"query": "other question", "passage": "other passage", "negatives": [held.upper(), "other"]}}
     other.write_text(json.dumps({"pairs": row}), "utf-8")
-    corpus = training_corpora(trial(source, {"name": "parallel_jsonl", "path": str(other)}))[0]
-    assert corpus.pairs(np.array([0]), ["th"], ["th"])[0].negatives == ("other",)
-    assert corpus.fewest_negatives == 1
+    config = trial(source, {"name": "parallel_jsonl", "path": str(other)}).model_copy(update={"hard_negatives": 2})
+    corpus = training_corpora(config)[0]
+    assert corpus.pairs(np.array([0]), ["th"], ["th"])[0].negatives == ("other", "other")
+
+
+def test_a_row_whose_negatives_are_all_held_out_has_its_own_passage_which_is_no_negative() -> None:
+    corpus = ToyCorpus.parallel(4, ("th",), negatives=2)
+    (pair,) = corpus.pairs(np.array([0]), ["th"], ["th"])
+    (found,) = without_negatives(corpus, {*map(bare, pair.negatives)}).pairs(np.array([0]), ["th"], ["th"])
+    assert found == pair._replace(negatives=(pair.passage, pair.passage))
+    rows = np.array([0])
+    keys = corpus.keys(rows)
+    known = {pair.passage: {(int(keys.queries[0]), int(keys.passages[0]))}}
+    masked = false_negatives(Identities.of([found], keys, known), torch.tensor([0]))
+    assert masked.tolist() == [[False, True, True]]
 
 
 def test_a_corpus_without_negatives_is_not_read_for_them() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,25 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) ->
 
 def test_a_file_that_was_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "mined.jsonl"
-    with pytest.raises(MiningError, match="was made by something else meanwhile"), claimed(file):
+    with pytest.raises(MiningError, match="was made by something else meanwhile"), claimed(file) as out:
+        assert out
+        out.write("hours of work")
         file.write_text("theirs")
     assert file.read_text() == "theirs"
+    assert Path(f"{file}.partial").read_text() == "hours of work"
+
+
+def test_what_is_complete_and_cannot_be_renamed_is_kept_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(Path, "rename", refuses)
+    with (
+        pytest.raises(MiningError, match=r"mined.jsonl.partial is complete and cannot be renamed \(Operation not supp"),
+        claimed(tmp_path / "mined.jsonl") as out,
+    ):
+        assert out
+        out.write("hours of work")
+    assert (tmp_path / "mined.jsonl.partial").read_text() == "hours of work"
