@@ -47,10 +47,15 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path, error: BaseException) ->
 
 def test_a_file_that_was_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "mined.jsonl"
-    with pytest.raises(MiningError, match="was made by something else meanwhile"), claimed(file) as out:
-        assert out
-        out.write("hours of work")
-        file.write_text("theirs")
+
+    def made_meanwhile() -> None:
+        with claimed(file) as out:
+            assert out
+            out.write("hours of work")
+            file.write_text("theirs")
+
+    with pytest.raises(MiningError, match="was made by something else meanwhile"):
+        made_meanwhile()
     assert file.read_text() == "theirs"
     assert Path(f"{file}.partial").read_text() == "hours of work"
 
@@ -62,10 +67,14 @@ def test_what_is_complete_and_cannot_be_renamed_is_kept_and_named(
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     monkeypatch.setattr(Path, "rename", refuses)
-    with (
-        pytest.raises(MiningError, match=r"mined.jsonl.partial is complete and cannot be renamed \(Operation not supp"),
-        claimed(tmp_path / "mined.jsonl") as out,
+
+    def mine() -> None:
+        with claimed(tmp_path / "mined.jsonl") as out:
+            assert out
+            out.write("hours of work")
+
+    with pytest.raises(
+        MiningError, match=r"mined.jsonl.partial is complete and cannot be renamed \(Operation not supp"
     ):
-        assert out
-        out.write("hours of work")
+        mine()
     assert (tmp_path / "mined.jsonl.partial").read_text() == "hours of work"
