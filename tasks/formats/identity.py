@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tasks.schema import Rows
 
@@ -59,6 +57,9 @@ def components(size: int, versions: Iterable[Version]) -> Rows:
         size: number of rows.
         versions: the languages, one at a time; memory is proportional to the rows of one language.
     """
+    from scipy.sparse import coo_array  # noqa: PLC0415 - takes half a second, and a refused search space needs none of it
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     component = np.arange(size, dtype=np.int64)
     for rows, hashes in versions:
         _, text = np.unique(hashes, return_inverse=True)
