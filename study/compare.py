@@ -75,13 +75,15 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     curves = {benchmark: read_curves(study, benchmark) for benchmark in figures}
     fronts = {benchmark: read_fronts(study, benchmark) for benchmark in figures}
     parts = [f"# {escape_markdown(study.name)}: differences between trials", markdown_list(answer)]
-    for benchmark, figure in figures.items():
-        sentences = [
-            sentence(comparison, figure) for comparison in by_benchmark[benchmark] if figure in comparison.overall
-        ]
-        sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
-        sentences += [front_sentence(front) for front in fronts[benchmark] if any(front.dominated.values())]
-        sentences += untested_sentences(by_benchmark[benchmark])
+    for benchmark, comparisons in by_benchmark.items():
+        sentences = []
+        if figure := figures.get(benchmark):
+            sentences += [sentence(each, figure) for each in comparisons if figure in each.overall]
+            sentences += [curve_sentence(curve) for curve in curves[benchmark] if curve.figure == figure]
+            sentences += [front_sentence(front) for front in fronts[benchmark] if any(front.dominated.values())]
+        sentences += untested_sentences(comparisons)
+        if not sentences:
+            continue
         cli.say(console, "", Text(benchmark, style="bold"))
         cli.say_list(console, sentences)
         parts += [f"## {escape_markdown(benchmark)}", markdown_list(sentences)]

@@ -9,7 +9,7 @@ import numpy as np
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, CorpusConfig
 from study.seen_questions import MOST_QUESTIONS
-from tasks.holdout_split import every_version, training_rows, without_negatives, without_texts
+from tasks.holdout_split import every_version, training_rows, with_other_negatives, without_texts
 from tasks.plugins import TaskError, load_benchmark, load_corpus
 from tasks.same_text import bare
 from tasks.schema import Benchmark, Corpus
@@ -55,7 +55,7 @@ def training_corpora(config: TrialConfig) -> list[Corpus]:
     if not held_out or not config.hard_negatives:
         return loaded
     texts = _texts(held_out)
-    return [without_negatives(corpus, texts) for corpus in loaded]
+    return [with_other_negatives(corpus, texts, config.hard_negatives) for corpus in loaded]
 
 
 def load_for_training(corpus: CorpusConfig, validation: BenchmarkConfig, held_out: Benchmark | None) -> Corpus:

@@ -11,7 +11,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
-_PATIENCE = timedelta(hours=6)
+PATIENCE = timedelta(hours=6)
+"""How long ranks wait for one another."""
 
 
 def rank() -> int:
@@ -25,7 +26,7 @@ def world_size() -> int:
 
 
 def wait_for_hours(group: dist.ProcessGroup | None = None) -> None:
-    """Let ranks wait six hours for one another, and not half an hour as they do when they form a group.
+    """Let the workers of a trial wait `PATIENCE` for one another, and not the half hour that Ray gives them to meet.
 
     Between two exchanges a rank may read a whole benchmark or download a model, or begin a part anew on another node.
     That a process has died, Ray notices by itself.
@@ -34,7 +35,7 @@ def wait_for_hours(group: dist.ProcessGroup | None = None) -> None:
         group: all ranks unless given.
     """
     if dist.is_initialized():
-        dist.distributed_c10d._set_pg_timeout(_PATIENCE, group or dist.group.WORLD)  # noqa: SLF001 - has no public name
+        dist.distributed_c10d._set_pg_timeout(PATIENCE, group or dist.group.WORLD)  # noqa: SLF001 - has no public name
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:

@@ -139,8 +139,10 @@ def on_gpus(config: TrialConfig, supply: resources.Supply) -> tuple[TrialConfig,
     with_gpus = config.resources.model_copy(update=each)
     if supply.trials_at_once(with_gpus):
         return config.model_copy(update={"resources": with_gpus}), ""
-    gpus = sum(node.gpus * node.copies for node in nodes)
-    return config, f"the {workers} workers use CPUs, as there are {gpus:g} GPUs; --workers {gpus:g} uses them"
+    fit = sum(node.workers(with_gpus) for node in nodes)
+    cpus = f"{with_gpus.cpus_per_worker:g} CPU{'s' * (with_gpus.cpus_per_worker > 1)}"
+    advice = f"; --workers {fit} has one for each" if fit > 1 else ""
+    return config, f"the {workers} workers use CPUs alone, as {fit} would find a GPU with {cpus}{advice}"
 
 
 def _limits(name: str) -> dict[str, Any]:

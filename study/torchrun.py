@@ -36,7 +36,7 @@ def process_group() -> Iterator[torch.device]:
     import torch  # noqa: PLC0415 - takes seconds, and what is refused before needs none of it
     import torch.distributed as dist  # noqa: PLC0415
 
-    from study.distributed import wait_for_hours  # noqa: PLC0415
+    from study.distributed import PATIENCE  # noqa: PLC0415
     from study.threads import use_threads  # noqa: PLC0415
 
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
@@ -46,8 +46,9 @@ def process_group() -> Iterator[torch.device]:
     use_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])))
     if device:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device else "gloo")
-    wait_for_hours()  # each process encodes its share of the passages without a word to the others
+    # Before they meet, each process may convert the corpus, and then it encodes its share of the passages. If one of
+    # them fails, torchrun ends all.
+    dist.init_process_group("nccl" if device else "gloo", timeout=PATIENCE)
     try:
         yield device or torch.device("cpu")
     finally:

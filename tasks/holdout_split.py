@@ -32,6 +32,20 @@ HELD_OUT = "held out for validation or share a text with those that are"
 _BLOCK, _TEXTS_BLOCK = 1 << 20, 1 << 12
 
 
+class Replaced(NamedTuple):
+    """Hard negatives that others replace, see `with_other_negatives`."""
+
+    texts: Collection[str]
+    wanted: int
+
+    def in_pair(self, pair: Pair) -> Pair:
+        """Return the pair with other negatives in place of these."""
+        others = (text for text in pair.negatives if bare(text) not in self.texts)
+        kept = [*islice(others, self.wanted)]  # no further, as `bare` takes its time
+        filling = cycle(kept or [pair.passage])
+        return pair._replace(negatives=(*kept, *islice(filling, self.wanted - len(kept))))
+
+
 class Split(NamedTuple):
     """A corpus in two parts that share neither a query nor a passage, in any language."""
 
@@ -88,13 +102,18 @@ def without_texts(corpus: Corpus, texts: Collection[str]) -> Corpus:
     return Remaining(corpus, np.array(sorted(holding)), HELD_OUT)
 
 
-def without_negatives(corpus: Corpus, texts: Collection[str]) -> Corpus:
-    """Return a corpus whose rows have other hard negatives in place of these texts; `texts` as in `without_texts`.
+def with_other_negatives(corpus: Corpus, texts: Collection[str], wanted: int) -> Corpus:
+    """Return a corpus whose rows have `wanted` hard negatives, none of which is one of these texts.
 
-    Rows keep their number of negatives. A row's other negatives take the places in turn; where it has none, its own
-    passage does, which is no negative of its query (`mask_false_negatives`).
+    They are a row's first others. Where it has fewer, these take the places in turn; where it has none, its own passage
+    does, which is no negative of its query as long as `mask_false_negatives` is on.
+
+    Args:
+        corpus: its rows have as many negatives or more.
+        texts: as `tasks.same_text.bare` returns them.
+        wanted: at least 1.
     """
-    return Remaining(corpus, np.empty(0, dtype=np.int64), HELD_OUT, texts)
+    return Remaining(corpus, np.empty(0, dtype=np.int64), HELD_OUT, Replaced(texts, wanted))
 
 
 def every_version(corpus: Corpus, first: int | None = None) -> Iterator[tuple[int, Pair]]:
@@ -119,16 +138,16 @@ def _rows_where(corpus: Corpus, condition: Callable[[Keys], npt.NDArray[np.bool_
 class Remaining:
     """A corpus without some of its rows; the remaining rows are renumbered from 0, without a list of them."""
 
-    def __init__(self, corpus: Corpus, excluded: Rows, reason: str, held_out: Collection[str] = ()) -> None:
+    def __init__(self, corpus: Corpus, excluded: Rows, reason: str, replaced: Replaced | None = None) -> None:
         """Exclude rows.
 
         Args:
             corpus: the whole corpus.
             excluded: its rows that do not remain, ascending.
             reason: what they are, as messages say it.
-            held_out: texts that are no negatives of the other rows, see `without_negatives`.
+            replaced: negatives of the other rows that others replace, see `with_other_negatives`.
         """
-        self._corpus, self._excluded, self._reason, self._held_out = corpus, excluded, reason, held_out
+        self._corpus, self._excluded, self._reason, self._replaced = corpus, excluded, reason, replaced
         self._before = excluded - np.arange(len(excluded))
         """Number of remaining rows before each excluded row."""
         self._listed: dict[str | None, Rows] = {}
@@ -197,14 +216,9 @@ class Remaining:
         return self._corpus.components(self._original(rows))
 
     def pairs(self, rows: Rows, query_languages: Sequence[str], passage_languages: Sequence[str]) -> list[Pair]:
-        """Return one pair per row, without negatives that are held out."""
+        """Return one pair per row."""
         pairs = self._corpus.pairs(self._original(rows), query_languages, passage_languages)
-        return [self._without_held_out(pair) for pair in pairs] if self._held_out else pairs
-
-    def _without_held_out(self, pair: Pair) -> Pair:
-        kept = [text for text in pair.negatives if bare(text) not in self._held_out]
-        filling = cycle(kept or [pair.passage])
-        return pair._replace(negatives=(*kept, *islice(filling, len(pair.negatives) - len(kept))))
+        return [self._replaced.in_pair(pair) for pair in pairs] if self._replaced else pairs
 
     def _original(self, rows: Rows) -> Rows:
         """Return the numbers that rows have in the whole corpus."""

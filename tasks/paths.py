@@ -18,7 +18,7 @@ def user_path(path: str | Path) -> Path:
         UserError: it is another URI, or this machine can have no such path: a name is too long, holds a NUL, or links
             to itself, or the user whose home folder it names is unknown.
     """
-    if str(path).startswith("file:"):
+    if re.match("file:/(//)?[^/]", str(path)):  # as `Path` leaves it, and as it is written
         path = "/" + str(path).removeprefix("file:").lstrip("/")
     if uri := _URI.fullmatch(str(path)):
         raise UserError(f"'{uri[1]}://{uri[2]}' is refused, as it is a URI: name a path on this machine and copy it")

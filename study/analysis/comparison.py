@@ -217,7 +217,7 @@ def _figures(held: SettingValues, trial: int) -> tuple[dict[_Key, list[int]], di
     for number, unit in enumerate(values.units):
         figures.setdefault((unit.metric, None), []).append(number)
         figures.setdefault((unit.metric, unit.query_language), []).append(number)
-    single = {key for key, units in figures.items() if smallest_unit(values.values_UQ, units, document_Q) == 1}
+    single = [key for key, units in figures.items() if smallest_unit(values.values_UQ, units, document_Q) == 1]
     languages: dict[str, list[str]] = {}
     for metric, language in single:
         if language is not None:

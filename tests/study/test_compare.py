@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from study import cli, compare
 from study.analysis.study import Study
+from study.results import files
 
 RUNNER = CliRunner()
 
@@ -103,3 +105,18 @@ def test_a_wrong_word_is_answered_in_one_sentence(folder: Path, arguments: list[
     assert done.exit_code == 2
     assert message in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_a_benchmark_on_which_nothing_can_be_tested_has_its_place_and_the_reason(folder: Path) -> None:
+    """One language has a single question."""
+    for trial in (folder / "trials").iterdir():
+        file = str(trial / "positions" / "xquad_r.parquet")
+        table = files.read_table(file)
+        asked, languages = table["query_id"].to_pylist(), table["query_language"].to_pylist()
+        kept = [language != "th" or query == min(asked) for query, language in zip(asked, languages, strict=True)]
+        files.write_table(file, table.filter(pa.array(kept)))
+    done = RUNNER.invoke(cli.program(compare.main), [str(folder)])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[lines.index("xquad_r") + 1].startswith("- Not tested: monolingual mAP, monolingual nDCG@10, ")
+    assert "## xquad\\_r" in (folder / "compare.md").read_text("utf-8")

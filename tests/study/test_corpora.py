@@ -14,7 +14,7 @@ from study import corpora as module
 from study.config import TrialConfig
 from study.corpora import check_negatives, training_corpora
 from study.training.loss import Identities, false_negatives
-from tasks.holdout_split import without_negatives
+from tasks.holdout_split import with_other_negatives
 from tasks.plugins import TaskError, load_benchmark
 from tasks.same_text import bare
 from tasks.schema import Corpus
@@ -173,7 +173,7 @@ def test_a_passage_that_is_validated_on_is_no_negative_of_a_corpus_of_other_rows
 def test_a_row_whose_negatives_are_all_held_out_has_its_own_passage_which_is_no_negative() -> None:
     corpus = ToyCorpus.parallel(4, ("th",), negatives=2)
     (pair,) = corpus.pairs(np.array([0]), ["th"], ["th"])
-    (found,) = without_negatives(corpus, {*map(bare, pair.negatives)}).pairs(np.array([0]), ["th"], ["th"])
+    (found,) = with_other_negatives(corpus, {*map(bare, pair.negatives)}, 2).pairs(np.array([0]), ["th"], ["th"])
     assert found == pair._replace(negatives=(pair.passage, pair.passage))
     rows = np.array([0])
     keys = corpus.keys(rows)
