@@ -64,6 +64,7 @@ GLOSSARY = (
     ),
     *(Term(each.title, each.description) for name, each in METRICS.items() if not name.startswith("first_hit")),
     Term("first hit", "share of questions whose first passage is relevant or not, in their language or another one"),
+    Term("document", "the article or passage that questions are about; intervals count its questions together"),
     Term("95 % interval", "holds the difference in 95 % of studies with other seeds and other questions"),
     Term("p", "how likely a difference at least this large would be if there were none"),
     Term("p (Holm)", "p corrected for the number of languages in the table"),
