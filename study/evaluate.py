@@ -140,9 +140,11 @@ def on_gpus(config: TrialConfig, supply: resources.Supply) -> tuple[TrialConfig,
     if supply.trials_at_once(with_gpus):
         return config.model_copy(update={"resources": with_gpus}), ""
     fit = sum(node.workers(with_gpus) for node in nodes)
-    cpus = f"{with_gpus.cpus_per_worker:g} CPU{'s' * (with_gpus.cpus_per_worker > 1)}"
-    advice = f"; --workers {fit} has one for each" if fit > 1 else ""
-    return config, f"the {workers} workers use CPUs alone, as {fit} would find a GPU with {cpus}{advice}"
+    advice = f"; use --workers {fit} to run on GPUs" if fit > 1 else ""
+    return config, (
+        f"the {workers} workers run on CPUs, as there are GPUs for {fit} of them, with "
+        f"{with_gpus.cpus_per_worker:g} CPU{'s' * (with_gpus.cpus_per_worker > 1)} each{advice}"
+    )
 
 
 def _limits(name: str) -> dict[str, Any]:

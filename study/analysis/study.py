@@ -62,16 +62,16 @@ class Study:
             ) from error
 
     def documents(self, benchmark: str) -> dict[str, str] | None:
-        """Return what each question of a benchmark is about, as the newest trial that says so does.
+        """Return what each question of a benchmark is about, as recorded by the newest trial that did.
 
-        All trials were measured on the same questions, but those of older versions did not record their documents.
+        All trials were measured on the same questions, but older versions did not record their documents.
 
         Returns:
             Question id -> document; empty if all are of older versions, None if none can be read.
         """
         if benchmark not in self._documents:
             found: dict[str, str] | None = None
-            for found in self._said(benchmark):
+            for found in self._recorded_documents(benchmark):
                 if found:
                     break
             self._documents[benchmark] = found
@@ -81,8 +81,8 @@ class Study:
     def _documents(self) -> dict[str, dict[str, str] | None]:
         return {}
 
-    def _said(self, benchmark: str) -> Iterator[dict[str, str]]:
-        """Yield the documents that each trial says, the newest trial first."""
+    def _recorded_documents(self, benchmark: str) -> Iterator[dict[str, str]]:
+        """Yield the documents that each trial recorded, the newest trial first."""
         for result in reversed(self.results):
             file = layout.positions_file(layout.trial_folder(self.folder, result.number), benchmark)
             try:

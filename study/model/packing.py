@@ -86,7 +86,7 @@ def _on_gpu(query: Tensor, key: Tensor, value: Tensor, spans: Spans, *, scaling:
 
     Two kernels take bounds: one for both precisions, and flash attention for bfloat16. The first cannot drop out: its
     forward pass drops the same scores of every head and text, and its backward pass others, so gradients would be wrong
-    (torch 2.11 to 2.13; `tests/gpu` compares both passes).
+    (measured with torch 2.11, `experiments/2026-11-27-gpu-dropout`).
     """
     if not dropout:
         return _efficient(query, key, value, spans, scaling=scaling)

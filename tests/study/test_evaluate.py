@@ -255,14 +255,14 @@ def test_a_private_model_is_measured_at_the_commit_that_is_recorded_and_its_toke
             (Node(16, 3),),
             1,
             0,
-            "as 3 would find a GPU with 5 CPUs; --workers 3 has one for each",
+            "there are GPUs for 3 of them, with 5 CPUs each; use --workers 3 to run on GPUs",
         ),
-        ((Node(16, 1),), 1, 0, "as 1 would find a GPU with 16 CPUs"),
+        ((Node(16, 1),), 1, 0, "there are GPUs for 1 of them, with 16 CPUs each"),
         (
             (Node(2, 8),),
             1,
             0,
-            "as 2 would find a GPU with 1 CPU; --workers 2 has one for each",
+            "there are GPUs for 2 of them, with 1 CPU each; use --workers 2 to run on GPUs",
         ),
         ((Node(16, 0),), 1, 0, ""),
     ],
@@ -277,6 +277,6 @@ def test_several_workers_take_a_gpu_each_with_its_cpus_where_there_are_so_many(
         cpus,
         gpus,
     )
-    assert note == (f"the 4 workers use CPUs alone, {told}" if told else "")
+    assert note == (f"the 4 workers run on CPUs, as {told}" if told else "")
     alone = TrialConfig.model_validate({"steps": 0})
     assert on_gpus(alone, supply) == (alone, "")

@@ -64,3 +64,4 @@ def wait_for_a_late_rank(patient: bool) -> str:
 
 def test_ranks_wait_for_hours_once_they_are_told_to(run_in_group: RunInGroup) -> None:
     assert run_in_group(2, wait_for_a_late_rank, True) == ["waited"] * 2
+    assert "gave up" in run_in_group(2, wait_for_a_late_rank, False)
