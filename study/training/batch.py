@@ -16,7 +16,7 @@ from study.corpora import check_negatives
 from study.distributed import rank, world_size
 from study.model.encoder import Encoder
 from study.model.tokens import Tokens, move
-from study.training.loss import Identities
+from study.training.false_negatives import RowKeys, false_negatives
 from study.training.sampler import HybridSampler
 from tasks.schema import Corpus, Rows
 
@@ -37,7 +37,8 @@ class Batch:
     queries: int
     versions_A: Tensor
     """Which queries have a second version, int64."""
-    identities: Identities
+    false_negatives_P2: Tensor
+    """The number of one of the queries, and of a passage of all ranks that answers it too; int64."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the same batch on `device`."""
@@ -46,7 +47,7 @@ class Batch:
             micro_batches=[tokens.to(device) for tokens in self.micro_batches],
             order=move(self.order, device),
             versions_A=move(self.versions_A, device),
-            identities=self.identities.to(device),
+            false_negatives_P2=move(self.false_negatives_P2, device),
         )
 
     def split(self, embedding_RD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,7 +66,7 @@ class BatchMaker:
     ) -> None:
         check_negatives(corpora, config.hard_negatives)
         self._corpora, self._sampler, self._encoder = corpora, sampler, encoder
-        self._hard_negatives = config.hard_negatives
+        self._hard_negatives, self._masks = config.hard_negatives, config.mask_false_negatives
         self._token_budget = config.micro_batch_tokens or training_tokens(encoder.device)
 
     def make(self, step: int) -> Batch:
@@ -78,7 +79,8 @@ class BatchMaker:
         ]
         # By characters: counting the tokens of all ranks' pairs would take as long as their tokenization.
         lengths = [len(pair.query) + len(pair.passage) + sum(map(len, pair.negatives)) for pair in every]
-        share = share_of(lengths, rank(), world_size())
+        shares = [share_of(lengths, number, world_size()) for number in range(world_size())]
+        share = shares[rank()]
         plan, pairs = whole.take(share), [every[place] for place in share]
         token_ids = self._encoder.tokenize([pair.query for pair in pairs], "query")
         passages = [pair.passage for pair in pairs] + [text for pair in pairs for text in pair.negatives]
@@ -93,17 +95,19 @@ class BatchMaker:
         order = torch.empty(len(token_ids), dtype=torch.int64)
         order[torch.from_numpy(np.concatenate(groups))] = torch.arange(len(token_ids))
         micro_batches = [self._encoder.collate([token_ids[index] for index in group]) for group in groups]
-        known = _known_passages(corpus, whole.rows, {text for pair in every for text in pair.negatives})
-        identities = Identities.of(pairs, corpus.keys(plan.rows), known)
         versions_A = torch.tensor(versions, dtype=torch.int64)
-        return Batch(plan.alpha, micro_batches, order, len(pairs), versions_A, identities)
+        answering_P2 = torch.empty((0, 2), dtype=torch.int64)
+        if self._masks:
+            known = _known_passages(corpus, whole.rows, {text for pair in every for text in pair.negatives})
+            answering_P2 = torch.from_numpy(false_negatives(every, corpus.keys(whole.rows), known, shares, rank()))
+        return Batch(plan.alpha, micro_batches, order, len(pairs), versions_A, answering_P2)
 
     def ahead(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps `first` to `last` - 1, each made while the step before it runs."""
         return ahead(self.make, range(first, last))
 
 
-def _known_passages(corpus: Corpus, rows: Rows, negatives: Collection[str]) -> dict[str, set[tuple[int, int]]]:
+def _known_passages(corpus: Corpus, rows: Rows, negatives: Collection[str]) -> dict[str, set[RowKeys]]:
     """Return which negatives are passages of rows, in any language, with the keys of query and passage of such rows."""
     if not negatives:
         return {}
@@ -112,7 +116,7 @@ def _known_passages(corpus: Corpus, rows: Rows, negatives: Collection[str]) -> d
     for place, row in enumerate(rows.tolist()):
         for language in corpus.row_languages(row):
             places.setdefault(language, []).append(place)
-    known: dict[str, set[tuple[int, int]]] = {}
+    known: dict[str, set[RowKeys]] = {}
     for language, having in places.items():
         languages = [language] * len(having)
         for place, pair in zip(having, corpus.pairs(rows[having], languages, languages), strict=True):

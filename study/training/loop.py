@@ -79,9 +79,11 @@ class Training:
                 self.progress = replace(self.progress, step=done, seconds=seconds, log_temperature=learned)
                 metrics = self._metrics(step, losses, batch.alpha)
                 self.progress = replace(self.progress, history=(*self.progress.history, metrics))
+                paused = time.monotonic()  # validations and checkpoints are no training
                 yield Report(metrics, due_validation)
+                began += time.monotonic() - paused
                 losses = []
-                if self.ended:
+                if due_validation and self.ended:  # without a validation nothing is known of the steps since the last
                     return
 
     @property

@@ -92,11 +92,12 @@ class Stepper:
             group["lr"] = learning_rate_at(step, self._config, group[HIGHEST])
         batch = batch.to(self._encoder.device)
         temperature = self._temperature.at(step)
-        identities = batch.identities if self._config.mask_false_negatives else None
 
         def loss_of(embedding_RD: Tensor) -> Tensor:
             query_BD, passage_MD, version_AD = batch.split(embedding_RD)
-            loss = contrastive_loss(query_BD, passage_MD, temperature, identities, self._config.negative_margin)
+            loss = contrastive_loss(
+                query_BD, passage_MD, temperature, batch.false_negatives_P2, self._config.negative_margin
+            )
             if weight := self._config.alignment_weight:
                 loss = loss + weight * alignment_loss(query_BD, version_AD, batch.versions_A, passage_MD, temperature)
             return loss

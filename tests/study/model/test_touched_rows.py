@@ -39,7 +39,7 @@ def test_an_update_sees_the_dense_gradient_of_its_step_and_nothing_of_the_step_b
         alone.transformer.get_input_embeddings().sparse = False
         assert len(batch.micro_batches) > 1
         query_BD, passage_MD, _ = batch.split(alone(batch.micro_batches, [0] * len(batch.micro_batches)))
-        contrastive_loss(query_BD, passage_MD, 0.2, batch.identities).backward()
+        contrastive_loss(query_BD, passage_MD, 0.2, batch.false_negatives_P2).backward()
         stepper.step(batch, step)
         torch.testing.assert_close(held[-1], alone.transformer.get_input_embeddings().weight.grad)
         assert (held[-1] == 0).all(dim=1).any()

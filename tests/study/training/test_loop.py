@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +109,27 @@ def test_training_stops_when_patience_is_over() -> None:
     assert seen[-1].metrics["step"] == 6
     assert held.progress.best_step == 2
     assert list(held.run()) == []
+
+
+@pytest.mark.parametrize("steps", [9, 20, 40])
+def test_patience_is_asked_after_validations_alone_however_often_progress_is_reported(steps: int) -> None:
+    held = training(steps=steps, validation={"every": 4, "patience": 2})
+    reports = []
+    for report in held.run():
+        reports.append(report)
+        if report.due_validation:
+            held.validated(-held.progress.step, {})
+    assert [report.metrics["step"] for report in reports if report.due_validation] == [4, 8]
+    assert reports[-1].due_validation
+
+
+def test_seconds_of_training_leave_out_what_is_done_between_two_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("study.training.loop.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    held = training()
+    for _ in held.run(stepped=lambda _: clock.__setitem__(0, clock[0] + 1)):
+        clock[0] += 100
+    assert [entry["train_seconds"] for entry in held.progress.history] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_earliest_of_equal_scores_is_the_best_and_history_holds_them_all() -> None:

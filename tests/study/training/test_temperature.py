@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from study.config import TrialConfig
+from study.config_values import Schedule
 from study.training.loss import contrastive_loss
 from study.training.schedules import Temperature
 
@@ -56,3 +57,9 @@ def test_a_learned_temperature_is_restored_to_the_last_bit() -> None:
 def test_only_a_constant_within_the_bounds_can_be_learned_from(start: object) -> None:
     with pytest.raises(pydantic.ValidationError, match=r"needs a temperature from 0\.01 to 1 to start from"):
         TrialConfig.model_validate({"temperature": start, "temperature_learning_rate": 1e-3})
+
+
+def test_a_cosine_schedule_moves_along_half_a_cosine() -> None:
+    falling = Schedule(start=1, end=0, shape="cosine")
+    values = [falling.at(fraction) for fraction in (0, 0.25, 0.5, 1)]
+    assert values == pytest.approx([1, (2 + 2**0.5) / 4, 0.5, 0])
