@@ -24,7 +24,6 @@ from study.model.pooling_and_prompts import content_of, lines, resolve
 from study.results import provenance
 from study.results.trial_result import BackboneRecord
 from study.space.strict_yaml import checked, read_value
-from tasks.holdout_split import Remaining
 from tasks.plugins import TaskError, check_corpus, load_benchmark
 from tasks.schema import Corpus, Setting
 
@@ -65,9 +64,8 @@ def main(
         loaded = _training_rows(chosen)
         if is_first:
             cli.say(console, *lines(model, resolve(config).describe()))  # mining may take hours: assumptions come first
-            if isinstance(loaded, Remaining):
-                for reason, count in loaded.left_out.items():
-                    cli.say(console, f"{count:,} rows are {reason}: left out of the output and of the negatives")
+            for reason, count in loaded.left_out.items():
+                cli.say(console, f"{count:,} rows are {reason}: left out of the output and of the negatives")
         summary = _mine(config, chosen, loaded, rule, file)
     if is_first:
         cli.say(console, *_report(summary))
@@ -96,17 +94,19 @@ def _name(corpus: CorpusConfig) -> str:
 
 def _mine(config: TrialConfig, source: CorpusConfig, corpus: Corpus, rule: Rule, file: Path) -> Summary:
     from study import distributed
-    from study.model.backbone import load_encoder, uses_bf16
+    from study.model.backbone import load_encoder, used_precision
     from study.retrieval.encode import Encoding
     from study.retrieval.measurement import code_and_model
     from study.retrieval.mined_file import claimed, write, write_record
     from study.retrieval.mining import Miner
-    from study.same_everywhere import check_same_everywhere
+    from study.same_everywhere import check_same_everywhere, check_same_precision
 
     with torchrun.process_group() as device:
         content = content_of(config)
         # Each process encodes its share of one list of passages.
         check_same_everywhere({**code_and_model(config, content), f"corpus '{corpus.name}'": corpus.revision})
+        precision = used_precision(config.precision, device)
+        check_same_precision(precision)
         encoder = load_encoder(config, device)
         miner = Miner(encoder, corpus, rule, Encoding(token_budget=config.micro_batch_tokens, block_size=BLOCK))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,6 @@ def _mine(config: TrialConfig, source: CorpusConfig, corpus: Corpus, rule: Rule,
             miner.prepare(Path(scratch))
             summary = write(miner, corpus, out)
         if distributed.rank() == 0:
-            precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
             backbone = BackboneRecord(**resolve(config).describe(), content=content, precision=precision)
             made_with = {
                 "backbone": {"name": config.backbone, **backbone.model_dump(mode="json")},

@@ -1,4 +1,7 @@
-"""Refuses ranks that run other code or read other data than rank 0: each computes its part of one result."""
+"""Refuses ranks that run other code, read other data or compute in another precision than rank 0.
+
+Each computes its part of one result.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,18 @@ def check_same_everywhere(used: Mapping[str, str | None]) -> None:
                     f"{name} is not the same on all nodes (revision {str(revision)[:12]} on {first_node}, "
                     f"{str(other.get(name))[:12]} on {node}): copy it to them again"
                 )
+
+
+def check_same_precision(used: str) -> None:
+    """Compare the precision that the ranks compute in, which `auto` leaves to their GPUs; collective.
+
+    Raises:
+        TaskError: two ranks differ; on all ranks.
+    """
+    (first_node, first), *others = distributed.gather_objects((platform.node(), used))
+    for node, other in others:
+        if other != first:
+            raise TaskError(
+                f"precision auto is {first} on {first_node} and {other} on {node}: run the workers of a trial on GPUs "
+                "of one kind, or set precision to fp32"
+            )

@@ -41,7 +41,7 @@ TRIALS, TUNE, TENSORBOARD = "trials", "tune", "tensorboard"
 TRAIN_SNAPSHOT = "checkpoint_manager_snapshot.json"
 """Ray Train's list of a trial's checkpoints, in the trial's folder."""
 KEPT_CHECKPOINTS = 2
-"""Of a trial that runs: the latest and the best."""
+"""Of a trial that runs: the last two that were the best when they were written; Ray Train keeps the newest too."""
 _STEP = "step-"
 ResultTimes = dict[int, int]
 """Trial number -> nanoseconds since 1970."""

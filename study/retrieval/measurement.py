@@ -13,7 +13,7 @@ from study import distributed
 from study.config import TrialConfig
 from study.config_sections import BenchmarkConfig, CentringConfig, RunFiles
 from study.corpora import training_corpora
-from study.model.backbone import load_encoder, uses_bf16
+from study.model.backbone import load_encoder, used_precision
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import content_of, resolve
 from study.model.windows import Windows
@@ -22,7 +22,7 @@ from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
-from study.same_everywhere import check_same_everywhere
+from study.same_everywhere import check_same_everywhere, check_same_precision
 from tasks.data.cache import cache_folder
 from tasks.plugins import load_benchmark
 from tasks.schema import Benchmark
@@ -103,6 +103,7 @@ def measure_backbone(
     """Load a trial's backbone and evaluate it without a training step."""
     content = content_of(config)
     check_same_everywhere(code_and_model(config, content))
+    check_same_precision(used_precision(config.precision, device))
     encoder = load_encoder(config, device)
     evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
     return measurement(config, content, device, evaluations)
@@ -125,7 +126,7 @@ def measurement(
         evaluations: one for each benchmark and centring.
     """
     evaluations = list(evaluations)
-    precision = "bf16" if uses_bf16(config.precision, device) else "fp32"
+    precision = used_precision(config.precision, device)
     return Measurement(
         config=config,
         backbone=BackboneRecord(**resolve(config).describe(), content=content, precision=precision),

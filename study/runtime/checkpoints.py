@@ -16,6 +16,7 @@ import ray.train
 
 from study import distributed
 from study.analysis.same_data import title
+from study.config import Precision
 from study.results import files, layout
 from study.runtime import messages
 from study.training import checkpoint
@@ -25,20 +26,29 @@ from tasks.schema import Benchmark, Corpus
 
 logger = logging.getLogger(__name__)
 
+_PRECISION, _PROMPTS = "precision", "prompts"
 
-def note_data(training: Training, corpora: Sequence[Corpus], validation: Benchmark, backbone: str | None) -> None:
-    """Record the revisions of the data that a trial is trained and validated on; its checkpoints contain them.
+
+def note_data(
+    training: Training, corpora: Sequence[Corpus], validation: Benchmark, backbone: str | None, precision: Precision
+) -> None:
+    """Record what a trial reads, its prompts and the precision of this machine; its checkpoints contain them.
 
     Args:
         training: the trial's training.
         corpora: what it is trained on.
         validation: what it is validated on.
         backbone: what identifies the files of its backbone (`pooling_and_prompts.content_of`).
+        precision: `bf16` or `fp32`.
     """
     config = training.config
     trained = [(title(source), corpus.revision) for source, corpus in zip(config.corpora, corpora, strict=True)]
     loaded = [(title(config.backbone), backbone)] if backbone else []
-    data = (*trained, (title(config.validation.benchmark), validation.revision), *loaded)
+    prompts = repr([form.prefix for form in training.encoder.forms.values()])
+    data = (
+        *(*trained, (title(config.validation.benchmark), validation.revision), *loaded),
+        *((_PRECISION, precision), (_PROMPTS, prompts)),
+    )
     training.progress = replace(training.progress, data=data)
 
 
@@ -49,7 +59,8 @@ def restore(training: Training, folder: str) -> None:
     checkpoints would average gradients of different weights. Collective.
 
     Raises:
-        TaskError: the trial was trained on other data, or from another backbone, up to that checkpoint.
+        TaskError: the trial was trained on other data, from another backbone, with other prompts or in another
+            precision up to that checkpoint.
         RuntimeError: rank 0 can read it and another rank cannot, which another attempt may.
     """
     data = training.progress.data
@@ -81,6 +92,11 @@ def _try(training: Training, folder: str, name: str) -> str | None:
 
 def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], step: int) -> None:
     for (name, then), (_, revision) in zip(before, now, strict=False):  # older ones have no record
+        if then != revision and name in {_PRECISION, _PROMPTS}:
+            raise TaskError(
+                f"{name} of this trial: {then} up to step {step}, {revision} here: resume the study with the kind of "
+                "machine and the version of this project that it began with, or run a new one"
+            )
         if then != revision:
             raise TaskError(
                 f"{name} is not what this trial has read up to step {step} (revision {then[:12]}, now "

@@ -27,7 +27,7 @@ from tasks.schema import Benchmark, Corpus
 from tasks.scoring import available_metrics
 
 MOST_SHARED = 0.1
-"""Part of the validation questions that may be questions of a reported benchmark: some are the same by chance."""
+"""Part of the questions of either that validation and what is reported may share: some are the same by chance."""
 FEW_QUESTIONS = 50
 """Fewer validation questions, counted in each language, are told to a user."""
 
@@ -103,6 +103,7 @@ class _Checks:
             trial.alpha,
             trial.mixing,
             trial.hard_negatives,
+            trial.alignment_weight > 0,
         )
         if trial.steps and self._is_new(batches):
             self._check_batches(trial)
@@ -160,7 +161,6 @@ class _Checks:
                 f"validation: {title(trial.validation.benchmark)} has {validation.questions} questions, so noise "
                 f"decides which checkpoint and which trial is the best: take at least {FEW_QUESTIONS}{held_out}"
             )
-        yield from _unequal_held_out(trial)
         keys = [_key(corpus, trial) for corpus in trial.corpora]
         corpora = [self.corpora[key] for key in keys if key in self.corpora]
         for config in (trial.validation.benchmark, *trial.benchmarks):
@@ -187,21 +187,6 @@ class _Checks:
         is_new = key not in self._checked
         self._checked.add(key)
         return is_new
-
-
-def _unequal_held_out(trial: TrialConfig) -> Iterator[str]:
-    """Yield how many rows of a corpus are held out and not used, where validation holds out fewer of the same."""
-    source = trial.validation.benchmark.options.get("corpus")
-    if not trial.steps or trial.validation.benchmark.name != HELD_OUT or not isinstance(source, dict):
-        return
-    options = {key: value for key, value in source.items() if key not in {"held_out", "weight"}}
-    for corpus in trial.corpora:
-        used = source.get("held_out", 0)
-        if {"name": corpus.name, **corpus.options} == options and corpus.held_out > used:
-            yield (
-                f"corpus '{corpus.name}' holds out {corpus.held_out:,} rows and validation uses {used:,} of them: the "
-                "others are neither trained on nor validated with, so write one number in both places"
-            )
 
 
 def _enough_held_out(benchmark: BenchmarkConfig, questions: int) -> str:
@@ -245,11 +230,12 @@ def check_apart(validation_title: str, validation: Benchmark, reported_title: st
     Raises:
         TaskError: the two share too many questions.
     """
-    both = shared_questions(validation, reported)
-    if both > MOST_SHARED * validation.questions:
+    both, reported_too = shared_questions(validation, reported), shared_questions(reported, validation)
+    if both > MOST_SHARED * validation.questions or reported_too > MOST_SHARED * reported.questions:
         raise TaskError(
             f"validation: {both:,} of the {validation.questions:,} questions of {validation_title} are questions of "
-            f"{reported_title} too, which is reported: validate on others, such as rows held out of training data"
+            f"{reported_title} too, {reported_too:,} of its {reported.questions:,}, and that is reported: validate on "
+            "others, such as rows held out of training data"
         )
 
 

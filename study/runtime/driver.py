@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from functools import partial
 from typing import Any
 
+from optuna.trial import TrialState
 from ray import tune
 from rich.console import Console
 
@@ -21,6 +23,7 @@ from study.runtime.trial import run_trial
 from study.space.selection import NoStopping
 from study.space.study_config import StudyConfig
 
+logger = logging.getLogger(__name__)
 TRIAL_FAILURES = 2
 """How often Tune retries a trial that died of something other than its own settings."""
 DRIVER = {"node:__internal_head__": 0.001}
@@ -38,6 +41,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
         at_once: most trials that run side by side.
     """
     searcher = StudySearcher(config, record)
+    _clear_stopped(record, folder)
     if searcher.remaining == 0:
         return False
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its newer console prints a banner even at verbosity 0
@@ -73,7 +77,23 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     )
     with progress:
         tuner.fit()
+    _clear_stopped(record, folder)
     return True
+
+
+def _clear_stopped(record: Record, folder: str) -> None:
+    """Remove what trials that were stopped early have left: they never go on, and their results would be shown.
+
+    Workers train on until the decision reaches them, and outlive a driver that was killed: a short trial may end first.
+    """
+    for trial in record.trials():
+        if trial.state == TrialState.PRUNED:
+            place = layout.trial_folder(folder, trial.number)
+            try:
+                for name in (*layout.checkpoints(place), layout.RESULT):
+                    files.remove(files.join(place, name))
+            except OSError as error:  # a worker is still writing; the next run removes it
+                logger.warning("warning: %s is not removed yet (%s)", place, error)
 
 
 class ReleaseEnded(tune.Callback):

@@ -19,7 +19,6 @@ from study.runtime.preflight import Plan
 from study.space.distributions import Categorical, Distribution
 from study.space.selection import NoStopping
 from study.space.study_config import StudyConfig
-from tasks.holdout_split import Remaining
 from tasks.schema import Benchmark
 
 
@@ -85,6 +84,8 @@ def _size(plan: Plan) -> Iterator[str]:
             f"there are {spare:g} CPUs for each GPU, and a worker takes {need.cpus_per_worker:g}: a GPU often waits "
             f"for the tokenizer, which needs them; set resources.cpus_per_worker to {spare:g}"
         )
+    if spare and not need.gpus_per_worker:
+        yield "there are GPUs, and a trial takes none: set resources.gpus_per_worker to 1, or less for small models"
     if plan.shortage:
         yield f"the search space is good, but a run would be refused here: {plan.shortage}"
     steps = [trial.steps for trial in trials if trial.steps] or [0]
@@ -110,10 +111,10 @@ def _disk(plan: Plan) -> Iterator[str]:
     sizes = [weight_bytes(resolve(trial).folder) for name, trial in whole.items() if name in plan.backbones]
     largest, trials = max(sizes, default=0) / 1e9, plan.config.search.trials - len(plan.config.search.zero_shot)
     if trials * largest >= 1:
-        kept = 3 * layout.KEPT_CHECKPOINTS * largest  # with two moments of each weight
+        kept = 3 * (layout.KEPT_CHECKPOINTS + 1) * largest  # with two moments of each weight
         yield (
             f"disk: up to {trials * largest:,.1f} GB for the best checkpoint of each trial, and {kept:,.1f} GB for "
-            "each trial while it runs"
+            "each trial while it runs, or if it fails"
         )
 
 
@@ -128,8 +129,7 @@ def _data(plan: Plan) -> Iterator[str]:
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
         yield f"corpus {corpus.name}: {about}"
-        if isinstance(corpus, Remaining):
-            yield from (f"{count:,} more rows are {reason}" for reason, count in corpus.left_out.items())
+        yield from (f"{count:,} more rows are {reason}" for reason, count in corpus.left_out.items())
         if trained and len(plan.data.corpora) == 1 and parallel == len(corpus):  # otherwise alpha decides on the rows
             drawn = [trial.steps * trial.batch_size for trial in trained]
             times = " to ".join(f"{count / len(corpus):,.1f}" for count in sorted({min(drawn), max(drawn)}))

@@ -68,7 +68,7 @@ def draw_trial(
 
     values = draw(search.space, config.fixed, choose)
     if search.seeds > 1:
-        values["seed"] = config.fixed.get("seed", TrialConfig.model_fields["seed"].default) + repetition
+        values["seed"] = int(config.fixed.get("seed", TrialConfig.model_fields["seed"].default)) + repetition
     return Drawn(values, stored, trial.distributions)
 
 

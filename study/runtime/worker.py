@@ -22,7 +22,7 @@ from study.config import TrialConfig
 from study.config_sections import VALIDATION, RunFiles
 from study.config_values import value_at
 from study.corpora import training_corpora
-from study.model.backbone import load_encoder
+from study.model.backbone import load_encoder, used_precision
 from study.model.encoder import Encoder
 from study.model.pooling_and_prompts import content_of
 from study.results import files, layout
@@ -42,7 +42,7 @@ from study.runtime import checkpoints, ray_internals
 from study.runtime.activity import TRAINING, Activity, Teller
 from study.runtime.data_checks import check_apart, check_metrics, validation_metrics
 from study.runtime.messages import Assignment, Failure, TrainingReport
-from study.same_everywhere import check_same_everywhere
+from study.same_everywhere import check_same_everywhere, check_same_precision
 from study.seen_questions import seen_questions
 from study.space.selection import better
 from study.threads import use_threads
@@ -113,6 +113,8 @@ def _run(
     tell("loading model and data", 0, 0)
     content = content_of(config)
     check_same_everywhere(code_and_model(config, content))
+    precision = used_precision(config.precision, device)
+    check_same_precision(precision)
     encoder = load_encoder(config, device)
     development = load(config.validation.benchmark)
     check_metrics(development.name, [config.validation.metric], validation_metrics(development))
@@ -124,7 +126,7 @@ def _run(
     clock: dict[str, float] = {}  # Unix time; the time between two trials' clocks is overhead
     if config.steps:
         training = Training(config, encoder, corpora)
-        checkpoints.note_data(training, corpora, development, content)
+        checkpoints.note_data(training, corpora, development, content, precision)
         checkpoints.restore(training, folder)
         checkpoints.report_again(training, assignment.recorded_step)
         clock["training"] = time.time()

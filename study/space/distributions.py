@@ -69,6 +69,12 @@ class Float(_Range):
 
     type: Literal["float"]
 
+    @pydantic.model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.log and self.step:
+            raise ValueError("'step' and 'log' exclude each other")
+        return self
+
     def values(self) -> Sequence[float]:
         """Return every value, in order.
 

@@ -84,5 +84,5 @@ def merge(nested: Mapping[str, Any], values: Values) -> dict[str, Any]:
         for parent in parents:
             place[parent] = place.get(parent) or {}
             place = place[parent]
-        place[name] = value
+        place[name] = copy.deepcopy(value)  # a later key may be a part of it
     return merged

@@ -57,4 +57,5 @@ class FileKeys(Settings):
     """URL of the database that records trials (`sqlite:////whole/path.db`, `postgresql://`, `mysql://`); without one, a
     file in the study's folder. A password in it is not stored with the study."""
     loggers: tuple[Literal["mlflow", "wandb"], ...] = ()
-    """Where scores are logged besides TensorBoard."""
+    """Where scores are logged besides TensorBoard, which a study in a bucket does not have. Server and credentials come
+    from MLFLOW_TRACKING_URI, WANDB_API_KEY and WANDB_PROJECT."""

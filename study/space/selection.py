@@ -39,7 +39,8 @@ class Asha(Settings):
 
     name: Literal["asha"]
     min_steps: int = Field(ge=1, le=MOST_STEPS)
-    """Steps before trials are first compared; then after `reduction_factor` times as many, and so on."""
+    """Steps before trials are first compared, no fewer than `validation.every`; then after `reduction_factor` times as
+    many, and so on."""
     reduction_factor: int = Field(default=3, ge=2, le=100)
     """1 / reduction_factor of the trials continue."""
 
@@ -59,7 +60,7 @@ class Hyperband(Settings):
 
     name: Literal["hyperband"]
     min_steps: int = Field(ge=1, le=MOST_STEPS)
-    """Steps before trials are first compared."""
+    """Steps before trials are first compared, no fewer than `validation.every`."""
     max_steps: int = Field(ge=1, le=MOST_STEPS)
     """Steps of a whole trial."""
     reduction_factor: int = Field(default=3, ge=2, le=100)

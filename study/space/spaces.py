@@ -49,6 +49,29 @@ def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
     return space
 
 
+def lost_part(space: Space, fixed: Values) -> str | None:
+    """Return why a searched field and a part of it would overwrite each other; None if none do.
+
+    A part may follow the whole where it says at which of the whole's values it applies.
+    """
+    earlier: list[str] = []
+    for branches in space:
+        key = branches[0].key
+        for other in earlier:
+            if other.startswith(f"{key}."):
+                return f"{key}: its part '{other}' is searched above and would be lost: put '{key}' before it"
+            if key.startswith(f"{other}.") and not all(other in branch.when for branch in branches):
+                return (
+                    f"{key}: '{other}' is searched as a whole too, and this would change each of its values: write "
+                    f"under 'when' at which values of '{other}' it applies, or search the parts alone"
+                )
+        for other, value in fixed.items():
+            if key.startswith(f"{other}.") and value is None:
+                return f"{key}: '{other}' is null under 'trial', so it has no parts: remove one of the two"
+        earlier.append(key)
+    return None
+
+
 def _branch(key: str, raw: Any, where: str) -> Branch:
     if not isinstance(raw, Mapping):
         raise SpaceError(f"{where}: {raw!r} is refused: write a distribution, such as {{type: float, low: 0, high: 1}}")

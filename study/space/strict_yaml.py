@@ -60,7 +60,7 @@ _Loader.yaml_constructors = {
     for tag, construct in yaml.SafeLoader.yaml_constructors.items()
     if tag is None or tag in {f"{_TAG}{name}" for name in _PLAIN}
 }
-_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"(true|false)$", re.IGNORECASE), list("tTfF"))
 _Loader.add_implicit_resolver(f"{_TAG}int", re.compile(r"[-+]?(0|[1-9]\d*)$", re.ASCII), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     f"{_TAG}float", re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$", re.ASCII), list("-+.0123456789")

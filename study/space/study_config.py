@@ -18,10 +18,12 @@ from study.config_sections import VALIDATION, ValidationConfig
 from study.config_values import Frozen
 from study.space import fields, selection
 from study.space.distributions import MOST_TRIALS
+from study.space.early_stopping import early_stopping_problem
 from study.space.fields import Values
 from study.space.file_keys import FileKeys, Sampler
-from study.space.selection import NoStopping, Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, read_points, read_space, untrained
+from study.space.leaks import leak
+from study.space.selection import Objective, Stopping, check_references
+from study.space.spaces import Branch, Space, draw, grid, lost_part, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -140,7 +142,10 @@ def load(name_or_path: str, started: Mapping[str, Any] | None = None) -> StudyCo
     config = parse(source, path.stem)
     if started is None or "validation.metric" in fields.flatten(started.get("trial") or {}):
         config = _with_metric(config)  # studies of earlier versions have none
-    if problem := _without_effect(config):
+    problem = _without_effect(config)
+    if started is None:  # older studies resume
+        problem = problem or _of_new_studies(config)
+    if problem:
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
 
@@ -154,6 +159,11 @@ def _with_metric(config: StudyConfig) -> StudyConfig:
     metric = config.objectives[0].metric.removeprefix(f"{VALIDATION}/")
     if "validation.metric" in searched | config.fixed.keys() or metric == ValidationConfig().metric:
         return config
+    if VALIDATION in searched:
+        raise SpaceError(
+            f"{config.name}.yaml: search.space.validation: the objective '{metric}' chooses checkpoints too, and this "
+            "would replace it: search a part of it instead, such as validation.every"
+        )
     return parse({**config.source, "trial": fields.merge(config.trial, {"validation.metric": metric})}, config.name)
 
 
@@ -210,11 +220,6 @@ def _without_effect(config: StudyConfig) -> str | None:
     every = max(trial.validation.every for trial in config.examples)
     if "validation.every" in config.fixed and 0 < steps < every:
         return f"trial.validation.every: {every} is above the {steps} steps of a trial: lower it"
-    if not isinstance(config.scheduler, NoStopping) and config.scheduler.min_steps >= steps:
-        return (
-            f"scheduler.min_steps: {config.scheduler.min_steps} is not below the {steps} steps of a trial, "
-            "so none would be stopped: lower it, or write 'scheduler: none'"
-        )
     if problem := _incomparable(config.examples):
         return problem
     loss = f"{VALIDATION}/{selection.LOSS}"
@@ -225,6 +230,13 @@ def _without_effect(config: StudyConfig) -> str | None:
             f"write a metric of the ranking, such as {selection.DEFAULT_OBJECTIVE}, or fix the temperature under trial"
         )
     return None
+
+
+def _of_new_studies(config: StudyConfig) -> str | None:
+    """Return what is wrong with a search space that earlier versions accepted."""
+    if lost := lost_part(config.search.space, config.fixed):
+        return f"search.space.{lost}"
+    return early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
 
 
 def _incomparable(trials: Sequence[TrialConfig]) -> str | None:

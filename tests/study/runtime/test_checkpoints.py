@@ -11,14 +11,16 @@ import ray.train
 import torch
 
 from study import distributed
-from study.config import TrialConfig
+from study.config import Precision, TrialConfig
 from study.results import layout
 from study.results.trial_result import FailedTrial
 from study.runtime import checkpoints, trial
 from study.training import checkpoint
 from study.training.loop import Training
+from tasks.plugins import TaskError, load_benchmark
 from tests.process_group import RunInGroup
 from tests.study.training.test_loop import flat, training
+from tests.toy_corpus import ToyCorpus
 
 EVERY, STEPS = 2, 6
 SCORES = {2: 0.5, 4: 0.9, 6: 0.7}
@@ -176,3 +178,20 @@ def test_a_checkpoint_that_one_rank_cannot_read_ends_the_attempt(tmp_path: Path,
     run(fresh(), tmp_path)
     with pytest.raises(RuntimeError, match=r"some ranks can read .*step-00000006 and others, \[1\], cannot"):
         run_in_group(2, _restore_unreadable, str(tmp_path))
+
+
+def test_a_trial_does_not_go_on_in_another_precision_or_with_other_prompts(tmp_path: Path) -> None:
+    validation = load_benchmark("factbook", {})
+
+    def noted(precision: Precision, prompt: str = "") -> Training:
+        held = fresh()
+        held.encoder.forms["query"] = held.encoder.forms["query"]._replace(prefix=prompt)
+        checkpoints.note_data(held, [ToyCorpus.parallel(40, ("ar", "th", "zh"))], validation, None, precision)
+        return held
+
+    run(noted("bf16"), tmp_path)
+    checkpoints.restore(noted("bf16"), str(tmp_path))
+    with pytest.raises(TaskError, match="precision of this trial: bf16 up to step 6, fp32 here: resume"):
+        checkpoints.restore(noted("fp32"), str(tmp_path))
+    with pytest.raises(TaskError, match=r"prompts of this trial: .* up to step 6, .*Query: .* here: resume"):
+        checkpoints.restore(noted("bf16", "Query: "), str(tmp_path))

@@ -3,18 +3,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from study.results.trial_result import BenchmarkResult, CorpusRecord, TrialResult
-from study.runtime.data_checks import check_data
+from study.runtime.data_checks import check_apart, check_data
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 from tasks.plugins import TaskError, load_benchmark
-from tasks.schema import Corpus
+from tasks.schema import Benchmark, Corpus, Query, Setting, Texts
 from tests.study.trial_results import trial_result
 
 LANGUAGES = ("ar", "th", "zh")
@@ -148,6 +150,16 @@ def test_a_corpus_that_cannot_serve_some_trial_is_refused_in_a_sentence(
         read(study([jsonl(pairs(tmp_path, rows), **options)], alphas))
 
 
+def test_every_weight_of_the_alignment_loss_is_checked(tmp_path: Path) -> None:
+    corpus = jsonl(pairs(tmp_path, 60), languages=["th"])
+    weights = {"alignment_weight": {"type": "categorical", "choices": [0, 1]}}
+    search = {"sampler": "grid", "space": weights}
+    trial = {"corpora": [corpus], "batch_size": 12, "alpha": 1}
+    assert len(read(study([corpus], [1]))) == 1
+    with pytest.raises(UserError, match="alignment_weight"):
+        read(study_config.parse({"trial": trial, "search": search}, "space"))
+
+
 def test_a_second_corpus_may_serve_the_batches_that_the_first_cannot(tmp_path: Path) -> None:
     untranslated, parallel = jsonl(pairs(tmp_path, 60, parallel=False)), jsonl(pairs(tmp_path, 30))
     with pytest.raises(UserError, match="has no row in two languages"):
@@ -165,8 +177,47 @@ def test_it_starts_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_rows_that_are_held_out_and_not_used_are_told(tmp_path: Path) -> None:
-    corpus = jsonl(pairs(tmp_path, 60), held_out=30)
-    validation = {"benchmark": {"name": "held_out", "corpus": corpus | {"held_out": 20}}}
-    (note,) = check_data(study([corpus], [0.5], validation=validation), download=False).notes
-    assert note.startswith("corpus 'parallel_jsonl' holds out 30 rows and validation uses 20 of them: the others are")
+@pytest.mark.parametrize(("validation", "reported"), [(600, 50), (50, 600)])
+def test_validation_that_holds_what_is_reported_is_refused_whatever_its_size(
+    tmp_path: Path, validation: int, reported: int
+) -> None:
+    """A twelfth of the questions of one are all of the other."""
+    sets = []
+    for questions in (validation, reported):
+        own = tmp_path / str(questions) / ("th" if questions == validation else "lo")
+        own.mkdir(parents=True)
+        (own / "corpus.jsonl").write_text('{"_id": "p", "text": "答"}\n', "utf-8")
+        asked = [{"_id": str(number), "text": f"ถาม {number}"} for number in range(questions)]
+        (own / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), "utf-8")
+        judged = "".join(f"{number}\tp\t1\n" for number in range(questions))
+        (own / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}", "utf-8")
+        sets.append(load_benchmark("local", {"path": str(own.parent)}))
+    sentence = f"validation: 50 of the {validation} questions of ชุดหนึ่ง are .* ชุดสอง too, 50 of its {reported}, and that"
+    with pytest.raises(TaskError, match=sentence):
+        check_apart("ชุดหนึ่ง", sets[0], "ชุดสอง", sets[1])
+
+
+def test_versions_of_few_shared_questions_are_few_of_what_is_reported_in_one_language() -> None:
+    """Each benchmark's share counts in its own languages."""
+
+    def asked(languages: Sequence[str], numbers: range) -> Benchmark:
+        queries = {la: Texts.of(Query(str(n), f"คำถามที่ {n} {la}") for n in numbers) for la in languages}
+        return Benchmark("asked", "1", queries, [], {}, (Setting.MULTILINGUAL,))
+
+    validation = asked(["th", "zh", "ar", "ja", "el"], range(20))
+    check_apart("benchmark 'own'", validation, "benchmark 'reported'", asked(["th"], range(18, 58)))
+    with pytest.raises(TaskError, match=r"25 of the 100 questions .* too, 5 of its 40, and that"):
+        check_apart("benchmark 'own'", validation, "benchmark 'reported'", asked(["th"], range(15, 55)))
+
+
+@pytest.mark.parametrize(("shared", "refused"), [(1, False), (2, True)])
+def test_of_ten_validation_questions_one_may_be_reported_by_chance_and_two_are_refused(
+    shared: int, refused: bool
+) -> None:
+    def asked(first: int) -> Benchmark:
+        queries = Texts.of(Query(str(number), f"คำถามที่ {number}") for number in range(first, first + 10))
+        return Benchmark("asked", "1", {"th": queries}, [], {}, (Setting.MULTILINGUAL,))
+
+    sentence = "validation: 2 of the 10 questions of benchmark 'own' are questions of benchmark 'reported' too"
+    with pytest.raises(TaskError, match=sentence) if refused else nullcontext():
+        check_apart("benchmark 'own'", asked(0), "benchmark 'reported'", asked(10 - shared))

@@ -16,6 +16,7 @@ import torch
 
 from study.config import TrialConfig
 from study.results import layout
+from study.results.trial_result import TrialResult
 from study.runtime import trial, worker
 from study.runtime.messages import Assignment
 from tasks.plugins import TaskError
@@ -154,3 +155,49 @@ def test_a_trial_is_not_selected_by_the_questions_that_it_reports_where_only_wor
     trial.run_trial(Assignment(0, config).to_dict(), study_folder=str(tmp_path))
     assert "are questions of benchmark 'twin'" in reports[-1]["failed"]
     assert not layout.checkpoints(layout.trial_folder(str(tmp_path), 0))
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores"),
+    [
+        ("loss", [3.0, 1.0, 2.0]),
+        ("multilingual/rank_distance", [30.0, 10.0, 20.0]),
+        ("multilingual/map", [0.1, 0.3, 0.2]),
+    ],
+)
+def test_the_best_checkpoint_has_the_lowest_loss_or_rank_distance_and_the_highest_map(
+    metric: str,
+    scores: list[float],
+    tmp_path: Path,
+    reports: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    validation = CONFIG.validation.model_dump(mode="json") | {"metric": metric}
+    config = TrialConfig.model_validate(CONFIG.model_dump(mode="json") | {"validation": validation})
+    validated = ({f"validation/{metric}": score} for score in scores)
+    monkeypatch.setattr(worker.Validation, "__call__", lambda _: next(validated))
+    trial.run_trial(Assignment(0, config).to_dict(), study_folder=str(tmp_path))
+    folder = layout.trial_folder(str(tmp_path), 0)
+    result = layout.read_result(folder)
+    assert isinstance(result, TrialResult)
+    assert result.training.best_step == 2
+    assert result.metrics[f"validation/{metric}"] == scores[1]
+    assert layout.checkpoints(folder) == layout.checkpoints(folder, 2)
+
+
+def test_a_result_counts_the_questions_of_each_benchmark_that_were_trained_on(
+    tmp_path: Path, reports: list[dict[str, Any]]
+) -> None:
+    corpus = {"name": "factbook", "languages": ["th", "zh"]}
+    trained_on = {"name": "held_out", "corpus": corpus | {"held_out": 9}}  # training leaves none of these rows out
+    settings = {
+        "corpora": [corpus],
+        "benchmarks": [trained_on, corpus],
+        "validation": {"benchmark": corpus | {"split": "dev"}, "every": 1},
+        "steps": 1,
+    }
+    config = TrialConfig.model_validate(CONFIG.model_dump(mode="json") | settings)
+    trial.run_trial(Assignment(0, config).to_dict(), study_folder=str(tmp_path))
+    result = layout.read_result(layout.trial_folder(str(tmp_path), 0))
+    assert isinstance(result, TrialResult)
+    assert result.seen_questions == {"held_out": 9 * 2, "factbook": 0}

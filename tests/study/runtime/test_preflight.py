@@ -172,3 +172,31 @@ def test_a_dry_run_says_when_the_processors_of_a_gpu_lie_idle(
     with console.capture() as captured:
         plan_summary.show(preflight.check(study(trial), str(tmp_path), dry_run=True), console)
     assert ("set resources.cpus_per_worker to 8" in captured.get()) == told
+
+
+@pytest.mark.parametrize(("gpus", "share", "told"), [(2, 0, True), (2, 1, False), (2, 0.25, False), (0, 0, False)])
+def test_a_dry_run_says_that_trials_leave_gpus_alone(
+    gpus: int, share: float, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(16, gpus),)))
+    console = Console(width=300, highlight=False)
+    with console.capture() as captured:
+        config = study({"resources": {"gpus_per_worker": share}})
+        plan_summary.show(preflight.check(config, str(tmp_path), dry_run=True), console)
+    assert ("there are GPUs, and a trial takes none: set resources.gpus_per_worker" in captured.get()) == told
+
+
+def test_a_dry_run_says_how_many_rows_are_left_out_whenever_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    rows = "".join(f"ถาม {number},ตอบ {number}\n" for number in range(9))
+    (tmp_path / "train.csv").write_text(f"query,passage\n{rows}ไม่มีคำตอบ,\n", "utf-8")
+    corpus = {"name": "dataset", "path": str(tmp_path / "train.csv"), "language": "th"}
+    config = study({"corpora": [corpus, FACTBOOK]})
+    for _ in ("converted", "read again"):
+        console = Console(width=300, highlight=False)
+        with console.capture() as captured:
+            plan_summary.show(preflight.check(config, str(tmp_path), dry_run=True), console)
+        assert "1 more rows are without a query or a passage in the columns that are read" in captured.get()

@@ -180,6 +180,14 @@ def test_seeds_count_up_from_the_trials_own_seed_and_repeat_a_grid() -> None:
     ]
 
 
+def test_a_seed_in_quotes_counts_up_too() -> None:
+    search = {"sampler": "random", "trials": 1, "seeds": 2, "space": REPEATED}
+    study = parse({"trial": {"seed": "10"}, "search": search}, "space")
+    first = draw_trial(study, 0, [])
+    second = draw_trial(study, 1, [ended(first, 0.5)])
+    assert [first.values["seed"], second.values["seed"]] == [10, 11]
+
+
 def test_a_searched_seed_beside_seeds_is_refused() -> None:
     with pytest.raises(SpaceError, match=r"remove it from search\.space, or set seeds to 1"):
         config("tpe", seeds=3)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
-from optuna.pruners import MedianPruner
+from optuna.pruners import HyperbandPruner, MedianPruner
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from study.results import files, layout
+from study.runtime import driver
 from study.runtime.messages import Failure, TrainingReport
 from study.runtime.record import Record
 from study.runtime.scheduler import EarlyStopping, reason
@@ -102,6 +104,28 @@ def test_trials_stop_where_the_definition_says_and_optuna_holds_them_as_pruned(
         assert max(trial.intermediate_values) == (stopped or STEPS[-1])
         assert trial.value == pytest.approx(scores(alpha)[stopped or STEPS[-1]])
     assert (TrialState.PRUNED in {trial.state for trial in trials}) == (scheduler != "none")
+
+
+def test_a_stopped_trial_keeps_no_checkpoint_and_no_result_though_its_workers_came_to_their_end(folder: Path) -> None:
+    tune = Tune(study_of(SEARCH, scheduler=ASHA), folder)
+    trials = tune.run()
+    for trial in trials:
+        place = layout.trial_folder(str(folder), trial.number)
+        files.write_json(files.join(place, layout.RESULT), {})
+        files.write_json(files.join(place, "step-00000010", layout.PROGRESS), {})
+    driver._clear_stopped(tune.record, str(folder))
+    kept = {trial.number for trial in trials if trial.state == TrialState.COMPLETE}
+    assert layout.result_times(str(folder)).keys() == kept
+    with_checkpoints = {t.number for t in trials if layout.checkpoints(layout.trial_folder(str(folder), t.number))}
+    assert with_checkpoints == kept
+    assert 0 < len(kept) < len(trials)
+
+
+def test_hyperband_compares_between_the_steps_that_are_set_and_by_the_factor_that_is_set() -> None:
+    scheduler = {"name": "hyperband", "min_steps": 5, "max_steps": 40, "reduction_factor": 4}
+    pruner = Record(study_of(SEARCH, scheduler=scheduler), "sqlite://", "hyperband").study.pruner
+    assert isinstance(pruner, HyperbandPruner)
+    assert (pruner._min_resource, pruner._max_resource, pruner._reduction_factor) == (5, 40, 4)
 
 
 def test_hyperband_stops_some_and_lets_others_finish(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does with its processors, and with errors that a retry would meet again."""
+"""What a worker does with its processors and with errors that a retry would meet again, and how it validates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from study.results import files, layout
 from study.runtime import worker
 from study.runtime.messages import Assignment
 from tasks.errors import UserError
+from tests.parallel_benchmark import parallel_benchmark
+from tests.toy_encoder import toy_encoder
 
 SAYS_ITS_THREADS = """
 import os
@@ -74,3 +77,11 @@ def test_an_error_of_processes_or_storage_is_retried(
     with pytest.raises(type(error)):
         fails_with(error, tmp_path, monkeypatch)
     assert not files.exists(files.join(str(tmp_path), layout.RESULT))
+
+
+def test_a_temperature_schedule_is_validated_at_its_end() -> None:
+    def loss(temperature: Any) -> float:
+        config = TrialConfig.model_validate({"temperature": temperature})
+        return worker.Validation(toy_encoder(), parallel_benchmark(), config, lambda *_: None)()["validation/loss"]
+
+    assert loss({"start": 0.5, "end": 0.05}) == loss(0.05) != loss(0.5)

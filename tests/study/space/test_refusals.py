@@ -170,6 +170,15 @@ REFUSED_SPACES = [
     ("alpha: {type: float, low: 0, high: 1}", "a grid needs a 'step' to be finite"),
     ("alpha: {type: float, low: 0, high: 1, log: true}", "alpha: a logarithmic scale has no 0: 'low' must be above 0"),
     ("alpha: {type: float, low: 0.1, high: 1, log: true, step: 0.1}", "alpha: 'step' and 'log' exclude each other"),
+    ("alpha: {type: float, low: 1, high: 1, log: true, step: 1}", "alpha: 'step' and 'log' exclude each other"),
+    (
+        "lora.rank: {type: categorical, choices: [4]}\nlora: {type: categorical, choices: [{alpha: 8}]}",
+        "lora: its part 'lora.rank' is searched above and would be lost: put 'lora' before it",
+    ),
+    (
+        "lora: {type: categorical, choices: [null, {alpha: 8}]}\nlora.rank: {type: categorical, choices: [4]}",
+        "lora.rank: 'lora' is searched as a whole too, and this would change each of its values: write under 'when' at",
+    ),
     ("alpha: {type: float, low: 0, high: .inf}", "alpha.high: '.inf' is refused: input should be a valid number"),
     ("learning_rate: {type: float, low: 0, high: 1, step: 0.5}", "learning_rate: 0.0 is refused: input should be gre"),
     ("batch_size: {type: float, low: 32, high: 64}", "batch_size: 45.2544 is refused: input should be a valid integer"),
@@ -197,6 +206,23 @@ def test_a_distribution_its_field_cannot_take_is_refused(space: str, sentence: s
         read(searching(space), tmp_path)
     assert sentence in str(refusal.value)
     assert str(refusal.value).startswith("space.yaml: search.space")
+
+
+def test_a_part_of_a_section_that_is_null_is_refused(tmp_path: Path) -> None:
+    space = "lora.rank: {type: categorical, choices: [4, 8]}"
+    with pytest.raises(
+        SpaceError, match=r"search\.space\.lora\.rank: 'lora' is null under 'trial', so it has no parts"
+    ):
+        read(searching(space, trial="steps: 400, lora: null"), tmp_path)
+
+
+def test_a_section_cannot_be_searched_as_a_whole_if_the_objective_is_written_into_it(tmp_path: Path) -> None:
+    space = searching("validation: {type: categorical, choices: [{every: 50}, {every: 100}]}")
+    assert len(read(space, tmp_path).search.points) == 2
+    with pytest.raises(
+        SpaceError, match=r"search\.space\.validation: the objective 'loss' chooses checkpoints too, .*such"
+    ):
+        read(space + "objective: validation/loss\n", tmp_path)
 
 
 def test_values_that_do_not_go_together_are_refused_with_the_trial_they_make(tmp_path: Path) -> None:
@@ -262,6 +288,15 @@ REFUSED_SELECTIONS = [
     ("scheduler: asha", "scheduler.min_steps: this key is missing"),
     ("scheduler: {name: hyperband, min_steps: 9, max_steps: 3}", "scheduler: min_steps 9 is above max_steps 3"),
     ("scheduler: {name: asha, min_steps: 400}", "scheduler.min_steps: 400 is not below the 400 steps of a trial, so"),
+    (
+        "scheduler: {name: asha, min_steps: 20}",
+        "scheduler.min_steps: 20 is below the 50 steps between two validations, so one score would be judged in sev",
+    ),
+    ("scheduler: {name: hyperband, min_steps: 49, max_steps: 400}", "scheduler.min_steps: 49 is below the 50 steps"),
+    (
+        "scheduler: {name: asha, min_steps: 360}",
+        "scheduler.min_steps: trials of 400 steps with a validation every 50 have none between step 360 and their last",
+    ),
     ("scheduler: pbt", "scheduler: 'pbt' changes hyperparameters within a trial"),
     (
         "scheduler: median\nobjective: [validation/loss, validation/multilingual/map]",
@@ -275,6 +310,20 @@ def test_an_objective_or_scheduler_that_cannot_select_is_refused(lines: str, sen
     with pytest.raises(SpaceError) as refusal:
         read(GOOD + lines, tmp_path)
     assert str(refusal.value).startswith(f"space.yaml: {sentence}")
+
+
+def test_a_scheduler_that_never_sees_a_score_before_the_last_step_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SpaceError, match="a validation every 400 have none between step 0 and their last, so none would"
+    ):
+        read(GOOD.replace("every: 50", "every: 400") + "scheduler: median", tmp_path)
+
+
+def test_a_study_that_was_started_with_rounds_between_validations_is_resumed(tmp_path: Path) -> None:
+    text = GOOD + "scheduler: {name: asha, min_steps: 20}"
+    (tmp_path / "space.yaml").write_text(text, "utf-8")
+    started = yaml.safe_load(text)
+    assert load(str(tmp_path / "space.yaml"), started).scheduler == parse(started, "space").scheduler
 
 
 def test_a_loss_does_not_rank_trials_of_several_temperatures(tmp_path: Path) -> None:

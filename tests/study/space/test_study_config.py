@@ -8,6 +8,7 @@ from textwrap import dedent
 
 import pydantic
 import pytest
+import yaml
 
 from study.space.selection import Asha, Hyperband, Median, Objective
 from study.space.strict_yaml import SpaceError
@@ -108,6 +109,29 @@ def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path: Path) -> None:
     trial = config.trial_config({})
     assert (trial.learning_rate, trial.weight_decay, trial.mask_false_negatives) == (3e-5, 1e-2, False)
     assert trial.backbone == "no"
+
+
+def test_a_text_that_begins_with_true_or_false_is_a_text(tmp_path: Path) -> None:
+    config = read("trial: {query_prefix: true_north, passage_prefix: FALSE friends}\nsearch: {sampler: grid}", tmp_path)
+    assert (config.trial["query_prefix"], config.trial["passage_prefix"]) == ("true_north", "FALSE friends")
+
+
+def test_a_part_of_a_searched_section_is_searched_at_the_values_of_the_section_that_it_names(tmp_path: Path) -> None:
+    space = """
+    lora: {type: categorical, choices: [null, {alpha: 8}]}
+    lora.rank: [{when: {lora: {alpha: 8}}, type: categorical, choices: [4, 64]}]
+    """
+    config = read(searching(space), tmp_path)
+    trials = [config.trial_config(point).lora for point in config.search.points]
+    assert [lora and (lora.alpha, lora.rank) for lora in trials] == [None, (8, 4), (8, 64)]
+    assert config.search.points[1]["lora"] == {"alpha": 8}
+
+
+def test_an_older_study_that_searches_a_section_and_its_part_is_resumed(tmp_path: Path) -> None:
+    space = "lora: {type: categorical, choices: [{alpha: 8}]}\nlora.rank: {type: categorical, choices: [4, 8]}"
+    (tmp_path / "space.yaml").write_text(searching(space), "utf-8")
+    started = yaml.safe_load(searching(space))
+    assert len(load(str(tmp_path / "space.yaml"), started).search.points) == 2
 
 
 def test_what_was_read_gives_the_same_configuration_again_even_from_json(tmp_path: Path) -> None:
