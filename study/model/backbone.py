@@ -35,7 +35,7 @@ from study.model.model_files import (
 )
 from study.model.pooling import POOLINGS
 from study.model.pooling_and_prompts import Backbone, resolve
-from study.model.sentence_transformers_files import Head
+from study.model.sentence_transformers_files import POOLED, Head
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh,
@@ -62,6 +62,15 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
             "or fp32"
         )
     return computes if precision == "auto" else precision == "bf16"
+
+
+def used_precision(precision: Precision, device: torch.device) -> Precision:
+    """Return `bf16` or `fp32`, whichever the transformer runs in on this device.
+
+    Raises:
+        BackboneError: see `uses_bf16`.
+    """
+    return "bf16" if uses_bf16(precision, device) else "fp32"
 
 
 def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
@@ -122,6 +131,8 @@ def _transformer(backbone: Backbone, weights: Mapping[str, Tensor] | None = None
     folder, uses_pooler = backbone.folder, POOLINGS[backbone.pooling].uses_pooler
     try:
         settings = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if hasattr(settings, "use_cache"):
+            settings.use_cache = False  # keys and values of all layers, which only the generation of text reads
         architecture = _architecture(folder, settings)
         known = inspect.signature(architecture).parameters
         # A pooler that nothing uses would never get a gradient.
@@ -265,7 +276,7 @@ def _dense(head: Head) -> Dense:
             f"{head.path / CONFIG} asks for activation '{activation}': known are {', '.join(sorted(ACTIVATIONS))}"
         )
     other = settings.keys() - {"in_features", "out_features", "bias", "activation_function"}
-    asked = sorted(key for key in other if settings[key] not in (None, False, "sentence_embedding"))
+    asked = sorted(key for key in other if settings[key] not in (None, False, POOLED))
     if asked:
         raise BackboneError(f"{head.path / CONFIG} asks for {', '.join(asked)}, which the study does not do")
     weights = head.path / WEIGHTS

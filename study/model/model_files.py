@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -34,8 +35,11 @@ VOCABULARIES = (
     "tokenizer.model",
 )
 """Files that hold a vocabulary; transformers makes one up for a folder that has none of them."""
-SAME_IN_TRANSFORMERS = {"gte", "eurobert"}
-"""Model types whose published `auto_map` code computes what transformers' own class computes."""
+SAME_IN_TRANSFORMERS = {
+    "gte": "modeling_hf_alibaba_nlp_gte.GteModel",
+    "eurobert": "modeling_eurobert.EuroBertModel",
+}
+"""Model types and the code that an `auto_map` names for them which computes what transformers' own class computes."""
 NATIVE_COPIES = {
     "Alibaba-NLP/new-impl": "models of alibaba-nlp-community, such as alibaba-nlp-community/gte-multilingual-base, are "
     "copies without own code"
@@ -202,6 +206,13 @@ def _check_size(path: Path, settings: Mapping[str, Any], shapes: Sequence[tuple[
             )
 
 
+def name_words(root: Path) -> set[str]:
+    """Return the words of a model's own name, in lower case: that on the hub, or of its folder."""
+    snapshot = snapshot_of(root)
+    name = snapshot.name.rpartition("/")[2] if snapshot else root.name
+    return set(re.split(r"[^a-z0-9]+", name.lower()))
+
+
 def _starts_with(file: Path, prefix: bytes) -> bool:
     try:
         with file.open("rb") as stream:
@@ -221,7 +232,10 @@ def _check_code(path: Path, settings: Mapping[str, Any]) -> None:
     """Refuse a model whose class or tokenizer lies in its own folder or another repository."""
     own = stated(path, settings, "auto_map", dict) or {}
     needed = own.keys() & {"AutoConfig", "AutoModel", "AutoTokenizer"}
-    if not needed or settings.get("model_type") in SAME_IN_TRANSFORMERS:
+    same = SAME_IN_TRANSFORMERS.get(str(settings.get("model_type")))
+    # A model that is saved again names the repository too, as in `owner/name--modeling_gte.GteModel`.
+    code = str(own.get("AutoModel", "")).rpartition("--")[2]
+    if not needed or (code == same and "AutoTokenizer" not in needed):
         return
     copies = [f" ({hint})" for repository, hint in NATIVE_COPIES.items() if repository in json.dumps(own)]
     raise BackboneError(

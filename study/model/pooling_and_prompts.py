@@ -7,7 +7,6 @@ tells. What the files do not state is assumed, and `Backbone.assumed` says so. T
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from study.model.model_files import (
     BackboneError,
     check_files,
     digest_of,
+    name_words,
     read_json,
     read_modules,
     snapshot_of,
@@ -52,6 +52,8 @@ FAMILIES = (
     Family("E5-instruct (arXiv 2402.05672, section 4)", frozenset({"e5", "instruct"}), None, _INSTRUCTION, ""),
     Family("E5 (arXiv 2402.05672)", frozenset({"e5"}), "mean", "query: ", "passage: "),
     Family("BGE-M3 (arXiv 2402.03216)", frozenset({"bge", "m3"}), "first", "", ""),
+    Family("Contriever (arXiv 2112.09118)", frozenset({"contriever"}), "mean", "", ""),
+    Family("mContriever (arXiv 2112.09118)", frozenset({"mcontriever"}), "mean", "", ""),
 )
 PAPER = Family("arXiv 2408.10536", frozenset(), None, "Query: ", "Passage: ")
 """How arXiv 2408.10536 trains XLM-R, mBERT and other plain transformers."""
@@ -113,7 +115,7 @@ def resolve(config: TrialConfig) -> Backbone:
     pooling = pooling or ("last" if _reads_left_to_right(folder / CONFIG, settings) else "mean")
     query_prefix, passage_prefix, assumed = _prompts(root, family, config, with_files=modules is not None)
     if modules is None and not config.pooling:
-        assumed.insert(0, f"no sentence-transformers files: assumed {pooling} pooling")
+        assumed.insert(0, f"no sentence-transformers files: assumed {pooling} pooling, compared by cosine")
     sentence_bert = {} if modules is None else read_sentence_bert(folder)
     limit = token_limit(folder, settings, sentence_bert)
     return Backbone(
@@ -159,9 +161,7 @@ def _folder(name: str) -> Path:
 
 def _family(root: Path) -> Family | None:
     """Return the family whose words are all whole words of the model's own name."""
-    snapshot = snapshot_of(root)
-    name = snapshot.name.rpartition("/")[2] if snapshot else root.name
-    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    words = name_words(root)
     return next((family for family in FAMILIES if family.words <= words), None)
 
 

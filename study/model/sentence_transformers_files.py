@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study.model.model_files import CONFIG, TOKENIZER_CONFIG, BackboneError, read_json, stated
+from study.model.model_files import CONFIG, TOKENIZER_CONFIG, BackboneError, name_words, read_json, stated
 from study.model.pooling import POOLINGS
 
 NUMBERED_FROM_PADDING = {
@@ -26,8 +26,12 @@ SENTENCE_BERT = tuple(
 """Where sentence-transformers looks for the transformer's settings; only the first is written today."""
 COMPLETE = "prompts_are_complete"
 """Our own key in an exported folder: an empty prompt there means none. Other tools write empty prompts by default."""
+POOLED = "sentence_embedding"
+"""sentence-transformers' name of the pooled vector, which modules after the pooling take and return."""
+_OF_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
+"""How a transformer's output is made from a text, where `modality_config` says so."""
 _LENGTHS = {"max_seq_length", "query_length", "document_length"}
-_WITHOUT_EFFECT = {"modality_config", "module_output_name", "unpad_inputs", "do_lower_case"} | _LENGTHS
+_WITHOUT_EFFECT = {"modality_config", "unpad_inputs", "do_lower_case"} | _LENGTHS
 """Keys of `sentence_bert_config.json` that are read here, or that change no embedding of a text."""
 _LOADING = {"attn_implementation", "torch_dtype", "dtype", "add_pooling_layer"}
 """Likewise, of its `model_args`."""
@@ -67,6 +71,7 @@ def split_modules(
         elif kind == "Pooling":
             pooling = path / "config.json"
         elif kind in {"Dense", "Normalize"}:
+            _check_place(root, kind, path, pooling)
             heads.append(Head(kind, path))
         else:
             raise BackboneError(
@@ -78,12 +83,34 @@ def split_modules(
     return folder, pooling, tuple(heads)
 
 
+def _check_place(root: Path, kind: str, path: Path, pooling: Path | None) -> None:
+    """Refuse a module that does not take the pooled vector and return it."""
+    if pooling is None:
+        raise BackboneError(
+            f"{root / 'modules.json'} has a '{kind}' module before the Pooling, and the study knows them after it alone"
+        )
+    if kind == "Normalize":
+        settings = read_json(path / CONFIG)
+        for key in ("module_input_name", "module_output_name"):
+            if settings.get(key) not in (None, POOLED):
+                raise BackboneError(
+                    f"{path / CONFIG}: {key} is {settings[key]!r}, and the study knows '{POOLED}' alone"
+                )
+
+
 def _check_similarity(root: Path, heads: Sequence[Head]) -> None:
     """Refuse embeddings that are not meant to be compared by their cosine."""
     path = root / SENTENCE_TRANSFORMERS
     settings = read_json(path)
-    similarity = stated(path, settings, "similarity_fn_name", str) or "cosine"
+    similarity = stated(path, settings, "similarity_fn_name", str)
     normalized = bool(heads) and heads[-1].kind == "Normalize"
+    if similarity is None and "dot" in name_words(root) and not normalized:
+        raise BackboneError(
+            f"{root} does not normalize its embeddings, and its name says that they are compared by dot product, where "
+            f'the study compares by cosine: write "similarity_fn_name": "cosine" into {path.name} if that is what you '
+            "want, or choose another model"
+        )
+    similarity = similarity or "cosine"
     if similarity != "cosine" and not (similarity == "dot" and normalized):
         raise BackboneError(
             f"{path} asks for similarity_fn_name '{similarity}' of embeddings that are not normalized, and the study "
@@ -134,8 +161,13 @@ def read_sentence_bert(folder: Path) -> dict[str, Any]:
         asked.remove("transformer_task")
     for key in {"model_args", "model_kwargs"} & asked:
         asked -= {key} if (stated(path, settings, key, dict) or {}).keys() <= _LOADING else set()
-    if "message" in (stated(path, settings, "modality_config", dict) or {}):
+    modalities = stated(path, settings, "modality_config", dict) or {}
+    if "message" in modalities:
         asked.add("modality_config: message")
+    if modalities.get("text", _OF_TEXT) != _OF_TEXT:
+        asked.add(f"modality_config: text {modalities['text']}")
+    if settings.get("module_output_name") == "token_embeddings":
+        asked.remove("module_output_name")
     for key in _LENGTHS:
         stated(path, settings, key, float)
     if asked:

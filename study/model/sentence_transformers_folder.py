@@ -56,6 +56,7 @@ def export(encoder: Encoder, folder: Path, card: str, language_means: Mapping[st
     encoder.tokenizer.save_pretrained(partial)
     for name in ("config.json", "tokenizer_config.json"):
         _remove_code(partial / name)
+    _state_rotary_base(partial / "config.json")
     longest = max(form.max_tokens for form in encoder.forms.values())
     _write_json(
         partial / "sentence_bert_config.json",
@@ -83,6 +84,20 @@ def _remove_code(path: Path) -> None:
     settings = json.loads(path.read_text("utf-8"))
     settings.pop("auto_map", None)
     _write_json(path, settings)
+
+
+def _state_rotary_base(path: Path) -> None:
+    """Write the base of rotary positions where transformers 4, and servers built on it, look for it too.
+
+    They ignore `rope_parameters` of transformers 5 without a word, and take 10,000.
+    """
+    settings = json.loads(path.read_text("utf-8"))
+    rotary = settings.get("rope_parameters") or {}
+    if "rope_theta" in rotary:  # not in those of models with another base for each kind of layer
+        settings["rope_theta"] = rotary["rope_theta"]
+        if rotary.get("rope_type", "default") != "default":
+            settings["rope_scaling"] = rotary
+        _write_json(path, settings)
 
 
 def _lowercases(tokenizer: Any) -> bool:

@@ -18,6 +18,7 @@ from tests.study.synthetic_study import write_study
 from tests.study.test_start_up import run
 
 XLMR = "FacebookAI/xlm-roberta-base"
+ASSUMED = "no sentence-transformers files: assumed mean pooling, compared by cosine"
 
 
 def _prefix_every_weight(folder: Path) -> Path:
@@ -64,7 +65,7 @@ def test_a_dry_run_shows_limits_and_assumptions(tmp_path: Path) -> None:
     assert code == 0, output
     assert f"backbone {folder}: pooling 'mean', query_prefix 'Query: ', passage_prefix 'Passage: '" in output
     assert "max_passage_tokens 512" in output
-    assert f"backbone {folder}: no sentence-transformers files: assumed mean pooling" in output
+    assert f"backbone {folder}: {ASSUMED}" in output
 
 
 def test_an_evaluation_prints_and_records_its_assumptions(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_an_evaluation_prints_and_records_its_assumptions(tmp_path: Path) -> Non
     )
     assert ended.returncode == 0, ended.stderr
     assumed = json.loads((tmp_path / "result.json").read_text("utf-8"))["backbone"]["assumed"]
-    assert assumed[0] == "no sentence-transformers files: assumed mean pooling"
+    assert assumed[0] == ASSUMED
     assert all(f"{folder}: {line}\n" in ended.stdout for line in assumed)
 
 
@@ -88,8 +89,15 @@ def test_a_report_shows_what_was_assumed(tmp_path: Path) -> None:
     study = write_study(tmp_path / "study", questions=20, alphas=(0, 1))
     for file in (tmp_path / "study" / "trials").glob("*/result.json"):
         result = json.loads(file.read_text("utf-8"))
-        result["backbone"]["assumed"] = ["no sentence-transformers files: assumed mean pooling", "no stated prompts"]
+        result["backbone"]["assumed"] = [
+            ASSUMED,
+            "no stated prompts",
+        ]
         file.write_text(json.dumps(result), "utf-8")
     backbones = read_content(read_study(study)).origins[0]
     rows = [[cell.text for cell in row] for row in backbones.rows]
-    assert ["assumed", "no sentence-transformers files: assumed mean pooling; no stated prompts", "all"] in rows
+    assert [
+        "assumed",
+        f"{ASSUMED}; no stated prompts",
+        "all",
+    ] in rows

@@ -254,6 +254,17 @@ LAYOUTS: dict[str, Layout] = {
     "alibaba-nlp-community/gte-multilingual-base": Layout(
         "GteModel", BERT | {"pad_token_id": 1}, "xlm-roberta long", "TPN", "cls_token", limit=8192
     ),
+    "mine/gte-saved-again": Layout(
+        "GteModel",
+        BERT | {"pad_token_id": 1},
+        "xlm-roberta long",
+        "TPN",
+        "cls_token",
+        limit=8192,
+        changes={
+            "auto_map": {key: f"Snowflake/snowflake-arctic-embed-m-v2.0--{name}" for key, name in _gte_code.items()}
+        },
+    ),
     "Snowflake/snowflake-arctic-embed-l-v2.0": _long(files={PROMPTS: {"prompts": {"query": "query: "}}}),
     "Snowflake/snowflake-arctic-embed-m-v2.0": Layout(
         "GteModel",
@@ -340,6 +351,17 @@ REFUSED: dict[str, tuple[Layout, str]] = {
     "Alibaba-NLP/gte-Qwen2-1.5B-instruct": (
         Layout("Qwen2Model", DECODER, "qwen", "TPN", "lasttoken", changes={"auto_map": _qwen2_code}),
         "auto_map: the model needs code from its own folder, which is never run",
+    ),
+    "mine/gte-by-other-code": (
+        Layout(
+            "GteModel",
+            BERT | {"pad_token_id": 1},
+            "xlm-roberta long",
+            "TPN",
+            "cls_token",
+            changes={"auto_map": {"AutoConfig": "configuration.C", "AutoModel": "modeling_pooled.PooledGteModel"}},
+        ),
+        "auto_map: the model needs code from its own folder",
     ),
     "mine/qwen2-bidirectional-by-own-code": (
         Layout("Qwen2Model", DECODER, "qwen", "TPN", changes={"auto_map": _qwen2_code}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from study.model.model_files import BackboneError
 from study.model.pooling_and_prompts import resolve
 from study.model.sentence_transformers_folder import export
 from study.training.loop import Training
-from tests.study.model.layouts import INSTRUCTION, LAYOUTS, REFUSED, Layout
+from tests.study.model.layouts import INSTRUCTION, LAYOUTS, REFUSED, Layout, update
 from tests.toy_corpus import ToyCorpus
 
 CPU = torch.device("cpu")
@@ -30,6 +32,7 @@ KINDS: tuple[Kind, Kind] = ("query", "passage")
 PAPER = ("Query: ", "Passage: ")
 E5 = ("query: ", "passage: ")
 PROMPTS = {name: PAPER for name, layout in LAYOUTS.items() if not layout.modules} | {
+    "facebook/mcontriever-msmarco": ("", ""),
     "intfloat/multilingual-e5-small": E5,
     "intfloat/multilingual-e5-base": E5,
     "intfloat/multilingual-e5-large": E5,
@@ -139,6 +142,30 @@ def test_a_model_saved_by_todays_sentence_transformers_embeds_as_there(
     encoder = load_encoder(config(tmp_path / "again"), CPU)
     for kind in KINDS:
         assert_equal(embeddings(encoder, kind), theirs(tmp_path / "again", encoder.forms[kind].prefix))
+
+
+def test_an_export_states_the_base_of_rotary_positions_for_versions_4_and_5_of_transformers(
+    folder: Folder, tmp_path: Path
+) -> None:
+    path = folder("Qwen/Qwen3-0.6B-Base", LAYOUTS["Qwen/Qwen3-0.6B-Base"])
+    scaled = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 16_384, "rope_theta": 1e6}
+    for number, rotary in enumerate(({"rope_type": "default", "rope_theta": 1e6}, scaled)):
+        shutil.copytree(path, tmp_path / f"model{number}")
+        update(tmp_path / f"model{number}" / "config.json", {"rope_parameters": rotary})
+        encoder = load_encoder(config(tmp_path / f"model{number}"), CPU)
+        export(encoder, tmp_path / f"exported{number}", "")
+        written = json.loads((tmp_path / f"exported{number}" / "config.json").read_text("utf-8"))
+        assert written["rope_theta"] == 1e6
+        assert written.get("rope_scaling") == (None if number == 0 else written["rope_parameters"])
+        assert_equal(
+            embeddings(load_encoder(config(tmp_path / f"exported{number}"), CPU), "query"), embeddings(encoder, "query")
+        )
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-Embedding-0.6B", "google/embeddinggemma-300m"])
+def test_no_keys_and_values_are_kept_for_the_generation_of_text(folder: Folder, name: str) -> None:
+    encoder = load_encoder(config(folder(name, LAYOUTS[name])), CPU)
+    assert encoder.transformer(torch.ones((1, 3), dtype=torch.long)).past_key_values is None
 
 
 @pytest.mark.parametrize("name", REFUSED)

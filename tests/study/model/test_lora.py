@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -101,3 +102,11 @@ def test_targets_choose_layers_by_their_last_name_and_the_pooler_never_has_one()
 def test_a_target_that_is_no_layer_is_refused_with_the_nearest() -> None:
     with pytest.raises(BackboneError, match=r"lora\.targets: .* no linear layer called 'querry': did you mean 'query'"):
         add_adapters(toy_encoder(), LoraConfig(targets=("querry",)), seed=0)
+
+
+def test_adapters_are_scaled_by_alpha_over_rank_and_drop_out_their_input() -> None:
+    encoder = toy_encoder()
+    add_adapters(encoder, LoraConfig(rank=4, alpha=6, dropout=0.25), seed=0)
+    layers: list[Any] = [module for module in encoder.modules() if hasattr(module, "lora_A")]
+    assert [layer.scaling["default"] for layer in layers] == [6 / 4] * 2 * 6
+    assert [layer.lora_dropout["default"].p for layer in layers] == [0.25] * 2 * 6

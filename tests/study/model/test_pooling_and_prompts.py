@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -50,6 +51,8 @@ SNAPSHOT = "snapshots/836121a0533e5664b21c7aacc5d22951f2b8b25b"
         ("release5.1", ("", "")),
         ("my-e5.finetuned", ("query: ", "passage: ")),
         ("E5_large_instruct", (f"{INSTRUCTION} ", "")),
+        ("mcontriever-msmarco", ("", "")),
+        ("contriever", ("", "")),
     ],
 )
 def test_a_family_is_known_by_whole_words_of_the_models_own_name(
@@ -169,6 +172,12 @@ def test_texts_are_lowercased_where_the_files_say_so_before_and_after_export(tmp
         ("sentence_bert_config.json", {"tokenizer_args": {"add_eos_token": True}}, "asks for tokenizer_args"),
         ("sentence_bert_config.json", {"modality_config": {"message": {}}}, "asks for modality_config: message"),
         ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "asks for transformer_task"),
+        (
+            "sentence_bert_config.json",
+            {"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}},
+            "asks for modality_config: text",
+        ),
+        ("sentence_bert_config.json", {"module_output_name": "sentence_embedding"}, "asks for module_output_name"),
         (PROMPTS, {"truncate_dim": 8}, "sets truncate_dim"),
         (PROMPTS, {"model_type": "SparseEncoder"}, "says that the model is a SparseEncoder"),
         (PROMPTS, {"similarity_fn_name": "euclidean"}, "asks for similarity_fn_name 'euclidean'"),
@@ -183,9 +192,40 @@ def test_files_that_ask_for_what_the_study_does_not_do_are_refused(
         resolve(config(folder))
 
 
+def test_a_model_whose_name_says_dot_product_is_refused_unless_a_file_says_cosine(tmp_path: Path) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "multi-qa-mpnet-base-dot-v1")
+    with pytest.raises(BackboneError, match=r"its name says that they are compared by dot product, .*: write \"simil"):
+        resolve(config(folder))
+    update(folder / PROMPTS, {"similarity_fn_name": "cosine"})
+    assert resolve(config(folder)).pooling == "mean"
+    normalized = LAYOUTS["sentence-transformers/all-MiniLM-L6-v2"].write(tmp_path / "multi-qa-MiniLM-L6-dot-v1")
+    assert resolve(config(normalized)).pooling == "mean"
+
+
+def test_a_normalization_of_anything_but_the_pooled_vector_is_refused(tmp_path: Path) -> None:
+    folder = LAYOUTS["sentence-transformers/all-MiniLM-L6-v2"].write(tmp_path / "model")
+    write(folder / "2_Normalize" / "config.json", {"module_input_name": "sentence_embedding"})
+    assert resolve(config(folder)).pooling == "mean"
+    write(folder / "2_Normalize" / "config.json", {"module_input_name": "token_embeddings"})
+    with pytest.raises(
+        BackboneError, match="module_input_name is 'token_embeddings', and the study knows 'sentence_em"
+    ):
+        resolve(config(folder))
+
+
+def test_a_module_before_the_pooling_is_refused(tmp_path: Path) -> None:
+    folder = LAYOUTS["sentence-transformers/all-MiniLM-L6-v2"].write(tmp_path / "model")
+    listed = json.loads((folder / "modules.json").read_text("utf-8"))
+    write(folder / "modules.json", [listed[0], listed[2], listed[1]])
+    with pytest.raises(BackboneError, match="has a 'Normalize' module before the Pooling"):
+        resolve(config(folder))
+
+
 def test_loading_settings_that_change_no_embedding_are_accepted(tmp_path: Path) -> None:
     folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
-    update(folder / "sentence_bert_config.json", {"model_args": {"add_pooling_layer": False}})
+    text = {"method": "forward", "method_output_name": "last_hidden_state"}
+    named = {"modality_config": {"text": text}, "module_output_name": "token_embeddings"}
+    update(folder / "sentence_bert_config.json", {"model_args": {"add_pooling_layer": False}, **named})
     assert resolve(config(folder)).max_passage_tokens == 128
 
 
