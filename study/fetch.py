@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -35,41 +36,44 @@ def main(
         list[str] | None, typer.Option(help="KEY=VALUE for all of them, as in YAML: 'languages=\\[th, zh]'.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print the contents of each benchmark by language.")] = False,
+    corpus: Annotated[bool, typer.Option("--corpus", help="The corpora of names that benchmarks have too.")] = False,
 ) -> None:
     """Download and check data; afterwards it is used without a network."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with cli.refusals():
-        options = cli.key_values(option or [])
+        options, benchmarks = cli.key_values(option or []), () if corpus else benchmark_names()
         for name in names:
-            _check(name, options)
+            _check(name, options, benchmarks)
         for name in names:
-            if check and name in benchmark_names():
+            if check and name in benchmarks:
                 _print_contents(name, options)
             else:
-                typer.echo(f"{name}: {_prepare(name, options)}")
+                typer.echo(f"{name}: {_prepare(name, options, benchmarks)}")
     typer.echo(f"ready in {cache_folder()}; files of the hub are in {constants.HF_HUB_CACHE}")
 
 
-def _check(name: str, options: dict[str, Any]) -> None:
+def _check(name: str, options: dict[str, Any], benchmarks: Sequence[str]) -> None:
     """Check names and options before anything is downloaded."""
-    if name in benchmark_names():
+    if name in benchmarks:
         check_benchmark(name, options)
     elif name in corpus_names():
         check_corpus(name, options)
     else:
-        known = sorted({*benchmark_names(), *corpus_names()})
-        raise TaskError(f"there is no benchmark or corpus '{name}': {nearest(name, known)}")
+        known = sorted({*benchmarks, *corpus_names()})
+        kinds = "benchmark or corpus" if benchmarks else "corpus"
+        raise TaskError(f"there is no {kinds} '{name}': {nearest(name, known)}")
 
 
-def _prepare(name: str, options: dict[str, Any]) -> str:
-    """Load once, which downloads and checks; return what was loaded. The corpus factbook is the benchmark's data."""
-    if name in benchmark_names():
+def _prepare(name: str, options: dict[str, Any], benchmarks: Sequence[str]) -> str:
+    """Load once, which downloads and checks; return what was loaded."""
+    if name in benchmarks:
         benchmark = load_benchmark(name, options)
         relevance(benchmark)
         queries, passages = sum(map(len, benchmark.queries.values())), sum(len(p.passages) for p in benchmark.pools)
         return f"{queries:,} queries, {passages:,} passages, revision {benchmark.revision}"
     corpus = load_corpus(name, options)
-    return f"{len(corpus):,} rows in {', '.join(corpus.languages)}, revision {corpus.revision}"
+    left_out = "".join(f", {count:,} more are {reason}" for reason, count in corpus.left_out.items())
+    return f"{len(corpus):,} rows in {', '.join(corpus.languages)}{left_out}, revision {corpus.revision}"
 
 
 def _print_contents(name: str, options: dict[str, Any]) -> None:

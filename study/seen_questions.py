@@ -1,49 +1,50 @@
-"""Counts questions of a benchmark that are also training questions, or questions of another benchmark."""
+"""Counts questions of a benchmark that are also training questions, or questions of another benchmark.
+
+Texts of all languages are compared: what a language is called differs between data sets (`no` and `nb`, `fil` and
+`tl`), and a text that was trained on is known under any label. Versions of a question in other languages share its id;
+where one is known, all are counted, as an encoder of several languages may know them too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
-import numpy as np
-
+from tasks.holdout_split import every_version
 from tasks.same_text import bare
 from tasks.schema import Benchmark, Corpus
 
 MOST_QUESTIONS = 200_000
 """Larger corpora are not searched: reading their texts would delay every trial by more than some seconds."""
-_CHUNK = 4096
 
 
 def seen_questions(benchmark: Benchmark, corpora: Sequence[Corpus]) -> int | None:
-    """Return how many of a benchmark's questions, counted in each language, are training questions in that language.
+    """Return how many of a benchmark's questions, counted in each language, have a version that is a training question.
 
     Questions are the same where `tasks.same_text` says so.
 
     Returns:
-        None where the corpora have more than `MOST_QUESTIONS`.
+        None where the corpora have more than `MOST_QUESTIONS` in the benchmark's languages, counted in each.
     """
-    shared = {language: [c for c in corpora if language in c.languages] for language in benchmark.languages}
-    if sum(len(corpus.rows(language)) for language in shared for corpus in shared[language]) > MOST_QUESTIONS:
-        return None
-    seen = 0
-    for language, having in shared.items():
-        trained = {bare(text) for corpus in having for text in _questions(corpus, language)}
-        seen += sum(bare(text) in trained for text in benchmark.queries[language].texts())
-    return seen
+    for languages in (None, benchmark.languages):  # those of the benchmark alone where all are too many
+        read = [(corpus, corpus.languages if languages is None else languages) for corpus in corpora]
+        if sum(_size(corpus, chosen) for corpus, chosen in read) <= MOST_QUESTIONS:
+            pairs = (pair for corpus, chosen in read for _, pair in every_version(corpus, languages=chosen))
+            return _known(benchmark, {bare(pair.query) for pair in pairs})
+    return None
+
+
+def _size(corpus: Corpus, languages: Collection[str]) -> int:
+    return sum(len(corpus.rows(language)) for language in corpus.languages if language in languages)
 
 
 def shared_questions(benchmark: Benchmark, other: Benchmark) -> int:
-    """Return how many of a benchmark's questions, counted in each language, are questions of another benchmark."""
-    shared = 0
-    for language in set(benchmark.languages) & set(other.languages):
-        known = {bare(text) for text in other.queries[language].texts()}
-        shared += sum(bare(text) in known for text in benchmark.queries[language].texts())
-    return shared
+    """Return how many of a benchmark's questions, counted in each language, have a version in another benchmark."""
+    return _known(benchmark, {bare(text) for queries in other.queries.values() for text in queries.texts()})
 
 
-def _questions(corpus: Corpus, language: str) -> Iterator[str]:
-    rows = np.asarray(corpus.rows(language))
-    for start in range(0, len(rows), _CHUNK):
-        part = rows[start : start + _CHUNK]
-        languages = [language] * len(part)
-        yield from (pair.query for pair in corpus.pairs(part, languages, languages))
+def _known(benchmark: Benchmark, texts: AbstractSet[str]) -> int:
+    tables = benchmark.queries.values()
+    versions = [version for table in tables for version in zip(table.ids(), table.texts(), strict=True)]
+    known = {query for query, text in versions if bare(text) in texts}
+    return sum(query in known for query, _ in versions)

@@ -14,7 +14,7 @@ passages away from questions that validation ranks, so other negatives of the ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from typing import NamedTuple
 
@@ -116,9 +116,17 @@ def with_other_negatives(corpus: Corpus, texts: Collection[str], wanted: int) ->
     return Remaining(corpus, np.empty(0, dtype=np.int64), HELD_OUT, Replaced(texts, wanted))
 
 
-def every_version(corpus: Corpus, first: int | None = None) -> Iterator[tuple[int, Pair]]:
-    """Yield all rows, or the `first` ones of each language, with the pair in that language; language by language."""
-    for language in corpus.languages:
+def every_version(
+    corpus: Corpus, first: int | None = None, languages: Collection[str] | None = None
+) -> Iterator[tuple[int, Pair]]:
+    """Yield all rows, or the `first` ones of each language, with the pair in that language; language by language.
+
+    Args:
+        corpus: the corpus.
+        first: most rows of a language; all of them without.
+        languages: those to yield; all without.
+    """
+    for language in corpus.languages if languages is None else sorted({*languages} & {*corpus.languages}):
         rows = corpus.rows(language)[:first]
         for start in range(0, len(rows), _TEXTS_BLOCK):
             part = np.asarray(rows[start : start + _TEXTS_BLOCK])
@@ -170,9 +178,9 @@ class Remaining:
         return self._corpus.languages
 
     @property
-    def left_out(self) -> dict[str, int]:
-        """What the rows that do not remain are -> how many there are."""
-        earlier = self._corpus.left_out if isinstance(self._corpus, Remaining) else {}
+    def left_out(self) -> Mapping[str, int]:
+        """What the rows that do not remain, or that the whole corpus lacks, are -> how many there are."""
+        earlier = self._corpus.left_out
         count = earlier.get(self._reason, 0) + len(self._excluded)
         return {**earlier, self._reason: count} if count else earlier
 

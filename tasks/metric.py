@@ -93,8 +93,6 @@ class Metric:
     """Half a sentence that explains it to readers of a report."""
     needs_top_lists: bool = False
     """Whether it is computed from the best passages of each list, which takes a search (`TrialConfig.top_lists`)."""
-    names_setting: bool = True
-    """Whether the setting is part of the metric key."""
 
     @property
     def is_language_bias(self) -> bool:

@@ -93,14 +93,15 @@ METRICS = {
             "accuracy",
             "Accuracy",
             accuracy,
-            names_setting=False,
             description="share of questions whose first passage is an answer; higher is better",
         ),
         *LANGUAGE_BIAS,
     )
 }
-HEADLINE = ("map", "ndcg@10", "mrr", "rank_distance", "language_preference")
-"""The metrics that rankings of trials show and comparisons test, where a benchmark has them."""
+QUALITY = ("map", "ndcg@10", "mrr")
+BIAS = ("rank_distance", "language_preference")
+"""The metrics of quality and of language bias that rankings and charts of trials show and comparisons test, where a
+benchmark has them."""
 _COMMON_CUTOFFS = (1, 10, 100)
 
 

@@ -229,6 +229,11 @@ class Corpus(Protocol):
         ...
 
     @property
+    def left_out(self) -> Mapping[str, int]:
+        """What the rows of the data that are not in the corpus are, to follow `rows are` -> how many there are."""
+        ...
+
+    @property
     def fewest_negatives(self) -> int:
         """The smallest number of hard negatives of any row in any of its languages."""
         ...

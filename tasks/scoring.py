@@ -119,14 +119,6 @@ def _without_ignored(relevant: Relevance, position_T: Rows, list_T: Rows) -> Row
     return np.where(relevant.ignored_T, NOT_RETRIEVED, position_T - behind_T)
 
 
-def metric_key(benchmark: str, setting: Setting, name: str) -> str:
-    """Return a figure's name everywhere outside this module, such as `xquad_r/multilingual/ndcg@10`.
-
-    Accuracy has no setting in its name, `tatoeba/accuracy`: a sentence has one translation, in one pool.
-    """
-    return f"{benchmark}/{setting}/{name}" if metric(name).names_setting else f"{benchmark}/{name}"
-
-
 def metrics_of(
     positions: pa.Table,
     benchmark: str,
@@ -165,7 +157,7 @@ def metrics_of(
             language: _macro([means for unit, means in units.items() if unit[0] == language]) for language in languages
         }
         macro = _macro(list(units.values()))
-        scores.metrics.update({metric_key(benchmark, setting, name): value for name, value in macro.items()})
+        scores.metrics.update({f"{benchmark}/{setting}/{name}": value for name, value in macro.items()})
     return scores
 
 

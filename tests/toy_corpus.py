@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class ToyCorpus:
     passage_of: Sequence[int]
     negatives: int = 0
     revision: str = "toy"
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def parallel(cls, size: int, languages: tuple[str, ...], *, name: str = "toy", negatives: int = 0) -> ToyCorpus:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tasks.formats.collection import load_collection
 from tasks.formats.layouts import data_files
-from tasks.formats.subsets import MissingPassages, Options
+from tasks.formats.subsets import MissingPassages, Options, Pairs
 from tasks.paths import user_path
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
@@ -33,6 +33,7 @@ def load(  # noqa: PLR0913 - one per option
     languages: tuple[str, ...] | None = None,
     language: str | None = None,
     query_language: str | None = None,
+    pairs: Pairs | None = None,
     split: str | None = None,
     settings: tuple[Setting, ...] | None = None,
     missing: MissingPassages = "refuse",
@@ -45,6 +46,8 @@ def load(  # noqa: PLR0913 - one per option
         languages: of queries and pools; all by default.
         language: of a corpus and queries that lie in `path` itself, as a BEIR data set does when it is unzipped.
         query_language: of all queries, if it is not that of the folder they are in (CIRAL asks in English).
+        pairs: whether a name such as `ara-deu` has the queries' or the passages' language first; `none` where it is
+            one language.
         split: whose qrels to use, where there are several; `test` by default.
         settings: which to measure; by default those in which some query has a relevant passage.
         missing: whether relevant passages in no corpus are refused, or count as not retrieved.
@@ -60,6 +63,7 @@ def load(  # noqa: PLR0913 - one per option
         languages=languages,
         language=language,
         query_language=query_language,
+        pairs=pairs,
         split=split,
         settings=settings,
         missing=missing,

@@ -25,16 +25,26 @@ Not run here: downloads from the hub; there was no network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pydantic
 
 from tasks.data.cache import cache_folder
-from tasks.data.columns import COMPRESSED, Column, Record, Table, column_names, read_records
+from tasks.data.columns import (
+    LANGUAGE,
+    Column,
+    Record,
+    Table,
+    column_names,
+    read_records,
+    refuse_other_language,
+    suffix_of,
+)
 from tasks.data.languages import ByLanguage, Language
+from tasks.formats.layouts import SPLIT_WORDS, visible_files
 from tasks.formats.pair_columns import Columns, published_columns, published_names, rows_of
 from tasks.formats.parallel_arrow import ParallelArrow, converted
 from tasks.paths import user_path
@@ -43,10 +53,13 @@ from tasks.schema import Pair
 
 _BATCH_ROWS = 2048
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-_SPLITS = ("train", "training", "dev", "validation", "valid", "val", "test")
+_OWN_LANGUAGE = ""
+"""Stands for the column `LANGUAGE` beside those that are chosen by name."""
+_DEPTH = 8
+"""Levels of folders in which files are looked for: links may lead in circles."""
 
 
-class _Source(NamedTuple):
+class _Part(NamedTuple):
     """A table that is not read yet."""
 
     where: str
@@ -55,7 +68,36 @@ class _Source(NamedTuple):
     names: list[str]
     """Its columns (`tasks.data.columns.column_names`)."""
     table: Any = None
-    """As the library `datasets` opens it; None for files."""
+    """As the library `datasets` opens it; None for a file."""
+
+    def records(self, columns: Table) -> Iterator[Record]:
+        """Yield its rows."""
+        if self.table is None:
+            yield from read_records(self.files[0], columns)
+            return
+        chosen = columns.chosen(self.names, self.where)
+        number = 0
+        for batch in self.table.select_columns(list(chosen.values())).iter(_BATCH_ROWS):
+            for values in zip(*(batch[name] for name in chosen.values()), strict=True):
+                number += 1
+                yield Record(dict(zip(chosen, values, strict=True)), f"{self.where}, row {number}")
+
+
+class _Source(NamedTuple):
+    """What a corpus is made of."""
+
+    where: str
+    parts: list[_Part]
+
+    @property
+    def files(self) -> list[Path]:
+        """All files."""
+        return [file for part in self.parts for file in part.files]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns."""
+        return list(dict.fromkeys(name for part in self.parts for name in part.names))
 
 
 def load(  # noqa: PLR0913 - one per option in a search space
@@ -80,19 +122,19 @@ def load(  # noqa: PLR0913 - one per option in a search space
         columns: by language, the names of its columns.
 
     Raises:
-        TaskError: options that do not go together, no such dataset, split or column, malformed data, or no row.
+        TaskError: options that do not go together, no such dataset or split, a file that lacks a column, malformed
+            data, rows that say that they are in another language, or no row.
     """
     check(path=path, id=id, revision=revision, language=language, columns=columns)
-    wanted = _names(columns) if columns else []
     if path is None:
-        source = _hub_dataset(str(id), str(revision), config, split, text_columns=wanted or published_names())
+        texts = _names(columns) if columns else published_names()
+        source = _hub_dataset(str(id), str(revision), config, split, text_columns=texts)
     else:
         source = _on_this_machine(user_path(path), split)
     if columns is None:
         columns = {str(language): published_columns(source.names, source.where)}
-        wanted = _names(columns)
-    recipe = f"dataset 3 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
-    return converted("dataset", recipe, source.files, lambda: _rows(source, wanted, columns))
+    recipe = f"dataset 4 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
+    return converted("dataset", recipe, source.files, lambda: _rows(source, columns))
 
 
 def check(
@@ -119,33 +161,44 @@ def _names(columns: Mapping[str, Columns]) -> list[str]:
     return list(dict.fromkeys(name for side in columns.values() for name in side.names))
 
 
-def _rows(source: _Source, wanted: Sequence[str], columns: Mapping[str, Columns]) -> Iterator[dict[str, Pair]]:
-    missing = set(wanted)
-    for record in _records(source, wanted):
-        missing -= record.values.keys()
-        yield from rows_of(record, columns)
+def _rows(source: _Source, columns: Mapping[str, Columns]) -> Iterator[dict[str, Pair]]:
+    table, language = _table(columns), next(iter(columns))
+    missing = set(_names(columns))
+    for part in source.parts:
+        found, has_rows = set[str](), False
+        for record in part.records(table):
+            found |= record.values.keys()
+            has_rows = True
+            refuse_other_language(record.values.get(_OWN_LANGUAGE), language, record.where)
+            yield from rows_of(record, columns)
+        if has_rows:
+            _refuse_lacking(part, found, columns.values(), is_only=len(source.parts) == 1)
+        missing -= found
     if missing:
-        name = min(missing)
-        raise TaskError(f"corpus 'dataset': {source.where} has no column '{name}': {nearest(name, source.names)}")
+        raise _no_column(min(missing), source.where, source.names)
 
 
-def _records(source: _Source, wanted: Sequence[str]) -> Iterator[Record]:
-    if source.table is None:
-        return chain.from_iterable(read_records(file, _table(wanted)) for file in source.files)
-    return _dataset_records(source, [name for name in wanted if name in source.names])
+def _refuse_lacking(part: _Part, found: AbstractSet[str], columns: Iterable[Columns], *, is_only: bool) -> None:
+    """Refuse a table without the query and the passage of any language, or with one of the two: its rows would be lost.
+
+    JSON lines may lack a column that others have, so it is asked after the last.
+    """
+    sides = [{side.query, side.passage} for side in columns]
+    whole = set[str]().union(*(side for side in sides if side <= found))
+    for side in sides:
+        if (lacking := side - found) and ((side & found) - whole or not whole):
+            others = "" if is_only else "; name its columns as the other files do, or take it out of the folder"
+            raise _no_column(min(lacking), part.where, part.names, others)
 
 
-def _table(wanted: Sequence[str]) -> Table:
-    # JSON lines may lack a column that others have: whether it exists at all is known after the last.
-    return Table("a dataset", {name: Column((name,), required=False) for name in wanted}, ())
+def _no_column(name: str, where: str, names: Iterable[str], more: str = "") -> TaskError:
+    return TaskError(f"corpus 'dataset': {where} has no column '{name}': {nearest(name, names)}{more}")
 
 
-def _dataset_records(source: _Source, present: Sequence[str]) -> Iterator[Record]:
-    number = 0
-    for batch in source.table.select_columns(present).iter(_BATCH_ROWS):
-        for values in zip(*batch.values(), strict=True):
-            number += 1
-            yield Record(dict(zip(batch, values, strict=True)), f"{source.where}, row {number}")
+def _table(columns: Mapping[str, Columns]) -> Table:
+    wanted = {name: Column((name,), required=False) for name in _names(columns)}
+    says_language = len(columns) == 1 and not any(name.casefold() in LANGUAGE.names for name in wanted)
+    return Table("a dataset", wanted | ({_OWN_LANGUAGE: LANGUAGE} if says_language else {}), ())
 
 
 def _on_this_machine(path: Path, split: str) -> _Source:
@@ -161,29 +214,29 @@ def _on_this_machine(path: Path, split: str) -> _Source:
         return _opened(
             str(path), lambda d: d.load_from_disk(str(path))[split] if saved_splits else d.load_from_disk(path)
         )
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_data(file)]
+    files = [file for file in visible_files(path, _DEPTH) if _is_data(file)]
     named = {file: _split_of(file.relative_to(path)) for file in files}
     chosen = [file for file, found in named.items() if found == split]
     if not any(named.values()) and split == "train":
         chosen = files
+    chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
     if not chosen:
         raise TaskError(f"corpus 'dataset': {path} cannot be opened: no data file in it belongs to split '{split}'")
     return _files(chosen, str(path))
 
 
 def _is_data(file: Path) -> bool:
-    suffix = file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
-    return suffix in _SUFFIXES and file.name not in {"dataset_info.json", "dataset_infos.json"}
+    return suffix_of(file) in _SUFFIXES and file.name not in {"dataset_info.json", "dataset_infos.json"}
 
 
 def _split_of(file: Path) -> str | None:
     """Return the split that a path names, such as `train` in `data/train-00000-of-00002.parquet`."""
     words = re.split(r"[^a-z]+", str(file).lower())
-    return next((word for word in words if word in _SPLITS), None)
+    return next((word for word in words if word in SPLIT_WORDS), None)
 
 
 def _files(files: list[Path], where: str) -> _Source:
-    return _Source(where, files, column_names(files[0]))
+    return _Source(where, [_Part(str(file), [file], column_names(file)) for file in files])
 
 
 def _hub_dataset(name: str, revision: str, config: str | None, split: str, text_columns: Sequence[str]) -> _Source:
@@ -206,4 +259,5 @@ def _opened(where: str, read: Any) -> _Source:
         table = read(datasets)
     except (OSError, ValueError, KeyError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise TaskError(f"corpus 'dataset': {where} cannot be opened: {str(error).splitlines()[0]}") from error
-    return _Source(where, [Path(file["filename"]) for file in table.cache_files], table.column_names, table)
+    files = [Path(file["filename"]) for file in table.cache_files]
+    return _Source(where, [_Part(where, files, table.column_names, table)])

@@ -15,7 +15,7 @@ the same entities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class FactbookCorpus:
     """Language -> the text of each row."""
     passages: Mapping[str, Sequence[str]]
     name: str = "factbook"
+    left_out: Mapping[str, int] = field(default_factory=dict)
     fewest_negatives: int = 0
 
     @property

@@ -108,6 +108,7 @@ class MmarcoCorpus:
     """Every row in every language; a row is the ids of its query, its passage and its negative."""
 
     name = "mmarco"
+    left_out: Mapping[str, int] = {}
     fewest_negatives = 1
 
     def __init__(self, revision: str, texts: dict[str, _Language], rows: MappedArray) -> None:

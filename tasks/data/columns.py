@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pydantic_core
 
+from tasks.data.languages import may_be_same_language, named_language
 from tasks.data.passage_tables import BATCH_ROWS
 from tasks.data.text_lines import Row, refuse_pointer, separated_rows, text_lines
 from tasks.plugins import TaskError
@@ -38,6 +39,10 @@ class Column(NamedTuple):
     names: tuple[str, ...]
     """Accepted names, the preferred one first; upper and lower case are the same."""
     required: bool = True
+
+
+LANGUAGE = Column(("lang", "language", "locale"), required=False)
+"""Says of each row in which language it is."""
 
 
 class Table(NamedTuple):
@@ -93,7 +98,7 @@ def read_records(file: Path, table: Table) -> Iterator[Record]:
     Raises:
         TaskError: the file cannot be read, or a required column is missing; names the file and the line.
     """
-    suffix = _suffix(file)
+    suffix = suffix_of(file)
     if suffix == ".parquet":
         return _parquet_records(file, table)
     if suffix in _JSON_SUFFIXES:
@@ -101,8 +106,10 @@ def read_records(file: Path, table: Table) -> Iterator[Record]:
     return _separated_records(file, table, _separator(suffix))
 
 
-def _suffix(file: Path) -> str:
-    return file.with_suffix("").suffix if file.suffix in COMPRESSED else file.suffix
+def suffix_of(file: Path) -> str:
+    """Return the suffix that tells the format of a file, in lower case: `.tsv` of `CORPUS.TSV.gz`."""
+    stem = file.with_suffix("") if file.suffix.lower() in COMPRESSED else file
+    return stem.suffix.lower()
 
 
 def _separator(suffix: str) -> str:
@@ -115,7 +122,7 @@ def column_names(file: Path) -> list[str]:
     Raises:
         TaskError: the file cannot be read, or one of these rows is malformed.
     """
-    suffix = _suffix(file)
+    suffix = suffix_of(file)
     if suffix == ".parquet":
         with readable_parquet(file):
             return list(pq.ParquetFile(file).schema_arrow.names)
@@ -237,6 +244,25 @@ def text_of(record: Record, column: str) -> str:
     if not isinstance(value, str):
         raise TaskError(f"{record.where}: the {column} is a {type(value).__name__}, not a text: {str(value)[:40]}")
     return value
+
+
+def refuse_other_language(value: object, language: str, where: str) -> None:
+    """Refuse a row that says of itself that it is in another language than the one it is read as.
+
+    Args:
+        value: of the row's column `LANGUAGE`; what is no language says nothing.
+        language: that it is read as.
+        where: names the row, for messages.
+
+    Raises:
+        TaskError: the two are different languages.
+    """
+    own = named_language(value) if isinstance(value, str) else None
+    if own and not may_be_same_language(own, named_language(language) or own):
+        raise TaskError(
+            f"{where} says that it is in '{value}' and is read as in '{language}': keep only rows in '{language}' "
+            "there, or remove the column of languages if it is wrong"
+        )
 
 
 def id_of(record: Record, column: str = "id") -> str:

@@ -14,6 +14,10 @@ from babel.localedata import locale_identifiers
 from pydantic_core import PydanticCustomError
 
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|\d{3}))?", re.IGNORECASE)
+_NO_LANGUAGE = {"mis", "mul", "und", "zxx"}
+"""Codes of ISO 639 that say that a language is unknown, or that there are several or none."""
+_NORWEGIAN = {"no", "nb", "nn"}
+_OFFICIAL = {"official", "de_facto_official"}
 
 
 @cache
@@ -25,7 +29,7 @@ def language_code(name: str) -> str | None:
     CLDR (UTS 35, likely subtags). Two letters that are no language there, such as `jp`, have none.
     """
     match = _CODE.fullmatch(name)
-    if match is None:
+    if match is None or match[1].lower() in _NO_LANGUAGE:
         return None
     language, script, region = match[1].lower(), (match[2] or "").capitalize(), (match[3] or "").upper()
     # An alias may carry a script (`sh`: `sr_Latn`) or a region (`prs`: `fa_AF`).
@@ -40,6 +44,31 @@ def language_code(name: str) -> str | None:
 def _usual_script(locale: str) -> str:
     likely: str = get_global("likely_subtags").get(locale, "")
     return next((part for part in likely.split("_") if len(part) == len("Latn")), "")
+
+
+@cache
+def named_language(name: str) -> str | None:
+    """Return the code of a language by any of its codes, or by its name in English or in itself; None for others."""
+    return language_code(name) or _code_of_name(name)
+
+
+def may_be_same_language(one: str, other: str) -> bool:
+    """Return whether two codes may name one language: one may leave the script open, and Norwegian has several."""
+    (language, *script), (other_language, *other_script) = one.split("_"), other.split("_")
+    alike = language == other_language or {language, other_language} <= _NORWEGIAN
+    # A code of three letters that the CLDR does not know may be a word, such as `sql`.
+    known = all(len(code) == len("en") or _usual_script(code) for code in (language, other_language))
+    return not known or (alike and (script == other_script or not script or not other_script))
+
+
+def is_locale(language: str, territory: str) -> bool:
+    """Return whether a language is an official one of a territory, as in `pt-br`.
+
+    That the Unicode CLDR has a locale does not tell: it has German in Italy, and `de-it` is a pair of languages.
+    """
+    spoken = get_global("territory_languages").get(territory.upper(), {})
+    official = {name.split("_")[0] for name, use in spoken.items() if use["official_status"] in _OFFICIAL}
+    return (language_code(language) or "").split("_")[0] in official
 
 
 def not_a_language(name: str) -> str:

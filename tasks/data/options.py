@@ -9,14 +9,14 @@ from tasks.paths import user_path
 from tasks.plugins import TaskError, nearest
 
 
-def local_folder(benchmark: str, path: Path, published: str) -> Path:
-    """Return the folder of a local copy: `path/<published name>`, `path/<benchmark>`, or `path` itself.
+def local_folder(benchmark: str, path: Path, *published: str) -> Path:
+    """Return the folder of a local copy: `path/<a published name>`, `path/<benchmark>`, or `path` itself.
 
     Raises:
         TaskError: `path` is not a folder.
     """
     path = user_path(path)
-    for folder in (path / published, path / benchmark, path):
+    for folder in (*(path / name for name in published), path / benchmark, path):
         if folder.is_dir():
             return folder
     raise TaskError(f"benchmark '{benchmark}', option 'path': there is no folder {path}")

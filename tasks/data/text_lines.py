@@ -17,6 +17,7 @@ from tasks.plugins import TaskError
 
 _BYTE_ORDER_MARK = "\ufeff"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _LFS_POINTER = b"version https://git-lfs.github.com/"
 _WEB_PAGE = (b"<!doctype html", b"<html")
 _JOINED_LINES = 1000
@@ -58,7 +59,8 @@ def separated_rows(file: Path, separator: str) -> Iterator[Row]:
     r"""Yield the rows of a table whose fields are separated by tabs or commas; blank lines are skipped.
 
     A field in quotes, with quotes inside it doubled, may hold separators and line breaks, as spreadsheets write them
-    (RFC 4180). Between tabs any other quote is text.
+    (RFC 4180). Between tabs any other quote is text, and so is every quote where each line is a row that begins with a
+    number, as in MS MARCO's files.
 
     Raises:
         TaskError: a row has more or fewer fields than the first, or a quote could be either; or what `text_lines`
@@ -90,6 +92,9 @@ def _comma_rows(file: Path) -> Iterator[Row]:
 
 
 def _tab_rows(file: Path) -> Iterator[Row]:
+    if _has_numbered_lines(file):
+        yield from ((number, line.split("\t")) for number, line in text_lines(file) if line)
+        return
     lines = _Lines(text_lines(file))
     width = 0
     for number, line in lines:
@@ -99,8 +104,21 @@ def _tab_rows(file: Path) -> Iterator[Row]:
             yield number, fields
 
 
+def _has_numbered_lines(file: Path) -> bool:
+    """Return whether each line is a row by itself and begins with a number, and some have quotes that are text."""
+    widths, has_loose_quotes = set(), False
+    for _, line in text_lines(file):
+        if line:
+            fields = line.split("\t")
+            widths.add(len(fields))
+            if len(widths) > 1 or not fields[0].isdecimal():  # a header ends this at once
+                return False
+            has_loose_quotes |= any(field.startswith('"') and not _QUOTED.fullmatch(field) for field in fields)
+    return has_loose_quotes
+
+
 def _compression(file: Path) -> str | None:
-    return {".gz": "gzip", ".zst": "zstd"}.get(file.suffix)
+    return {".gz": "gzip", ".zst": "zstd"}.get(file.suffix.lower())
 
 
 def refuse_pointer(file: Path, start: bytes) -> None:

@@ -20,7 +20,19 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.data.columns import Column, Record, Table, id_of, parquet_batches, read_records, text_column, text_of
+from tasks.data.columns import (
+    LANGUAGE,
+    Column,
+    Record,
+    Table,
+    id_of,
+    parquet_batches,
+    read_records,
+    refuse_other_language,
+    suffix_of,
+    text_column,
+    text_of,
+)
 from tasks.data.passage_tables import Batches, MappedPool, TwoTextsError, in_batches, memory_mapped
 from tasks.data.text_lines import text_lines
 from tasks.plugins import TaskError
@@ -34,12 +46,17 @@ CORPUS = Table(
         "id": Column(("_id", "id", *_PASSAGE_ID)),
         "title": Column(("title",), required=False),
         "text": Column(("text", "contents", "content", "passage", "document", "body")),
+        "language": LANGUAGE,
     },
     headerless=("id", "text"),
 )
 QUERIES = Table(
     "a file of queries",
-    {"id": Column(("_id", "id", *_QUERY_ID)), "text": Column(("text", "query", "question"))},
+    {
+        "id": Column(("_id", "id", *_QUERY_ID)),
+        "text": Column(("text", "query", "question")),
+        "language": LANGUAGE,
+    },
     headerless=("id", "text"),
 )
 QRELS = Table(
@@ -72,32 +89,43 @@ class Judgements(NamedTuple):
     """Rows that repeat a judgement."""
 
 
-def mapped_corpus(language: str, files: Sequence[Path], prefix: str) -> MappedPool:
+def mapped_corpus(pool: str, language: str, files: Sequence[Path], prefix: str) -> MappedPool:
     """Return the passages of the files, memory-mapped.
 
+    Args:
+        pool: its name.
+        language: that of the passages.
+        files: what they are in.
+        prefix: of their ids.
+
     Raises:
-        TaskError: the files are malformed, hold no passage, or two texts under one id.
+        TaskError: the files are malformed, hold no passage, two texts under one id, or passages that say that they are
+            in another language.
     """
     try:
-        mapped = memory_mapped(f"corpus {language} {prefix}", files, lambda: _batches(language, files, prefix))
+        mapped = memory_mapped(
+            f"corpus {pool} in {language} {prefix}", files, lambda: _batches(pool, language, files, prefix)
+        )
     except TwoTextsError as error:
         places = _places_of(error.id.removeprefix(prefix), files)
         raise TaskError(f"passage '{error.id}' has two texts: {' and '.join(places)}; remove one of them") from None
-    if language not in mapped.pools:
+    if pool not in mapped.pools:
         raise TaskError(f"{files[0]} holds no passage")
-    return mapped.pools[language]
+    return mapped.pools[pool]
 
 
-def read_queries(files: Sequence[Path], prefix: str) -> Queries:
+def read_queries(language: str, files: Sequence[Path], prefix: str) -> Queries:
     """Return every query of the files, also those without relevant passages, which `tasks.relevance` leaves out.
 
     Raises:
-        TaskError: the files are malformed, or hold an empty query or two texts under one id.
+        TaskError: the files are malformed, or hold an empty query, two texts under one id, or a query that says that it
+            is in another language.
     """
     seen: dict[str, tuple[str, str]] = {}
     rows = 0
     for record in (record for file in files for record in read_records(file, QUERIES)):
         rows += 1
+        refuse_other_language(record.values.get("language"), language, record.where)
         key, text = prefix + id_of(record), text_of(record, "text").strip()
         if not text:
             raise TaskError(f"{record.where}, text: the text is empty")
@@ -132,7 +160,7 @@ def read_judgements(files: Sequence[Path], prefix: str) -> Judgements:
 
 
 def _judgement_records(file: Path) -> Iterator[Record]:
-    if ".parquet" in file.suffixes or ".jsonl" in file.suffixes or ".json" in file.suffixes:
+    if suffix_of(file) in (".parquet", ".jsonl", ".json"):
         return read_records(file, QRELS)
     _, first = next(text_lines(file), (1, ""))
     fields = first.split()
@@ -165,18 +193,27 @@ def _is_number(text: str) -> bool:
     return text.strip().lstrip("+-")[:1].isdigit()
 
 
-def _batches(pool: str, files: Sequence[Path], prefix: str) -> Batches:
+def _batches(pool: str, language: str, files: Sequence[Path], prefix: str) -> Batches:
     for file in files:
-        if file.suffix == ".parquet":
+        if suffix_of(file) == ".parquet":
             for batch in parquet_batches(file):
-                yield pool, _passages(file, batch, prefix)
+                yield pool, _passages(file, batch, language, prefix)
         else:
-            yield from in_batches((pool, Passage(prefix + id_of(r), _joined(r))) for r in read_records(file, CORPUS))
+            yield from in_batches((pool, passage) for passage in _passage_rows(file, language, prefix))
 
 
-def _passages(file: Path, batch: Any, prefix: str) -> Any:
+def _passage_rows(file: Path, language: str, prefix: str) -> Iterator[Passage]:
+    for record in read_records(file, CORPUS):
+        refuse_other_language(record.values.get("language"), language, record.where)
+        yield Passage(prefix + id_of(record), _joined(record))
+
+
+def _passages(file: Path, batch: Any, language: str, prefix: str) -> Any:
     """Return the columns `id` and `text` of one batch of a Parquet corpus."""
     names = CORPUS.chosen(batch.schema.names, str(file))
+    said = batch[names.pop("language")].to_pylist() if "language" in names else []
+    for value in {value for value in said if isinstance(value, str)}:
+        refuse_other_language(value, language, f"a row of {file}")
     columns = {column: text_column(file, name, batch[name]) for column, name in names.items()}
     if columns["id"].null_count:
         raise TaskError(f"{file}: a passage has no {names['id']}")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.data.languages import language_code, named_language
 from tasks.data.options import selected_languages
 from tasks.data.passage_tables import MappedPool
 from tasks.data.records import combined_digest, content_digest
@@ -145,9 +146,9 @@ def _read(
         prefix = subsets[name].prefix
         corpus, queries, qrels = (_paths(subsets[name].files, part) for part in _PARTS)
         if corpus:
-            content.pools[name] = mapped_corpus(name, corpus, prefix)
+            content.pools[name] = mapped_corpus(name, subsets[name].passage_language, corpus, prefix)
         if queries:
-            content.queries[name] = read_queries(queries, prefix)
+            content.queries[name] = read_queries(subsets[name].query_language, queries, prefix)
         if qrels:
             content.qrels[name] = read_judgements(qrels, prefix)
         elif queries and not shared:
@@ -223,8 +224,13 @@ def _meaningful(queries: Mapping[str, Texts], qrels: Qrels, pool_of: Mapping[str
 
 
 def _revision(content: _Content, files: Sequence[DataFile]) -> str:
+    """Return what identifies the data, and its names of languages where these are written out.
+
+    Results of earlier versions have such names for languages, and are not those of the same languages.
+    """
     small = [file.path for file in files if file.part != "corpus"]
-    return combined_digest([*(pool.digest for pool in content.pools.values()), content_digest(small)])
+    written_out = [name for name in content.pools if named_language(name) and not language_code(name)]
+    return combined_digest([*(pool.digest for pool in content.pools.values()), content_digest(small), *written_out])
 
 
 def _copies(content: _Content) -> dict[str, int]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from tasks.data.languages import named_language
 from tasks.formats.layouts import WORDS, DataFile, Part
 from tasks.plugins import TaskError
 
@@ -65,10 +66,10 @@ def present_files(folder: Path, declared: list[DataFile]) -> list[DataFile]:
 
 
 def card_language(folder: Path) -> str | None:
-    """Return the language of the data set if its card names exactly one."""
+    """Return the language of the data set if its card names exactly one, and not `multilingual` or the like."""
     language = _header(folder / CARD).get("language")
     languages = [language] if isinstance(language, str) else language or []
-    return str(languages[0]) if len(languages) == 1 else None
+    return str(languages[0]) if len(languages) == 1 and named_language(str(languages[0])) else None
 
 
 def _header(card: Path) -> dict[str, Any]:

@@ -19,11 +19,13 @@ a file's name: `qrels/test.tsv`, `topics.dev.tsv`, `test-00000-of-00001.parquet`
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tasks.data.columns import COMPRESSED, SUFFIXES
+from tasks.data.languages import named_language
 from tasks.plugins import TaskError
 
 Part = Literal["corpus", "queries", "qrels"]
@@ -45,7 +47,12 @@ _CODES = {
 }  # fmt: skip
 """Languages of Mr. TyDi and CIRAL, which write them out -> ISO 639-1."""
 _WORD = "|".join(WORDS)
-_SPLITS = r"train|dev(?:\.small)?|validation|valid|val|test(?:-[ab](?:-pools)?)?"
+SPLIT_WORDS = (
+    "train", "training", "dev", "development", "validation", "valid", "val", "eval", "evaluation", "test", "testing",
+)  # fmt: skip
+"""Names of splits, in upper or lower case."""
+_TRAINING = SPLIT_WORDS[:2]
+_SPLITS = "|".join((r"(?:dev|eval)\.small", r"test-[ab](?:-pools)?", *SPLIT_WORDS))
 _FOLDERS = r"(?:.+/)?"
 _PATTERNS = (
     rf"{_FOLDERS}miracl-(?P<word>corpus)-v[\d.]+-(?P<language>\w+)/docs-\d+",
@@ -63,7 +70,8 @@ _PATTERNS = (
 """The first that matches a path without its suffix decides. `rest` is a shard number or ends in a split: else
 `corpus_old.jsonl` would be read beside `corpus.jsonl`."""
 _SHARD = re.compile(r"[._-]\d+(?:-of-\d+)?$")
-_SPLIT = re.compile(rf"(?:^|[._-])({_SPLITS})$")
+_SPLIT = re.compile(rf"(?:^|[._-])({_SPLITS})$", re.IGNORECASE)
+_NUMBERED = re.compile(r"(.*?)[._-]?(\d+)(?:-of-\d+)?")
 _DEPTH = 4
 """Levels of folders below the given one in which data is looked for."""
 
@@ -81,7 +89,7 @@ class DataFile(NamedTuple):
 
 def data_files(folder: Path) -> list[DataFile]:
     """Return the files of a folder that belong to a benchmark, in a fixed order."""
-    files = (_data_file(folder, path) for path in _visible_files(folder, _DEPTH))
+    files = (_data_file(folder, path) for path in visible_files(folder, _DEPTH))
     return [file for file in files if file]
 
 
@@ -106,8 +114,8 @@ def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> lis
         default: the split that the benchmark is usually measured on.
 
     Raises:
-        TaskError: there are no qrels for the split, or several and the default is not among them; or a corpus for
-            other splits alone.
+        TaskError: there are no qrels for the split, or it is unclear which are meant: there are several and the default
+            is not among them, those of training alone, or some of no known split; or a corpus for other splits alone.
     """
     known = splits(files)
     if wanted and wanted not in known:
@@ -117,12 +125,48 @@ def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> lis
     if known and not split:
         raise TaskError(f"option 'split': choose one of those that there are qrels for: {', '.join(known)}")
     qrels = [file for file in of_part(files, "qrels") if file.split == split]
+    if not wanted:
+        _refuse_unclear_split(files, split, default)
     queries, corpus = of_part(files, "queries"), of_part(files, "corpus")
     return [
         *([f for f in corpus if f.split == split] or [f for f in corpus if not f.split] or _only_split(corpus)),
         *([f for f in queries if f.split == split] or queries),
         *qrels,
     ]
+
+
+def _refuse_unclear_split(files: Sequence[DataFile], split: str, default: str) -> None:
+    """Refuse qrels that were taken without a choice and may not be those that are meant.
+
+    Raises:
+        TaskError: they are those of training, others beside them are of no known split, or they may be of several.
+    """
+    unnamed = [file for file in of_part(files, "qrels") if not file.split]
+    if split and split != default and (split.casefold() in _TRAINING or unnamed):
+        others = f", and {unnamed[0].path}, whose name is of no known split" if unnamed else " alone"
+        raise TaskError(
+            f"option 'split': there are qrels for {split}{others}: write split={split} if they are meant, or name "
+            f"others by their split, such as qrels/{default}.tsv"
+        )
+    if split:
+        return
+    languages = {named_language(file.language) for file in files if file.language} - {None}
+    stems = defaultdict[tuple[str, Path], set[str]](set)
+    for file in unnamed:
+        stems[file.language, file.path.parent].add(_without_suffixes(file.path.name)[0])
+    for (_, folder), names in stems.items():
+        if len(names) > 1 and not _are_shards(names) and not languages.issuperset(map(named_language, names)):
+            raise TaskError(
+                f"option 'split': {folder} has the qrels {' and '.join(sorted(names)[:2])}, which would be merged, as "
+                f"their names are of no known split: keep one of them, or name each by its split, such as {default}.tsv"
+            )
+
+
+def _are_shards(names: Iterable[str]) -> bool:
+    """Return whether names differ in a number alone, counted from 0 or 1: `dl19` and `dl20` are two sets of qrels."""
+    parts = [_NUMBERED.fullmatch(name) for name in names]
+    numbered = {(part[1], int(part[2])) for part in parts if part}
+    return all(parts) and len({name for name, _ in numbered}) == 1 and min(number for _, number in numbered) <= 1
 
 
 def _only_split(corpus: Sequence[DataFile]) -> list[DataFile]:
@@ -135,13 +179,13 @@ def _only_split(corpus: Sequence[DataFile]) -> list[DataFile]:
     return list(corpus)
 
 
-def _visible_files(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield the files in a folder and in so many levels of folders below, without hidden ones."""
+def visible_files(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the files in a folder and so many levels of folders below it, without hidden ones; links are followed."""
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if path.is_file():
             yield path
         elif depth and path.is_dir():
-            yield from _visible_files(path, depth - 1)
+            yield from visible_files(path, depth - 1)
 
 
 def _data_file(folder: Path, path: Path) -> DataFile | None:
@@ -150,25 +194,29 @@ def _data_file(folder: Path, path: Path) -> DataFile | None:
         return None
     split = _split_of(stem.rsplit("/", 1)[-1])
     for pattern in _PATTERNS:
-        if match := re.fullmatch(pattern, stem):
+        if match := re.fullmatch(pattern, stem, re.IGNORECASE):
             groups = match.groupdict()
             rest = groups.get("rest")
             if rest and not split and not _SHARD.fullmatch(rest):
                 return None
-            part = WORDS[groups["word"]] if "word" in groups else "qrels" if rest else "corpus"
+            part = WORDS[groups["word"].lower()] if "word" in groups else "qrels" if rest else "corpus"
             language = groups.get("language") or ""
-            return DataFile(part, _CODES.get(language, language), groups.get("split") or split, path)
+            return DataFile(part, _CODES.get(language, language), (groups.get("split") or split).lower(), path)
     return None
 
 
 def _without_suffixes(name: str) -> tuple[str, bool]:
     """Return a name without the suffixes of a data file, and whether it has them."""
     for suffix in COMPRESSED:
-        name = name.removesuffix(suffix)
+        name = _without(name, suffix)
     for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix), True
+        if name.lower().endswith(suffix):
+            return _without(name, suffix), True
     return name, False
+
+
+def _without(name: str, suffix: str) -> str:
+    return name[: -len(suffix)] if name.lower().endswith(suffix) else name
 
 
 def _split_of(stem: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ from tasks.formats.parallel_writer import (
 from tasks.schema import Keys, Pair, Rows
 
 _LOG = logging.getLogger(__name__)
-LAYOUT = "5"
+_WITHOUT_TEXT = "without a query or a passage in the columns that are read"
+LAYOUT = "6"
 """Version of the files; raise it whenever `tasks.formats.parallel_writer` writes them differently."""
 
 
@@ -53,11 +54,7 @@ def converted(name: str, recipe: str, sources: Sequence[Path], rows: Callable[[]
     def build(partial: Path) -> None:
         left_out = write(partial, rows())
         if left_out:
-            _LOG.warning(
-                "corpus '%s': %s rows without a query or a passage in the columns that are read are left out",
-                name,
-                f"{left_out:,}",
-            )
+            _LOG.warning("corpus '%s': %s rows %s are left out", name, f"{left_out:,}", _WITHOUT_TEXT)
 
     folder, digest = conversion(name, f"{LAYOUT} {recipe}", sources, build)
     return ParallelArrow(name, digest, folder)
@@ -70,6 +67,7 @@ class ParallelArrow:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self._name, self._revision = name, revision
         self._size: int = about["rows"]
+        self._left_out: int = about["left_out"]
         self._fewest_negatives: int = about["fewest_negatives"]
         self._languages = tuple(about["languages"])
         self._sets = [tuple(languages) for languages in about["sets"]]
@@ -96,6 +94,11 @@ class ParallelArrow:
     def languages(self) -> tuple[str, ...]:
         """Every language some row has, sorted."""
         return self._languages
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """The rows of the source files without a text that is read."""
+        return {_WITHOUT_TEXT: self._left_out} if self._left_out else {}
 
     @property
     def fewest_negatives(self) -> int:

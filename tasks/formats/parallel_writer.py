@@ -1,6 +1,7 @@
 """Write a parallel corpus as files to be memory-mapped, in one pass over its rows, a batch at a time.
 
-corpus.json          the number of rows, their fewest negatives, the languages, and every set of languages of a row
+corpus.json          the numbers of rows and of those left out, the fewest negatives, the languages, and every set of
+                     languages of a row
 th.arrow             query, passage and negatives of the rows in Thai, in order
 th.rows              those rows (int64), unless all have Thai
 crosslingual.rows    the rows in two or more languages (int64), unless all are
@@ -113,7 +114,13 @@ def write(folder: Path, rows: Iterable[Row]) -> int:
     languages, sets = sorted(files), list(numbers)
     _write_indices(folder, languages, sets, np.frombuffer(set_of_row, dtype=np.int32))
     fewest = min(file.fewest_negatives for file in files.values())
-    about = {"rows": len(set_of_row), "fewest_negatives": fewest, "languages": languages, "sets": sets}
+    about = {
+        "rows": len(set_of_row),
+        "left_out": left_out,
+        "fewest_negatives": fewest,
+        "languages": languages,
+        "sets": sets,
+    }
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
     return left_out
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from tasks.data.languages import language_code
-from tasks.formats.layouts import DataFile
+from tasks.data.languages import is_locale, language_code, named_language, not_a_language
+from tasks.formats.layouts import SPLIT_WORDS, DataFile
 from tasks.plugins import TaskError
 from tasks.schema import Setting
 
@@ -26,7 +25,7 @@ class Options(NamedTuple):
     """Language of files that lie in no folder of a language."""
     query_language: str | None = None
     """Language of all queries, if it differs from that of the passages beside them."""
-    pairs: Pairs | None = "none"
+    pairs: Pairs | None = None
     """Names that look like pairs are refused if None."""
     split: str | None = None
     default_split: str = "test"
@@ -47,7 +46,11 @@ class Subset(NamedTuple):
 
 
 def subsets_of(name: str, files: Sequence[DataFile], options: Options, *, shared: bool) -> dict[str, Subset]:
-    """Return the subsets by name; files in no folder of a language belong to the option `language`."""
+    """Return the subsets by name; files in no folder of a language belong to the option `language`.
+
+    Raises:
+        TaskError: a file is in no language, or in one that is none, or it is unclear which languages a name means.
+    """
     grouped: dict[str, list[DataFile]] = {}
     for file in files:
         if file.part == "qrels" and shared:
@@ -61,10 +64,16 @@ def subsets_of(name: str, files: Sequence[DataFile], options: Options, *, shared
         grouped.setdefault(subset, []).append(file)
     refuse_unclear_pairs(name, grouped, options.pairs)
     halves = {subset: _halves(subset, options.pairs) for subset in sorted(grouped)}
+    for subset in names_of(options.languages, grouped) or grouped:
+        for language in halves.get(subset, ()):
+            _refuse_other_name(name, language, grouped[subset][0], options)
     codes = _codes({language for pair in halves.values() for language in pair})
+    asked = options.query_language and (codes.get(options.query_language) or named_language(options.query_language))
+    if options.query_language and not asked:
+        raise TaskError(f"benchmark '{name}', option 'query_language': {not_a_language(options.query_language)}")
     return {
         subset: Subset(
-            query_language=options.query_language or codes[query_language],
+            query_language=asked or codes[query_language],
             passage_language=codes[passage_language],
             prefix="" if shared else f"{subset}:",
             files=grouped[subset],
@@ -80,39 +89,86 @@ def names_of(languages: Sequence[str] | None, names: Iterable[str]) -> tuple[str
     known = list(names)
     chosen: list[str] = []
     for language in languages:
-        code = language_code(language)
-        same = [language] if language in known else [name for name in known if code and language_code(name) == code]
+        code = named_language(language)
+        same = [language] if language in known else [name for name in known if code and named_language(name) == code]
         chosen += same or [language]
     return tuple(chosen)
 
 
+def _refuse_other_name(benchmark: str, language: str, file: DataFile, options: Options) -> None:
+    """Refuse a name that is no language: the data would be measured as that of another language."""
+    if _language(language) or (options.pairs == "none" and _languages_of_pair(language)):
+        return
+    if not file.language:
+        raise TaskError(f"benchmark '{benchmark}', option 'language': {not_a_language(language)}")
+    if language.casefold() in SPLIT_WORDS:
+        raise TaskError(
+            f"benchmark '{benchmark}': '{language}' in {file.path} is the name of a split, where that of a language is "
+            "expected: let `path` be the folder of the split to measure, such as data/test, and name its `language`"
+        )
+    raise TaskError(
+        f"benchmark '{benchmark}': {not_a_language(language)}, and {file.path} is read as in that language: rename "
+        "its folder or file, or choose others with `languages`"
+    )
+
+
 def _codes(names: Iterable[str]) -> dict[str, str]:
-    """Return the usual code of each language; names that would share one, such as pt-br and pt-pt, stay as they are.
+    """Return the usual code of each language; codes that would share one, such as pt-br and pt-pt, stay as they are.
 
     Raises:
-        TaskError: two names differ in case alone, as of two copies of one folder.
+        TaskError: two names differ in case alone, as of two copies of one folder, or one writes out another's language.
     """
     spelt: dict[str, str] = {}
     for name in sorted(names):
         if name.casefold() in spelt:
-            raise TaskError(
-                f"the names {spelt[name.casefold()]} and {name} are of one language: rename or remove one of the two"
-            )
+            raise _two_names(spelt[name.casefold()], name)
         spelt[name.casefold()] = name
-    codes = {name: language_code(name) or name for name in spelt.values()}
-    counts = Counter(codes.values())
-    return {name: code if counts[code] == 1 else name for name, code in codes.items()}
+    codes = {name: named_language(name) or name for name in spelt.values()}
+    of_code: dict[str, list[str]] = {}
+    for name, code in codes.items():
+        of_code.setdefault(code, []).append(name)
+    for first, *others in of_code.values():
+        if others and not all(map(language_code, (first, *others))):
+            raise _two_names(first, others[0])
+    return {name: code if len(of_code[code]) == 1 else name for name, code in codes.items()}
+
+
+def _two_names(first: str, second: str) -> TaskError:
+    return TaskError(f"the names {first} and {second} are of one language: rename or remove one of the two")
 
 
 def refuse_unclear_pairs(name: str, subsets: Iterable[str], pairs: Pairs | None) -> None:
-    """Refuse names such as `ara-deu`, where the same or the reverse pair exists too, unless their order is known."""
-    halves = [tuple(subset.split("-")) for subset in subsets if subset.count("-") == 1]
-    unclear = next((pair for pair in halves if pair[::-1] in halves), None)
-    if pairs is None and unclear:
-        raise TaskError(
-            f"benchmark '{name}': '{'-'.join(unclear)}' looks like a pair of languages: say with the option `pairs` "
-            "which comes first, queries-passages or passages-queries (the data set's card tells), or none"
-        )
+    """Refuse names such as `ara-deu`, which look like pairs of languages, unless their order is known.
+
+    Raises:
+        TaskError: naming one of them.
+    """
+    if pairs is not None:
+        return
+    known = set(subsets)
+    for subset in sorted(known):
+        languages, halves = _languages_of_pair(subset), subset.split("-")
+        if not languages:
+            continue
+        is_territory = halves[1].isupper() and len(halves[1]) == len("IN")  # ta-IN, and not ta-in
+        is_one_language = language_code(subset) and (len(languages) == 1 or is_territory or is_locale(*halves))
+        if not is_one_language or "-".join(reversed(halves)) in known - {subset}:
+            raise TaskError(
+                f"benchmark '{name}': '{subset}' looks like a pair of languages: say with the option `pairs` "
+                "which comes first, queries-passages or passages-queries (the data set's card tells), or none"
+            )
+
+
+def _languages_of_pair(name: str) -> set[str]:
+    """Return the codes of the two languages that a name such as `ara-deu` or `arabic-german` joins; else nothing."""
+    halves = name.split("-")
+    codes = {_language(half) or "" for half in halves} if len(halves) == 2 else set()
+    return set() if "" in codes else codes
+
+
+def _language(name: str) -> str | None:
+    """Return the code of a language; `dev` and `val` are codes too, but of languages that no data set has."""
+    return None if name.casefold() in SPLIT_WORDS else named_language(name)
 
 
 def _halves(subset: str, pairs: Pairs | None) -> tuple[str, str]:

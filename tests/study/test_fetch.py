@@ -44,6 +44,17 @@ def test_it_says_what_is_there_now_and_where(cache: Path, tatoeba: Path) -> None
     assert f"ready in {cache}" in result.stdout
 
 
+def test_a_name_that_a_benchmark_and_a_corpus_have_is_the_benchmark_unless_the_corpus_is_asked_for(cache: Path) -> None:
+    assert " queries, " in run("factbook").stdout
+    asked = run("factbook", "--corpus")
+    assert asked.exit_code == 0
+    assert " rows in " in asked.stdout
+    assert str(cache) in asked.stdout
+    refused = run("tatoeba", "--corpus")
+    assert refused.exit_code == 2
+    assert "there is no corpus 'tatoeba'" in refused.stderr
+
+
 def test_without_network_it_is_one_sentence_with_command_and_folder(cache: Path) -> None:
     result = run("mlqa_r")
     assert result.exit_code == 2

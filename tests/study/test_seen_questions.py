@@ -1,4 +1,4 @@
-"""Test questions that are training questions: counted by language, however they are spelt."""
+"""Test questions that are training questions: counted in each language, however they and their languages are spelt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from study import seen_questions as module
-from study.seen_questions import seen_questions
+from study.seen_questions import seen_questions, shared_questions
 from tasks.corpora import parallel_jsonl
 from tasks.schema import Benchmark, Corpus, Query, Setting, Texts
 
@@ -27,9 +27,9 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     return parallel_jsonl.load(path=file)
 
 
-def benchmark(**questions: list[str]) -> Benchmark:
+def benchmark(questions: dict[str, list[str]], *, translated: bool = False) -> Benchmark:
     queries = {
-        language: Texts.of([Query(f"{language}-{n}", text) for n, text in enumerate(texts)])
+        language: Texts.of([Query(f"{'' if translated else language}{n}", text) for n, text in enumerate(texts)])
         for language, texts in questions.items()
     }
     return Benchmark("asked", "1", queries, [], {}, (Setting.MULTILINGUAL,))
@@ -39,22 +39,40 @@ def benchmark(**questions: list[str]) -> Benchmark:
     ("questions", "seen"),
     [
         ({"th": ["แม่น้ำใดยาวที่สุด", "น้ำเดือดที่เท่าไร", "ใครเขียน"], "ar": ["ما عاصمة مصر؟"]}, 3),
-        ({"th": ["哪条河最长？"], "zh": ["哪条河最短？"]}, 0),  # another language, another question
+        ({"th": ["哪条河最长？"], "zh": ["哪条河最短？"]}, 1),  # under another label, another question
         ({"zh": ["哪条河最长?"], "en": ["which  river is\u00a0the LONGEST?", "Which river"]}, 2),  # width, case, spaces
         ({"th": ["แม่น\u0e49\u0e4dาใดยาวที่สุด"]}, 1),  # the vowel of น้ำ in two characters
         ({"zh": ["哪条河最长？", "哪条河最长？"]}, 2),
-        ({"ja": ["哪条河最长？"]}, 0),
+        ({"ja": ["哪条河最长？"]}, 1),
+        ({"arb": ["ما عاصمة مصر؟"], "zh_Hant": ["哪条河最长？"]}, 2),
     ],
 )
-def test_questions_are_counted_by_language_and_however_they_are_spelt(
+def test_questions_are_counted_in_each_language_and_however_they_are_spelt(
     questions: dict[str, list[str]], seen: int, corpus: Corpus
 ) -> None:
-    assert seen_questions(benchmark(**questions), [corpus, corpus]) == seen
-    assert seen_questions(benchmark(**questions), []) == 0
+    assert seen_questions(benchmark(questions), [corpus, corpus]) == seen
+    assert seen_questions(benchmark(questions), []) == 0
+
+
+def test_the_versions_of_a_trained_question_in_other_languages_are_counted_with_it(corpus: Corpus) -> None:
+    questions = {"th": ["แม่น้ำใดยาวที่สุด", "ใครเขียน"], "ar": ["ما أطول نهر؟", "من كتب؟"], "ja": ["最長の川は？"]}
+    assert seen_questions(benchmark(questions), [corpus]) == 1
+    assert seen_questions(benchmark(questions, translated=True), [corpus]) == 3
+
+
+def test_questions_that_two_benchmarks_share_are_counted_whatever_their_languages_are_called() -> None:
+    norwegian = benchmark({"no": ["Hva heter elven?", "Hvem?"], "th": ["แม่น้ำใด", "ใคร"]}, translated=True)
+    assert shared_questions(norwegian, benchmark({"nb": ["hva heter  elven?"]})) == 2
+    assert shared_questions(norwegian, benchmark({"zh": ["哪条河？"]})) == 0
 
 
 def test_large_corpora_are_not_searched(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = benchmark(th=["แม่น้ำใดยาวที่สุด"])
-    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    asked = benchmark({"th": ["แม่น้ำใดยาวที่สุด"]})
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 5)
     assert seen_questions(asked, [corpus]) == 1
-    assert seen_questions(asked, [corpus, corpus]) is None
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 4)  # those in Thai alone
+    thai = len(corpus.rows("th"))
+    assert thai <= 4
+    assert seen_questions(asked, [corpus]) == 1
+    monkeypatch.setattr(module, "MOST_QUESTIONS", thai - 1)
+    assert seen_questions(asked, [corpus]) is None

@@ -81,7 +81,7 @@ def test_lists_of_several_pools_of_one_language_stay_apart() -> None:
     ]
     scores = metrics_of(table(rows), "tatoeba", [Setting.CROSSLINGUAL], ["accuracy"])
     assert scores.by_pair == {"th-en": {"accuracy": 1.0}, "zh-en": {"accuracy": 0.5}}
-    assert scores.metrics == {"tatoeba/accuracy": 0.75}
+    assert scores.metrics == {"tatoeba/crosslingual/accuracy": 0.75}
 
 
 def test_query_scores_name_every_list_once() -> None:

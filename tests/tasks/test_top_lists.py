@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, product
 from statistics import fmean
 
@@ -24,7 +25,7 @@ from tasks.schema import Benchmark, Setting
 from tasks.scoring import metrics_of
 from tasks.top_lists import top_list_scores
 from tests.hashing_encoder import HashingEncoder
-from tests.parallel_benchmark import parallel_benchmark
+from tests.parallel_benchmark import named_for_passages, parallel_benchmark, relevant_passages
 from tests.process_group import RunInGroup
 
 NAMES = [f"first_hit_{a}_{b}_language" for a, b in product(("relevant", "irrelevant"), ("own", "other"))]
@@ -146,3 +147,22 @@ def test_several_processes_find_the_lists_of_one(run_in_group: RunInGroup, world
 def test_selection_by_a_metric_that_needs_a_search_is_refused() -> None:
     with pytest.raises(TaskError, match="'mrc@10' needs a search, which validation does not make"):
         check_metric("multilingual/mrc@10")
+
+
+def test_a_passage_with_the_id_of_a_query_is_in_none_of_its_lists_and_leaves_its_place_to_the_next() -> None:
+    whole = parallel_benchmark()
+    benchmark = named_for_passages(whole, relevant_passages(whole))
+    ids = [i for pool in benchmark.pools for i in pool.passages.ids()]
+
+    def hits(searched_in: Benchmark) -> list[tuple[str, str]]:
+        table = searched(searched_in)[0].top_lists
+        assert table is not None
+        return [
+            (query, ids[row])
+            for query, row in zip(*(table[n].to_pylist() for n in ("query_id", "passage")), strict=True)
+        ]
+
+    assert any(query == passage for query, passage in hits(replace(benchmark, ignore_identical_ids=False)))
+    found = hits(benchmark)
+    assert not any(query == passage for query, passage in found)
+    assert len(found) == 10 * benchmark.questions

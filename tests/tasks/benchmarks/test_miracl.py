@@ -77,11 +77,44 @@ def test_both_layouts_give_the_same_passages_grades_and_queries(copy: Path, pare
     assert benchmark.details == {"variant": "hard_negatives", "split": "dev", "passages": "4"}
 
 
-def test_the_full_corpora_come_with_an_estimate(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
-    benchmark = miracl.load(path=copy, languages=("th",), variant="full")
-    estimate = "542,166 passages, 0.5 hours to encode at 310 passages/s"
-    assert benchmark.details["estimate"] == estimate
-    assert f"miracl, full corpora: {estimate}" in caplog.messages
+@pytest.mark.parametrize("variant", [None, "full"])
+def test_full_corpora_are_told_by_their_passages_and_come_with_an_estimate(
+    copy: Path, variant: miracl.Variant | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(miracl.FULL_PASSAGES, "th", 3)
+    monkeypatch.setitem(miracl.FULL_PASSAGES, "ar", 1)
+    full = copy.rename(copy.parent / "MIRACLRetrieval")
+    estimate = "3 passages, 0.0 hours to encode at 310 passages/s"
+    benchmark = miracl.load(path=full.parent, languages=("th",), variant=variant)
+    assert (benchmark.details["variant"], benchmark.details["estimate"]) == ("full", estimate)
+    assert (f"miracl, full corpora: {estimate}" in caplog.messages) == (variant == "full")
+    with pytest.raises(TaskError, match=r"the 1 passages in 'ar' are those of 'full' .* not of 'hard_negatives': wr"):
+        miracl.load(path=full, languages=("ar", "th"), variant="hard_negatives")
+
+
+def test_a_variant_that_is_not_that_of_the_data_is_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = r"'variant': the 1 passages in 'ar' are those of 'hard_negatives' \(the full corpus has 2,061,414\)"
+    with pytest.raises(TaskError, match=sentence):
+        miracl.load(path=copy, languages=("ar", "th"), variant="full")
+    monkeypatch.setitem(miracl.FULL_PASSAGES, "th", 3)
+    with pytest.raises(TaskError, match=r"the 3 passages in 'th' are those of 'full' .* and not of 'hard_negatives'"):
+        miracl.load(path=copy, languages=("ar", "th"))
+
+
+def test_corpora_as_published_are_the_full_ones_or_lack_files(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, topics = tmp_path / "miracl-corpus-v1.0-th", tmp_path / "miracl-v1.0-th"
+    for folder in (corpus, topics / "topics", topics / "qrels"):
+        folder.mkdir(parents=True)
+    (corpus / "docs-0.jsonl").write_text(json.dumps({"docid": "7#0", "title": "ไทย", "text": "กรุงเทพ"}), "utf-8")
+    (topics / "topics" / "topics.miracl-v1.0-th-dev.tsv").write_text("1\tเมืองหลวง\n", "utf-8")
+    (topics / "qrels" / "qrels.miracl-v1.0-th-dev.tsv").write_text("1 Q0 7#0 1\n", "utf-8")
+    sentence = "the full corpus in 'th' has 542,166 passages, and 1 are here: copy the other files of its folder too"
+    with pytest.raises(TaskError, match=sentence):
+        miracl.load(path=tmp_path, languages=("th",))
+    monkeypatch.setitem(miracl.FULL_PASSAGES, "th", 1)
+    assert miracl.load(path=tmp_path, languages=("th",)).details["variant"] == "full"
 
 
 def test_the_published_sizes_sum_to_the_published_total() -> None:

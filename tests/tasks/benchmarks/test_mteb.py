@@ -134,6 +134,16 @@ def test_the_only_language_of_a_card_is_that_of_the_data(tmp_path: Path, cache: 
     assert mteb.load(path=folder, language="lo").languages == ("lo",)
 
 
+@pytest.mark.parametrize("language", ["multilingual", "mul", "code"])
+def test_a_card_s_language_that_is_none_is_not_that_of_the_data(tmp_path: Path, cache: Path, language: str) -> None:
+    files = {f"{part}.jsonl": json_lines(rows) for part, rows in parts("th").items()}
+    declared = card(*((part, "test", f"{part}.jsonl") for part in parts("th")), languages=[language])
+    folder = copy_of(files | {"README.md": declared}, tmp_path / "copy")
+    with pytest.raises(TaskError, match=r"lies in no folder of a language: name its language"):
+        mteb.load(path=folder)
+    assert mteb.load(path=folder, language="th").languages == ("th",)
+
+
 def test_the_files_of_one_split_are_enough(hub: HubServer) -> None:
     files = per_language(["th"], "test")
     files |= {name.replace("test-", "train-"): content for name, content in files.items() if name != "README.md"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.benchmarks import tatoeba
+from tasks.data.languages import language_code
 from tasks.plugins import TaskError
 from tasks.schema import Setting
 from tests.file_server import FileServer
@@ -91,3 +92,10 @@ def test_another_encoding_is_refused(copy: Path) -> None:
 def test_a_missing_language_is_named_with_its_file(copy: Path) -> None:
     with pytest.raises(TaskError, match=r"benchmark 'tatoeba' needs the file .*tatoeba.afr-eng.afr"):
         tatoeba.load(path=copy)
+
+
+def test_the_codes_in_the_names_of_files_are_those_of_their_languages() -> None:
+    """Tagalog's one spelling, of `tl` and `tgl` alike, is `fil`."""
+    known = {language: language_code(code) for language, code in tatoeba._ALL.items()}
+    assert known == {language: language_code(language) for language in tatoeba._ALL}
+    assert len(set(known.values())) == 41

@@ -188,3 +188,16 @@ def test_questions_are_about_the_articles_they_were_asked_about(real_xquad_r: Pa
     assert {frozenset(key for key in found if found[key] == document) for document in found.values()} == set(
         map(frozenset, articles)
     )
+
+
+@pytest.mark.parametrize(("start", "sentence"), [(0, 0), (8, 0), (9, 1), (17, 1)])
+def test_an_answer_is_the_sentence_that_holds_its_first_character(
+    start: int, sentence: int, tmp_path: Path, paragraph: Make, write_lareqa: Write
+) -> None:
+    """Two Chinese sentences of nine characters, without a space between them."""
+    sentences = ["东京是日本的首都。", "曼谷是泰国的首都。"]
+    made = paragraph(sentences, ("q1", "首都是哪里？", 0)) | {"context": "".join(sentences)}
+    made["sentence_breaks"] = [[0, 9], [9, 18]]
+    made["qas"][0]["answers"] = [{"answer_start": start, "text": made["context"][start]}]
+    benchmark = xquad_r.load(path=write_lareqa(tmp_path / "copy", {"zh": [made]}), languages=("zh",))
+    assert benchmark.qrels == {"q1": {f"zh_1_{sentence}": 1}}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from babel import Locale
 
 from tasks.corpora import mmarco
 from tasks.plugins import TaskError
@@ -143,3 +144,8 @@ def test_only_the_files_of_the_languages_asked_for_are_downloaded(hub: HubServer
     assert not any("arabic" in path for path, _ in hub.requests)
     hub.stop()
     assert mmarco.load(languages=("zh",)).revision == corpus.revision
+
+
+def test_the_names_of_files_are_those_of_their_languages() -> None:
+    names = Locale("en").languages
+    assert {language: names[language].lower() for language in mmarco._NAMES} == mmarco._NAMES

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from babel import Locale
 
 from tasks.corpora import mfaq, miracl, mr_tydi, natural_questions, newsqa, wiki_qa
 from tasks.plugins import TaskError, load_corpus
@@ -157,3 +158,8 @@ def test_a_parquet_file_that_was_never_pulled_from_large_file_storage_is_named(t
     file.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 7\n", encoding="ascii")
     with pytest.raises(TaskError, match=r"train\.parquet is a Git LFS pointer and not the file itself: run `git lfs"):
         load_corpus("natural_questions", {"path": str(tmp_path)})
+
+
+def test_the_names_of_mr_tydis_folders_are_those_of_their_languages() -> None:
+    names = dict(Locale("en").languages) | {"bn": "Bengali"}  # Bangla in the CLDR
+    assert {language: names[language].lower() for language in mr_tydi._NAMES} == mr_tydi._NAMES

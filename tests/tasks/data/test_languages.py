@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.data.languages import language_code, not_a_language
+from tasks.data.languages import is_locale, language_code, named_language, not_a_language
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,18 @@ def test_the_code_of_a_country_is_told_from_that_of_its_language() -> None:
 @pytest.mark.parametrize(("name", "code"), [("thai", "th"), ("Deutsch", "de"), ("中文", "zh"), ("العربية", "ar")])
 def test_a_language_given_by_its_name_is_told_with_its_code(name: str, code: str) -> None:
     assert not_a_language(name) == f"'{name}' is not a language code such as th or zho_Hans; {name} is {code}"
+
+
+@pytest.mark.parametrize(("name", "code"), [("thai", "th"), ("ไทย", "th"), ("zho_Hans", "zh"), ("mul", None)])
+def test_a_language_is_known_by_its_codes_and_its_names(name: str, code: str | None) -> None:
+    assert named_language(name) == code
+
+
+@pytest.mark.parametrize(
+    ("language", "territory", "official"),
+    [("pt", "br", True), ("zh", "TW", True), ("ar", "ae", True), ("de", "it", False), ("en", "de", False)],
+)
+def test_a_locale_is_a_language_that_is_official_in_its_territory(
+    language: str, territory: str, official: bool
+) -> None:
+    assert is_locale(language, territory) == official

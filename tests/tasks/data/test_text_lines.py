@@ -45,3 +45,26 @@ def test_a_quote_that_could_be_either_is_refused_with_its_lines(tmp_path: Path) 
     with pytest.raises(TaskError, match=r'line 2 has a quote \("\) that line 3 may close, or that is text: use JSON'):
         rows(tmp_path, 'id\ttext\n1\t"ไทย\n2\t曼谷"\n')
     assert rows(tmp_path, 'id,text\n1,"ไทย\n2,曼谷"\n', ",") == [["id", "text"], ["1", "ไทย\n2,曼谷"]]
+
+
+def test_quotes_are_text_where_every_line_is_a_row_that_begins_with_a_number(tmp_path: Path) -> None:
+    """As in MS MARCO's collection, where a passage that begins with a quote was taken to end in a later passage."""
+    content = '0\t"ไทย\n1\t曼谷\n2\tعاصمة"\n3\t"ก"\n4\t"ข ""ค"" ง"\n'
+    texts = ['"ไทย', "曼谷", 'عاصمة"', '"ก"', '"ข ""ค"" ง"']
+    assert rows(tmp_path, content) == [[str(number), text] for number, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('0\t"ไทย\tก"\n1\t曼谷\n', [["0", "ไทย\tก"], ["1", "曼谷"]]),
+        ('0\t"ไทย\nก"\n1\t曼谷\n', [["0", "ไทย\nก"], ["1", "曼谷"]]),
+        ('id\ttext\n1\t"曼谷"\n', [["id", "text"], ["1", "曼谷"]]),
+        ('0\t"เขาว่า ""ไป"""\n1\t曼谷\n', [["0", 'เขาว่า "ไป"'], ["1", "曼谷"]]),
+    ],
+    ids=["a tab", "a line break", "a header", "quotes that all close"],
+)
+def test_a_quoted_field_of_a_numbered_table_may_hold_what_separates(
+    tmp_path: Path, content: str, expected: list[list[str]]
+) -> None:
+    assert rows(tmp_path, content) == expected
