@@ -43,6 +43,11 @@ def main(
     with cli.refusals():
         source = read_study(cli.study_folder(study))
         result = _chosen(source, trial)
+        if language_means and not result.config.steps:
+            raise UserError(
+                f"--language-means: trial {result.number} was not trained and has no training languages whose means "
+                "could be written: leave the option out, or name a trained trial with --trial"
+            )
         folder = cli.output_folder(output or f"{source.name}-{result.number:04d}", "--output")
         if folder.exists():
             raise UserError(f"{folder} exists: choose another --output, or remove it")

@@ -11,6 +11,7 @@ from study.analysis.curves import Curve, Front
 from study.analysis.formats import decimals
 from study.analysis.groups import settings_text
 from study.analysis.tables import Cell, Table
+from study.config_values import Schedule
 
 
 def curve_sentence(curve: Curve) -> str:
@@ -142,12 +143,16 @@ def front_data(front: Front) -> dict[str, Any]:
 
 
 def _candidates(curve: Curve) -> str:
-    """Return settings that cannot be told from the best; neighbours on a scale of alpha as a range."""
+    """Return settings that cannot be told from the best; neighbours on a scale of alpha as a range.
+
+    A schedule has no place on that scale.
+    """
     places = [place for place in range(len(curve.groups)) if curve.best.candidate_A[place]]
+    alphas = [curve.groups[place].alpha for place in places]
     neighbours = places == list(range(places[0], places[-1] + 1))
-    if curve.varied == ("alpha",) and neighbours and len(places) > 1:
-        first, last = (formats.setting(curve.groups[place].alpha) for place in (places[0], places[-1]))
-        return f"alpha {first} to {last}"
+    constant = not any(isinstance(alpha, Schedule) for alpha in alphas)
+    if curve.varied == ("alpha",) and neighbours and constant and len(places) > 1:
+        return f"alpha {formats.setting(alphas[0])} to {formats.setting(alphas[-1])}"
     return formats.some_of([curve.labels[place] for place in places], "; ")
 
 

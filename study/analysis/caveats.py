@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from study.analysis import formats
-from study.analysis.groups import groups_of, settings_text, varied_settings
+from study.analysis.groups import Group, groups_of, settings_text, varied_settings
 from study.analysis.study import Study
 from study.results.trial_result import FailedTrial, TrialResult
 from study.space import study_config
@@ -44,10 +44,10 @@ def _missing_trials(study: Study) -> Iterator[str]:
 
 def _missing_seeds(study: Study) -> Iterator[str]:
     """Yield which settings lack seeds: early stopping takes the worse ones, and the mean of the others flatters."""
-    search = study.record.search_space.get("search")
-    seeds = search.get("seeds", 1) if isinstance(search, Mapping) else 1
     groups = groups_of(study.results)
-    lacking = [group for group in groups if group.config.steps and len(group.results) < seeds]
+    trained = [group for group in groups if group.config.steps]
+    seeds = _planned_seeds(study, trained)
+    lacking = [group for group in trained if len(group.results) < seeds]
     if lacking:
         names = varied_settings(groups)
         shown = formats.some_of([settings_text(group, names, groups) or group.label for group in lacking], "; ")
@@ -55,6 +55,19 @@ def _missing_seeds(study: Study) -> Iterator[str]:
             f"Not all {seeds} seeds have a result at {shown}: where early stopping or a failure took the worse ones, "
             "the mean of the others flatters the setting. Settings with fewer seeds than most are ranked last."
         )
+
+
+def _planned_seeds(study: Study, trained: Sequence[Group]) -> int:
+    """Return how many seeds each setting was to have: in a grid of seeds as many as any setting has.
+
+    Other samplers draw the seed with the rest of a point, so that none is missing.
+    """
+    search = study.record.search_space.get("search")
+    if not isinstance(search, Mapping):
+        return 1
+    if search.get("sampler") == "grid" and "seed" in search.get("space", {}):
+        return max((len(group.results) for group in trained), default=1)
+    return int(search.get("seeds", 1))
 
 
 def _precisions(results: Sequence[TrialResult]) -> Iterator[str]:

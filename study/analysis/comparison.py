@@ -15,6 +15,7 @@ from study.analysis.formats import metric_name, setting_name
 from study.analysis.groups import Group, groups_of, settings_text, varied_settings
 from study.analysis.pairs import Pair
 from study.analysis.query_values import SettingValues
+from study.analysis.shown_metrics import shown_metrics
 from study.analysis.statistics import (
     Difference,
     Floats,
@@ -27,8 +28,6 @@ from study.analysis.statistics import (
 from study.analysis.study import Study
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
-from study.results.trial_result import TrialResult
-from tasks.metrics import HEADLINE
 from tasks.plugins import nearest
 from tasks.schema import Setting
 
@@ -74,6 +73,13 @@ class Comparison:
         results = (result for group in self.pair if group.config.steps for result in group.results)
         return tuple(result.number for result in results if result.config.seed not in self.block.seeds)
 
+    @property
+    def measured_otherwise(self) -> dict[str, tuple[str, str]]:
+        """The details in which the measurements of the two differ, such as the texts that `@centred` takes means of."""
+        own, other = (group.results[0].benchmarks[self.benchmark].details for group in self.pair)
+        values = {key: (own.get(key, "none"), other.get(key, "none")) for key in (*own, *other)}
+        return {key: (ours, theirs) for key, (ours, theirs) in values.items() if ours != theirs}
+
     def adjusted(self, figure: Figure) -> dict[str, float]:
         """Return p by language, after Holm's correction over the languages."""
         values = self.by_language.get(figure, {})
@@ -96,7 +102,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
         if all(group in groups for group in pair)
     ]
     results = [result for comparison in comparisons for group in comparison.pair for result in group.results]
-    for setting, metrics in headline(results, benchmark).items():
+    for setting, metrics in shown_metrics(results, benchmark, shared=True).items():
         values = SettingValues(study, benchmark, setting, metrics)
         for comparison in comparisons:
             tested, single = _figures(values, comparison.pair.group.numbers[0])
@@ -121,18 +127,6 @@ def measured_groups(study: Study, benchmark: str) -> list[Group]:
     """Return the groups whose trials were all measured on a benchmark."""
     groups = groups_of(study.results)
     return [group for group in groups if all(benchmark in result.benchmarks for result in group.results)]
-
-
-def headline(results: Sequence[TrialResult], benchmark: str) -> dict[Setting, tuple[str, ...]]:
-    """Return the metrics worth testing, by setting, of those that all these trials have on a benchmark."""
-    shared = set.intersection(*(set(result.metrics) for result in results)) if results else set()
-    chosen = {}
-    for setting in Setting:
-        prefix = f"{benchmark}/{setting}/"
-        metrics = sorted(key.removeprefix(prefix) for key in shared if key.startswith(prefix))
-        if metrics:
-            chosen[setting] = tuple(metric for metric in HEADLINE if metric in metrics) or tuple(metrics)
-    return chosen
 
 
 def leading_figures(

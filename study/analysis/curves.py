@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from study.analysis.best_setting import BestSettings, best_settings, curve_band, dominated_by
 from study.analysis.blocks import Block, lacking_seeds, largest_blocks
-from study.analysis.comparison import Figure, crossed_design, headline, measured_groups
+from study.analysis.comparison import Figure, crossed_design, measured_groups
 from study.analysis.crossed import Crossed
 from study.analysis.groups import Group, settings_text, varied_settings
 from study.analysis.query_values import SettingValues
+from study.analysis.shown_metrics import shown_metrics
 from study.analysis.statistics import Floats, contributions, smallest_unit
 from study.analysis.study import Study
 from tasks.metrics import higher_is_better
@@ -133,7 +134,7 @@ def read_fronts(study: Study, benchmark: str) -> list[Front]:
 def _figures(study: Study, benchmark: str, block: Block) -> Iterator[tuple[Figure, Crossed]]:
     """Yield every figure of a block that can be tested, its macro average over languages."""
     results = [result for group in block.groups for result in group.results]
-    for setting, metrics in headline(results, benchmark).items():
+    for setting, metrics in shown_metrics(results, benchmark, shared=True).items():
         values = SettingValues(study, benchmark, setting, metrics)
         block_ASUQ, first = crossed_design(block, values), block.numbers[0][0]
         units, document_Q = values.of(first).units, values.document_of(first)

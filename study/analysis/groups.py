@@ -155,7 +155,8 @@ def groups_of(results: Iterable[TrialResult]) -> tuple[Group, ...]:
     groups: dict[str, list[TrialResult]] = {}
     for result in results:
         shared = _as_run(result).model_dump(mode="json", exclude={"seed"})
-        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(result)
+        prompts = [result.backbone.query_prefix, result.backbone.passage_prefix]  # a later version may assume others
+        groups.setdefault(json.dumps([shared, prompts], sort_keys=True), []).append(result)
     return tuple(_group(trials, names[trials[0].config.backbone]) for trials in groups.values())
 
 
@@ -211,9 +212,12 @@ def merit(group: Group, objective: Objective) -> tuple[float, int]:
 
 
 def representatives(groups: Sequence[Group], objective: Objective) -> Mapping[tuple[str, str], Group]:
-    """Return, for each backbone and sampling, the group with most seeds; among those the best by the objective."""
+    """Return, for each backbone and sampling, the group with most seeds; among those the best by the objective.
+
+    Backbones are sorted by name, and the samplings of one are in the order of SAMPLINGS.
+    """
     best: dict[tuple[str, str], Group] = {}
     for group in groups:
         key = (group.backbone, group.sampling)
         best[key] = max(best.get(key, group), group, key=lambda each: (len(each.results), merit(each, objective)))
-    return best
+    return {key: best[key] for key in sorted(best, key=lambda key: (key[0], SAMPLINGS.index(key[1])))}

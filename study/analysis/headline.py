@@ -16,10 +16,11 @@ from study.analysis.pairs import Pair, choose_pairs
 from study.analysis.statistics import Method
 from study.analysis.study import Study
 from study.analysis.verdict import badge, trained, untested_sentences
+from study.config import SEPARATOR
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from study.space.selection import Objective
-from tasks.metrics import metric
+from tasks.metrics import known_metric, metric
 from tasks.schema import Setting
 
 _BACKBONES = 3
@@ -134,6 +135,8 @@ def _clause(comparison: Comparison, figure: Figure, on: str = "") -> str:
     gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
     if unequal := comparison.pair.unequal:
         gap += f", and the two also differ in {formats.some_of(list(unequal))}"
+    if otherwise := comparison.measured_otherwise:
+        gap += f", and the two were measured otherwise in {formats.some_of(list(otherwise))}"
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
@@ -151,13 +154,21 @@ def _described(number: int, group: Group, study: Study) -> str:
     equal = sum(each.mean(objective) == mean for each in groups) - 1
     others = "1 other setting has" if equal == 1 else f"{equal} other settings have"
     tie = f". {others} exactly the same value; the one tried first was taken" if equal else ""
-    if equal and mean is not None and abs(mean) == 1:
+    if equal and mean is not None and mean == _optimum(study.objective):
         tie += ". No value is better: by this objective nothing can be chosen, so name a trial to `study.export`, with "
         tie += "`--trial`, or take another objective"
     return (
         f"The best trial is {number} ({formats.some_of(settings)}), by {objective}: "
         f"{formats.fixed(mean, decimals(objective))} {over}{tie}"
     )
+
+
+def _optimum(objective: Objective) -> float | None:
+    """Return the best value that an objective can have; None for the loss, which has no bound."""
+    if (record := known_metric(objective.metric.rpartition(SEPARATOR)[2])) is None:
+        return None
+    lowest, highest = record.bounds
+    return highest if objective.direction == "maximize" else lowest
 
 
 def _standing(group: Group, study: Study, benchmark: str) -> Iterator[str]:
@@ -244,13 +255,22 @@ def _reason(
     ]
     if not rivals:
         return f"its backbone has no {wanted}"
-    unequal = min((Pair(group, rival).unequal for rival in rivals), key=len)
-    if unequal:
-        none = "none of these" if samplings else f"no {wanted}"
-        return f"{none} was run at its {settings_text(group, unequal, [group, *rivals])}"
+    if unequal := _unequal(group, rivals):
+        return f"{'none of these' if samplings else f'no {wanted}'} was run at {unequal}"
     seeds = max((min(len(one.pair.group.results), len(one.pair.baseline.results)) for one in comparisons), default=0)
     if not group.config.steps and all(one.pair.baseline.sampling != ZERO_SHOT for one in comparisons):
         return "no comparison with zero-shot was asked for"
     if group.config.steps and len(group.results) < seeds:
         return f"those that are compared have {seeds} seeds, and it has {len(group.results)}"
     return "verdicts compare at the settings where the baseline does best by the objective"
+
+
+def _unequal(group: Group, rivals: Sequence[Group]) -> str:
+    """Return at which settings of a group none of its rivals was run; empty if one was run at all of them."""
+    unequal = [Pair(group, rival).unequal for rival in rivals]
+    closest = min(unequal, key=len)
+    if not closest:
+        return ""
+    if all(closest.keys() <= each.keys() for each in unequal):
+        return f"its {settings_text(group, closest, [group, *rivals])}"
+    return f"all of its settings; the closest differs in {formats.some_of(list(closest))}"

@@ -42,13 +42,13 @@ def heat_maps(results: Sequence[TrialResult], benchmark: str, metrics: Sequence[
     """Return each trial's metrics by query language (rows) and passage language (columns), ready for JSON.
 
     The diagonal has the monolingual setting. Values are None where a trial was not measured; the result is None if no
-    trial was measured on pairs of languages.
+    trial was measured on pairs of languages, or in none of the metrics.
     """
     rows = benchmark_languages(results, benchmark)
     tables = {r.number: _pairs(r.benchmarks[benchmark]) for r in results if benchmark in r.benchmarks}
     columns = sorted({passage for table in tables.values() for _, passage in table})
     measured = [name for name in metrics if any(name in v for table in tables.values() for v in table.values())]
-    if not any(query != passage for table in tables.values() for query, passage in table):
+    if not measured or not any(query != passage for table in tables.values() for query, passage in table):
         return None
     values = {
         number: {

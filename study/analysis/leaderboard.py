@@ -10,17 +10,13 @@ import numpy.typing as npt
 
 from study.analysis import formats
 from study.analysis.groups import SAMPLINGS, Group, groups_of, ranked, sampling_of
+from study.analysis.shown_metrics import shown_metrics
 from study.analysis.tables import Cell, Table, number_cell, setting_cell, text_cells
 from study.config import TrialConfig
 from study.results.trial_result import TrialResult
 from study.space.selection import Objective
-from tasks.metrics import HEADLINE
 from tasks.schema import Setting
 
-COLUMNS = (
-    *((setting, HEADLINE[0]) for setting in Setting),
-    *((Setting.MULTILINGUAL, name) for name in HEADLINE[1:]),
-)
 SHORT = {Setting.MONOLINGUAL: "mono", Setting.CROSSLINGUAL: "cross", Setting.MULTILINGUAL: "multi"}
 FRONT = "pareto.json"
 """File in the folder of a study with several objectives."""
@@ -105,8 +101,10 @@ def _settings(config: TrialConfig, *names: str) -> tuple[Cell, ...]:
 
 
 def _columns(benchmark: str, results: Sequence[TrialResult]) -> list[tuple[Setting, str]]:
-    measured = set().union(*(result.metrics for result in results))
-    return [(setting, metric) for setting, metric in COLUMNS if f"{benchmark}/{setting}/{metric}" in measured]
+    """Return the first metric of each setting, then the others of the multilingual one."""
+    shown = shown_metrics(results, benchmark)
+    first = [(setting, metrics[0]) for setting, metrics in shown.items()]
+    return [*first, *((Setting.MULTILINGUAL, name) for name in shown.get(Setting.MULTILINGUAL, ())[1:])]
 
 
 def _heading(objective: Objective) -> str:

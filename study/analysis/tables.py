@@ -14,6 +14,7 @@ from rich.text import Text
 
 from study.analysis import formats
 from study.analysis.terminal import Column, fitted
+from study.config import SEPARATOR
 from study.config_values import Schedule
 from study.results.trial_result import BenchmarkResult
 from tasks.metrics import language_bias
@@ -126,8 +127,7 @@ def settings_table(name: str, measured: BenchmarkResult) -> Table:
     """Return the macro averages of one benchmark: one row per metric, one column per setting."""
     values: dict[str, dict[str, float]] = {}
     for key, value in measured.metrics.items():
-        _, *between, metric = key.split("/")
-        setting = between[0] if between else next(iter(measured.by_language))
+        _, setting, metric = key.split(SEPARATOR)
         values.setdefault(metric, {})[setting] = value
     settings = list(dict.fromkeys(setting for by_setting in values.values() for setting in by_setting))
     rows = [

@@ -117,6 +117,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "baseline": _group_data(comparison.pair.baseline),
         "trials_left_out": list(comparison.left_out),
         "unequal_settings": to_jsonable_python(comparison.pair.unequal),
+        "measured_otherwise": comparison.measured_otherwise,
         "figures": [
             {
                 "setting": str(figure.setting),
@@ -177,12 +178,13 @@ def _left_out(comparison: Comparison) -> str:
 
 
 def _unequal(comparison: Comparison) -> str:
-    """Return the other settings in which the two differ, and from which the difference may come."""
-    different = comparison.pair.unequal
-    if not different:
-        return ""
-    shown = [f"{key} ({formats.setting(a)} against {formats.setting(b)})" for key, (a, b) in different.items()]
-    return f" The two also differ in {formats.some_of(shown)}."
+    """Return in what else the two differ, from which the difference may come: settings, and how they were measured."""
+    different, otherwise = (
+        [f"{key} ({formats.setting(a)} against {formats.setting(b)})" for key, (a, b) in values.items()]
+        for values in (comparison.pair.unequal, comparison.measured_otherwise)
+    )
+    also = f" The two also differ in {formats.some_of(different)}." if different else ""
+    return also + (f" The two were measured otherwise: {'; '.join(otherwise)}." if otherwise else "")
 
 
 def _p_text(p: float) -> str:

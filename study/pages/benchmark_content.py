@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from study.analysis.best_text import best_tables, curve_sentence, front_sentence
-from study.analysis.comparison import Comparison, leading_figures
+from study.analysis.comparison import Comparison, leading_figures, measured_groups
 from study.analysis.curves import Curve, read_curves, read_fronts
 from study.analysis.groups import Group, ranked
 from study.analysis.languages import (
@@ -21,6 +21,7 @@ from study.analysis.languages import (
 )
 from study.analysis.leaderboard import trials_table
 from study.analysis.published import published_tables
+from study.analysis.shown_metrics import quality_metrics
 from study.analysis.study import Study
 from study.analysis.tables import Table
 from study.analysis.verdict import badge, differences_table, languages_table, sentence, untested_sentences
@@ -31,7 +32,6 @@ from study.results.layout import EXAMPLES
 from study.results.trial_result import BenchmarkResult, TrialResult
 from tasks.metrics import language_bias
 
-METRICS = ("map", "ndcg@10", "mrr")
 MOST_TRIALS = 100
 """Heat maps and learning curves take most of the page's size: they are shown for this many of the best trials."""
 _CHARACTERS = 300
@@ -97,10 +97,12 @@ def read_benchmark(
     curves = read_curves(study, name)
     led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
     best = ranked(results, study.objective) or results
-    heat = heat_maps(best[:MOST_TRIALS], name, METRICS)
+    metrics = quality_metrics(results, name)
+    measured = measured_groups(study, name)
+    heat = heat_maps(best[:MOST_TRIALS], name, metrics)
     return BenchmarkContent(
         name=name,
-        facts=_benchmark_facts(best[0].benchmarks[name]),
+        facts=_benchmark_facts([result.benchmarks[name] for result in results]),
         leaderboard=_figures_first(trials_table(results, study.objective, name)),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
@@ -108,12 +110,12 @@ def read_benchmark(
         language_bias=language_bias_tables(groups, name, unseen),
         heat=heat_table(best[0], name, next(iter(heat["metrics"]))) if heat else None,
         heat_maps=heat,
-        published=published_tables(groups, name),
-        published_languages=published_tables(groups, name, by_language=True),
+        published=published_tables(measured, name, study.objective),
+        published_languages=published_tables(measured, name, study.objective, by_language=True),
         charts={
-            **_alpha_charts(results, curves, name),
-            **_charts(results, groups, name, languages),
-            "forest": forest_charts(comparisons),
+            **_quality_charts(results, curves, name, metrics),
+            **_bias_charts(groups, name, languages),
+            "forest": forest_charts([one for one in comparisons if one.overall]),
         },
         alpha_lines=charts.alpha_lines(results),
         unseen=tuple(sorted(unseen)),
@@ -140,13 +142,17 @@ def _figures_first(table: Table) -> Table:
     )
 
 
-def _benchmark_facts(measured: BenchmarkResult) -> dict[str, str]:
+def _benchmark_facts(measured: Sequence[BenchmarkResult]) -> dict[str, str]:
+    """Return what was measured; all trials read the same data, and may have been measured otherwise on it."""
+    first, *others = measured
+    keys = dict.fromkeys(key for each in measured for key in each.details)
+    shared = {key for key in keys if all(each.details.get(key) == first.details.get(key) for each in others)}
     return {
-        "queries": f"{sum(measured.queries.values()):,}",
-        "passages": f"{sum(measured.passages.values()):,}",
-        "query languages": str(len(measured.queries)),
-        **measured.details,
-        "revision": measured.revision[:12],
+        "queries": f"{sum(first.queries.values()):,}",
+        "passages": f"{sum(first.passages.values()):,}",
+        "query languages": str(len(first.queries)),
+        **{key: first.details[key] if key in shared else "not the same for all trials" for key in keys},
+        "revision": first.revision[:12],
     }
 
 
@@ -162,20 +168,20 @@ def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[
     yield from (Verdict(untested, "not tested") for untested in untested_sentences(comparisons))
 
 
-def _alpha_charts(results: Sequence[TrialResult], curves: Sequence[Curve], name: str) -> dict[str, list[Spec]]:
-    by_metric = {metric: charts.alpha_charts(results, name, metric, curves) for metric in METRICS}
-    return {f"alpha/{metric}": specs for metric, specs in by_metric.items() if specs}
-
-
-def _charts(
-    results: Sequence[TrialResult], groups: Sequence[Group], name: str, languages: Mapping[str, str]
+def _quality_charts(
+    results: Sequence[TrialResult], curves: Sequence[Curve], name: str, metrics: Sequence[str]
 ) -> dict[str, list[Spec]]:
-    bias = {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
-    tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in METRICS}
+    alpha = {metric: charts.alpha_charts(results, name, metric, curves) for metric in metrics}
+    tradeoff = {metric: charts.tradeoff_chart(results, name, metric) for metric in metrics}
     return {
-        **{key: specs for key, specs in bias.items() if specs},
+        **{f"alpha/{metric}": specs for metric, specs in alpha.items() if specs},
         **{f"tradeoff/{metric}": [spec] for metric, spec in tradeoff.items() if spec},
     }
+
+
+def _bias_charts(groups: Sequence[Group], name: str, languages: Mapping[str, str]) -> dict[str, list[Spec]]:
+    bias = {f"bias/{m.title}": charts.language_bias_charts(m, groups, name, languages) for m in language_bias()}
+    return {key: specs for key, specs in bias.items() if specs}
 
 
 def _examples(study: Study, groups: Sequence[Group], benchmark: str) -> Iterator[dict[str, Any]]:

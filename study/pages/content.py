@@ -9,15 +9,16 @@ from typing import Any
 import yaml
 
 from study.analysis.comparison import Comparison, compare, leading_figures
-from study.analysis.formats import NOTHING
-from study.analysis.groups import ENCODING_SETTINGS, SAMPLINGS, groups_of, ranked, representatives, sampling_of
+from study.analysis.formats import NOTHING, key_name
+from study.analysis.groups import ENCODING_SETTINGS, groups_of, ranked, representatives, sampling_of
 from study.analysis.headline import headline
 from study.analysis.languages import trial_labels
 from study.analysis.pairs import choose_pairs
 from study.analysis.published import source
 from study.analysis.study import Study
 from study.analysis.tables import Table, setting_cell, text_cells
-from study.config import TrialConfig
+from study.config import SEPARATOR, TrialConfig
+from study.config_sections import VALIDATION
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.pages.chart_style import Spec
@@ -41,6 +42,8 @@ class Content:
     """The answer, in a few sentences."""
     benchmarks: tuple[BenchmarkContent, ...]
     learning: list[Spec]
+    selection: tuple[str, ...]
+    """The scores that choose checkpoints, in words, where they are not the objective."""
     samplings: tuple[str, ...]
     """Ways to sample batches that the study has, such as X-Y."""
     shared: str
@@ -78,6 +81,7 @@ def read_content(study: Study) -> Content:
         headline=tuple(headline(study, compared, leading_figures(compared, objective=study.objective.metric))),
         benchmarks=tuple(_benchmarks(study, compared)),
         learning=charts.learning_charts(best[:MOST_TRIALS], histories, study.objective.metric),
+        selection=_selection(study),
         samplings=tuple(sorted({sampling_of(result.config, result.training_languages) for result in results})),
         shared=_yaml(_shared(results)),
         settings=_settings(results, differing),
@@ -109,6 +113,13 @@ def _facts(study: Study) -> dict[str, str]:
     }
 
 
+def _selection(study: Study) -> tuple[str, ...]:
+    """Return the scores that choose checkpoints, in words; none if it is the objective in all trials."""
+    trained = [result.config for result in study.results if result.config.steps]
+    scores = dict.fromkeys(f"{VALIDATION}{SEPARATOR}{config.validation.metric}" for config in trained)
+    return () if set(scores) <= {study.objective.metric} else tuple(map(key_name, scores))
+
+
 def _failures(failed: Sequence[FailedTrial]) -> Iterator[Table]:
     """Yield a table of the trials that failed and why, if any did."""
     if failed:
@@ -126,10 +137,9 @@ def _compared(study: Study) -> dict[str, list[Comparison]]:
 
 
 def _benchmarks(study: Study, compared: Mapping[str, Sequence[Comparison]]) -> Iterator[BenchmarkContent]:
-    best = representatives(groups_of(study.results), study.objective)
-    ordered = [group for _, group in sorted(best.items(), key=lambda item: (item[0][0], SAMPLINGS.index(item[0][1])))]
+    best = representatives(groups_of(study.results), study.objective).values()
     for benchmark, comparisons in compared.items():
-        groups = [group for group in ordered if all(benchmark in result.benchmarks for result in group.results)]
+        groups = [group for group in best if all(benchmark in result.benchmarks for result in group.results)]
         yield read_benchmark(study, benchmark, groups, comparisons)
 
 

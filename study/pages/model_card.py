@@ -29,7 +29,7 @@ A multilingual dense retriever: {backbone}, fine-tuned for {steps} on {sampling}
 temperature {temperature} ([hybrid batch sampling](https://arxiv.org/abs/2408.10536))."""
 _CODE = """\
 ```python
-# pip install sentence-transformers
+# pip install sentence-transformers "transformers>=5"
 from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer("path/of/this/folder")
@@ -38,7 +38,7 @@ passages = model.encode_document(["曼谷是泰国的首都。", "Η Αθήνα 
 scores = model.similarity(queries, passages)
 ```"""
 _PROMPTS = """\
-Scores are cosines; pooling: {pooling}. Prompts: {query_prefix!r} before a query, {passage_prefix!r} before a passage. \
+Scores are cosines; pooling: {pooling}. Prompts: {query_prefix} before a query, {passage_prefix} before a passage. \
 {when} queries were cut at {max_query_tokens} tokens and passages at {max_passage_tokens}; this folder cuts both \
 at the longer of the two. The loader may report missing `pooler` weights, which nothing uses."""
 _WINDOWS = """\
@@ -62,9 +62,10 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
         name: the model's name.
         language_means: whether `language_means.safetensors` lies beside the model.
     """
-    recorded = {key: value for key, value in result.backbone if value is not None}
     when = "In training" if result.config.steps else "When it was measured,"
-    prompts = _PROMPTS.format(**{**dict(result.config), **recorded, "when": when})
+    settings = _as_run(result)
+    prefixes = {name: escape_markdown(repr(settings[name])) for name in ("query_prefix", "passage_prefix")}
+    prompts = _PROMPTS.format(**settings | prefixes, when=when)
     parts = [
         *(_front_matter(result), f"# {escape_markdown(name)}", _about(result)),
         *("## Use", _CODE, prompts, *_windows(result), *([_LANGUAGE_MEANS] if language_means else [])),
@@ -73,6 +74,12 @@ def model_card(result: TrialResult, name: str, *, language_means: bool = False) 
         *("## Settings", _settings(result).markdown()),
     ]
     return paragraphs(parts)
+
+
+def _as_run(result: TrialResult) -> dict[str, Any]:
+    """Return a trial's settings, with what they leave to the model or the machine as it was when the trial ran."""
+    ran = {name: value for name, value in result.backbone if value is not None}
+    return {name: ran.get(name, value) for name, value in result.config}
 
 
 def _windows(result: TrialResult) -> list[str]:
@@ -142,21 +149,26 @@ def _measured(result: TrialResult) -> list[str]:
         seen, questions = result.seen_questions.get(name, 0), sum(measured.queries.values())
         trained = f"**{seen:,} of these {questions:,} questions are in the training data: the figures are not those of "
         known = [f"{trained}unseen questions.**"] if seen else []
-        parts += [f"### {escape_markdown(name)}", *known, about, *(table.markdown() for table in tables)]
+        parts += [f"### {escape_markdown(name)}", *known, about]
+        parts += [table.markdown() for table in tables if table.rows]
     return parts
 
 
 def _overall(metrics: Scores, benchmark: str) -> Table:
     """Return a table with a row for each setting and a column for each metric."""
-    values = {tuple(key.removeprefix(f"{benchmark}/").split("/")): value for key, value in metrics.items()}
-    names = list(dict.fromkeys(name for _, name in values))
+    values = {
+        (setting, key.removeprefix(f"{benchmark}/{setting}/")): value
+        for setting in Setting
+        for key, value in metrics.items()
+        if key.startswith(f"{benchmark}/{setting}/")
+    }
+    names = dict.fromkeys(name for _, name in values)
     rows = [
         (
             Cell(formats.setting_name(setting)),
             *(number_cell(values.get((setting, name)), decimals(name)) for name in names),
         )
-        for setting in Setting
-        if any(setting == measured for measured, _ in values)
+        for setting in dict.fromkeys(setting for setting, _ in values)
     ]
     return Table("All languages", ("setting", *names), tuple(rows), frozenset({"setting"}))
 
@@ -195,7 +207,7 @@ def _published(key: str, value: Any) -> Any:
 
 
 def _settings(result: TrialResult) -> Table:
-    values = {name: value for name, value in result.config if name not in _HIDDEN and value is not None}
+    values = {name: value for name, value in _as_run(result).items() if name not in _HIDDEN and value is not None}
     values["backbone"] = _backbone(result.config)
     trained = result.training.best_step
     if trained:

@@ -43,17 +43,24 @@ SPACE: dict[str, Any] = {
 }
 
 
-def benchmark(questions: int, distractors: int) -> Benchmark:
+def benchmark(
+    questions: int,
+    distractors: int,
+    *,
+    name: str = "xquad_r",
+    settings: tuple[Setting, ...] = tuple(Setting),
+    metrics: tuple[str, ...] = ("map", "ndcg@10", "mrr", "recall@1", "recall@10"),
+) -> Benchmark:
     """Return facts to be found among themselves and others, in every language."""
     held = facts()[:: len(facts()) // (questions + distractors)][: questions + distractors]
     return Benchmark(
-        name="xquad_r",
+        name=name,
         revision="synthetic",
         queries={la: Texts.of(Query(f.id, question(f, la)) for f in held[:questions]) for la in LANGUAGES},
         pools=[Pool(la, la, Texts.of(Passage(f"{la}/{f.id}", passage(f, la)) for f in held)) for la in LANGUAGES],
         qrels={f.id: {f"{la}/{f.id}": 1 for la in LANGUAGES} for f in held[:questions]},
-        settings=tuple(Setting),
-        metrics=("map", "ndcg@10", "mrr", "recall@1", "recall@10"),
+        settings=settings,
+        metrics=metrics,
         details={"context": "sentence"},
     )
 
@@ -66,9 +73,10 @@ def write_study(
     seeds: int = 2,
     backbones: Sequence[str] = BACKBONES,
     examples: bool = True,
+    data: Benchmark | None = None,
 ) -> str:
-    """Write a study and return its folder."""
-    data = benchmark(questions, questions // 2)
+    """Write a study of trials that are measured on `data`, or on so many questions; return its folder."""
+    data = data or benchmark(questions, questions // 2)
     found = relevance(data)
     description = {
         "name": "hybrid",
@@ -81,13 +89,13 @@ def write_study(
     trials = [(backbone, alpha, seed) for backbone in backbones for alpha in alphas for seed in range(seeds)]
     for number, (backbone, alpha, seed) in enumerate(trials):
         config = TrialConfig.model_validate(
-            {"backbone": backbone, "alpha": alpha, "seed": seed, "benchmarks": ["xquad_r"], "steps": 400}
+            {"backbone": backbone, "alpha": alpha, "seed": seed, "benchmarks": [data.name], "steps": 400}
         )
         scores = _scores(data, backbone, alpha, number)
         trial = layout.trial_folder(str(folder), number)
         _write_trial(trial, number, config, data, positions(data, found, scores))
         if examples:
-            files.write_json(files.join(trial, "examples.json"), {"xquad_r": list(_examples(data, scores))})
+            files.write_json(files.join(trial, "examples.json"), {data.name: list(_examples(data, scores))})
     return str(folder)
 
 
@@ -129,7 +137,8 @@ def _factbook_revision() -> str:
 def _write_trial(trial: str, number: int, config: TrialConfig, data: Benchmark, table: Any) -> None:
     scores = metrics_of(table, data.name, data.settings, data.metrics)
     files.write_table(layout.positions_file(trial, data.name), table)
-    validation = scores.metrics["xquad_r/multilingual/map"] + 0.05
+    reported = metrics_of(table, data.name, [Setting.MULTILINGUAL], ["map"])
+    validation = reported.metrics[f"{data.name}/multilingual/map"] + 0.05
     count = len(data.queries["en"])
     result = {
         "number": number,

@@ -28,7 +28,9 @@ from study.training.schedules import Temperature
 from study.training.step import make_optimizer
 from tasks.corpora import factbook
 from tasks.data.hub import model_folder
+from tasks.schema import Setting
 from tests.hub_server import HubServer, Repository
+from tests.study.synthetic_study import benchmark, write_study
 from tests.study.trial_results import trial_result
 
 OBJECTIVE = "validation/multilingual/map"
@@ -232,3 +234,31 @@ def test_a_trial_that_others_equal_by_the_objective_is_exported_with_a_note(stud
     assert "note: trials 1 have exactly the same validation/" in outcome.output
     assert "--trial takes another" in outcome.output
     assert "note:" not in export(study, "--trial", "1", "--output", str(tmp_path / "other")).output
+
+
+def test_means_of_training_languages_of_a_trial_that_was_not_trained_are_refused(study: str, tmp_path: Path) -> None:
+    result = trial_result(0, {OBJECTIVE: 0.5}, **CONFIG.model_dump() | {"steps": 0})
+    layout.write_result(layout.trial_folder(study, 0), result)
+    outcome = export(study, "--language-means", "--output", "means")
+    assert outcome.exit_code == 2
+    assert "error: --language-means: trial 0 was not trained and has no training languages" in outcome.stderr
+    assert not (tmp_path / "means").exists()
+
+
+@pytest.mark.parametrize("key", ["tatoeba/crosslingual/accuracy", "tatoeba/accuracy"])
+def test_the_card_of_a_trial_that_was_measured_on_accuracy_alone_has_it_and_an_older_result_is_exported_too(
+    tmp_path: Path, key: str
+) -> None:
+    data = benchmark(20, 10, name="tatoeba", settings=(Setting.CROSSLINGUAL,), metrics=("accuracy",))
+    folder = write_study(tmp_path / "study", alphas=[0.5], seeds=1, backbones=[CONFIG.backbone], data=data)
+    file = files.join(layout.trial_folder(folder, 0), layout.RESULT)
+    files.write_text(file, files.read_bytes(file).decode().replace("tatoeba/crosslingual/accuracy", key))
+    result = files.read_json(file)
+    result["config"]["steps"] = result["training"]["best_step"] = 0
+    files.write_json(file, result)
+    outcome = export(folder, "--output", str(tmp_path / "exported"))
+    assert outcome.exit_code == 0, outcome.output
+    card = (tmp_path / "exported" / "README.md").read_text("utf-8")
+    row = f"| cross-lingual | {result['metrics'][key]:.3f} |"
+    assert (row in card) == (key == "tatoeba/crosslingual/accuracy")
+    assert "| language | cross-lingual accuracy |" in card

@@ -154,6 +154,11 @@ def test_a_schedule_has_its_own_label() -> None:
     assert scheduled.labels[1] == "alpha 1→0"
 
 
+def test_a_schedule_is_not_the_end_of_a_range_of_alphas() -> None:
+    scheduled = curve((False, True, True, True), (0.0, 0.5, 1.0, Schedule(start=1.0, end=0.0)))
+    assert curve_sentence(scheduled).endswith(": alpha 0.5; alpha 1; alpha 1→0.")
+
+
 def test_the_sentence_on_the_front_names_what_is_worse_in_everything() -> None:
     groups: tuple[Group, ...] = groups_of(trial_result(n, alpha=alpha) for n, alpha in enumerate((0.0, 0.5, 1.0)))
     front = Front("xquad_r", (Figure(Setting.MONOLINGUAL, "map"), MAP), groups, ("alpha",), {0: [], 1: [], 2: [1]})

@@ -103,6 +103,20 @@ def test_an_objective_at_its_ceiling_chooses_nothing_and_says_so() -> None:
     assert "No value is better" not in told
 
 
+def tied(metric: str, value: float) -> str:
+    """Return the end of the answer of a study in which two settings have this value of the objective."""
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(metric),))
+    results = numbered([[trial_result(0, {metric: value}, measured=MEASURED, alpha=alpha)] for alpha in (0.25, 0.5)])
+    return headline(Study("/studies/toy", record, results), {}, {})[-1]
+
+
+def test_where_less_is_better_an_objective_is_at_its_best_at_its_lower_bound() -> None:
+    metric = "validation/multilingual/language_preference"
+    assert "No value is better" in tied(metric, 0.0)
+    assert "No value is better" not in tied(metric, 1.0), "the worst value"
+    assert "No value is better" not in tied("validation/loss", 1.0), "which has no bound"
+
+
 def test_a_best_trial_that_no_comparison_was_asked_for_says_that() -> None:
     *_, told = answer(*(trials(0.9, 1, steps=0), trials(0.4, alpha=0.25), trials(0.5, alpha=0)), baselines=["X-Y"])
     assert told.endswith("It is in no verdict: no comparison with zero-shot was asked for.")
@@ -226,6 +240,19 @@ def test_the_best_trial_has_its_place_or_the_reason_why_it_is_in_no_verdict(
     assert last.endswith(placed), last
 
 
+def test_a_setting_that_a_baseline_was_run_at_is_not_said_to_be_one_that_none_was_run_at() -> None:
+    """One baseline has its temperature and the other its learning rate; none has both."""
+    cold: dict[str, Any] = {"temperature": 0.02}
+    slow: dict[str, Any] = {"learning_rate": 1e-5}
+    *_, last = answer(
+        *(trials(0.5, alpha=0.25, **cold), trials(0.4, alpha=1, **cold)),
+        *(trials(0.5, alpha=0.25, **slow), trials(0.4, alpha=0, **slow)),
+        trials(0.9, alpha=0.5, **cold, **slow),
+    )
+    none = "It is in no verdict: no baseline was run at all of its settings; the closest differs in learning_rate."
+    assert last.endswith(none), last
+
+
 def test_a_baseline_that_others_are_compared_with_too_is_named_once() -> None:
     groups = trials(0.9, alpha=0.5), trials(0.5, alpha=1), trials(0.3, 1, steps=0)
     *_, last = answer(*groups, baselines=["4"])
@@ -235,6 +262,13 @@ def test_a_baseline_that_others_are_compared_with_too_is_named_once() -> None:
 def test_settings_that_are_not_compared_and_differ_are_named_in_the_answer() -> None:
     first, *_ = answer(trials(0.9, alpha=0.5, max_passage_tokens=24), trials(0.3, 1, steps=0))
     assert first.endswith(", and the two also differ in max_passage_tokens)."), first
+
+
+def test_a_pair_that_was_measured_otherwise_is_told_in_the_answer() -> None:
+    otherwise = EMPTY.model_copy(update={"details": {"centring": "means of the benchmark"}})
+    untrained = [one.model_copy(update={"benchmarks": {"factbook": otherwise}}) for one in trials(0.3, 1, steps=0)]
+    first, *_ = answer(trials(0.9, alpha=0.5), untrained)
+    assert first.endswith(", and the two were measured otherwise in centring)."), first
 
 
 def test_a_seed_that_only_one_of_the_two_has_leaves_the_best_trial_out() -> None:
@@ -273,6 +307,22 @@ def test_settings_whose_seeds_were_stopped_early_are_named() -> None:
     assert told[-1].startswith("Not all 2 seeds have a result at alpha 0.5: where early stopping or a failure took the")
     whole = numbered([trials(0.9, alpha=0.5), trials(0.6, alpha=0)])
     assert not any("seeds have" in one for one in headline(Study("/studies/toy", record, whole), {}, {}))
+
+
+def test_a_seed_that_is_missing_in_a_grid_of_seeds_is_told() -> None:
+    axes = {
+        "seed": {"type": "int", "low": 0, "high": 1},
+        "alpha": {"type": "float", "low": 0, "high": 0.5, "step": 0.5},
+    }
+    results = numbered([trials(0.9, seeds=1, alpha=0.5), trials(0.6, alpha=0)])
+
+    def told(sampler: str) -> str:
+        space = {"search": {"sampler": sampler, "space": axes}}
+        record = StudyRecord(name="toy", search_space=space, objectives=(objective(DEFAULT_OBJECTIVE),))
+        return " ".join(headline(Study("/studies/toy", record, results), {}, {}))
+
+    assert "Not all 2 seeds have a result at alpha 0.5: where early stopping" in told("grid")
+    assert "seeds have a result" not in told("random"), "which draws seeds as it draws alpha"
 
 
 def test_a_pair_without_hybrid_trials_is_named_as_it_is() -> None:

@@ -57,6 +57,10 @@ def test_without_pairs_of_languages_there_is_no_heat_map(synthetic_study: Study)
     assert heat_maps([alone], "xquad_r", ("map",)) is None
 
 
+def test_without_a_metric_that_was_measured_there_is_no_heat_map(synthetic_study: Study) -> None:
+    assert heat_maps(synthetic_study.results, "xquad_r", ("accuracy",)) is None
+
+
 def test_the_heat_table_has_every_pair(synthetic_study: Study) -> None:
     table = heat_table(synthetic_study.results[0], "xquad_r", "map")
     assert len(table.rows) == 11

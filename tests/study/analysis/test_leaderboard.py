@@ -11,6 +11,7 @@ from study.analysis.groups import ranked, sampling_of
 from study.analysis.leaderboard import samplings_table, trials_table
 from study.results.trial_result import TrialResult
 from study.space.selection import Objective
+from tasks.schema import Setting
 from tests.study.trial_results import objective, trial_result
 
 OBJECTIVE = objective("validation/multilingual/map")
@@ -102,3 +103,17 @@ def test_metrics_are_written_as_in_papers() -> None:
     names = ("map", "map@20", "ndcg@10", "mrr", "recall@100", "rank_distance", "accuracy")
     written = ("mAP", "mAP@20", "nDCG@10", "MRR", "Recall@100", "rank distance", "Accuracy")
     assert tuple(map(metric_name, names)) == written
+
+
+def test_a_benchmark_without_the_usual_metrics_has_columns_of_its_own_and_those_of_language_bias() -> None:
+    scores = {f"local/{setting}/recall@5": 0.5 for setting in Setting}
+    bias = {f"local/multilingual/{name}": 0.1 for name in ("rank_distance", "worst_position")}
+    results = [trial_result(0, {OBJECTIVE.metric: 0.5, **scores, **bias, "other/multilingual/map": 0.9})]
+    expected = ("mono Recall@5", "cross Recall@5", "multi Recall@5", "multi rank distance")
+    for table in (trials_table(results, OBJECTIVE, "local"), samplings_table(results, OBJECTIVE, "local")):
+        assert table.headings[-4:] == expected
+
+
+def test_a_metric_that_this_version_does_not_know_is_no_column() -> None:
+    results = [trial_result(0, {OBJECTIVE.metric: 0.5, "local/monolingual/gain": 0.5, "local/accuracy": 0.5})]
+    assert trials_table(results, OBJECTIVE, "local").headings[-1] == "validation multi mAP"

@@ -8,6 +8,7 @@ import pytest
 
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study
+from study.config_sections import WindowsConfig
 from study.results.layout import StudyError
 from study.results.study_record import StudyRecord
 from tests.study.trial_results import objective, trial_result
@@ -83,10 +84,24 @@ def test_a_trial_without_a_result_is_no_baseline() -> None:
         choose_pairs(study, ["18"])
 
 
-def test_an_untrained_backbone_that_reads_texts_in_another_way_is_not_at_equal_settings() -> None:
-    study = study_of((0.1, {"steps": 0}), (0.5, {"alpha": 0.5, "max_passage_tokens": 24, "temperature": 0.2}))
+@pytest.mark.parametrize(
+    ("setting", "value", "default"),
+    [
+        ("pooling", "first", None),
+        ("query_prefix", "คำถาม: ", None),
+        ("passage_prefix", "答案：", None),
+        ("max_query_tokens", 24, 64),
+        ("max_passage_tokens", 24, 256),
+        ("precision", "bf16", "fp32"),
+        ("windows", WindowsConfig(tokens=32, stride=16), None),
+    ],
+)
+def test_an_untrained_backbone_that_reads_texts_in_another_way_is_not_at_equal_settings(
+    setting: str, value: object, default: object
+) -> None:
+    study = study_of((0.1, {"steps": 0}), (0.5, {"alpha": 0.5, setting: value, "temperature": 0.2}))
     (pair,) = choose_pairs(study, ["zero-shot"])
-    assert pair.unequal == {"max_passage_tokens": (24, 256)}
+    assert pair.unequal == {setting: (value, default)}
 
 
 def test_hybrid_is_compared_with_every_other_way_to_sample_batches_at_equal_settings() -> None:

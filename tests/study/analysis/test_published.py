@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from study.analysis.groups import Group, groups_of
+from study.analysis.groups import HYBRID, Group, groups_of
 from study.analysis.published import published_tables
 from study.analysis.study import Study
+from study.config import TrialConfig
 from tasks.published import read_published
-from tests.study.synthetic_study import BACKBONES
-from tests.study.trial_results import changed
+from tests.study.synthetic_study import BACKBONES, OBJECTIVE
+from tests.study.trial_results import changed, objective
 
 XLMR, LABSE = BACKBONES
+RANKED = objective(OBJECTIVE)
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def groups(synthetic_study: Study) -> tuple[Group, ...]:
 def rows(groups: tuple[Group, ...], **options: Any) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the cells of the hybrid columns by backbone and figure."""
     found = {}
-    for table in published_tables(groups, "xquad_r", **options):
+    for table in published_tables(groups, "xquad_r", RANKED, **options):
         first = table.headings.index("hybrid (alpha 0.5) ours")
         for row in table.rows:
             found[table.title.split()[0], row[0].text] = tuple(cell.text for cell in row[first : first + 3])
@@ -67,10 +69,25 @@ def test_another_protocol_or_other_languages_are_not_compared(
     for group in groups:
         other = group.results[0].benchmarks["xquad_r"].model_copy(update={key: value})
         results.append(group.results[0].model_copy(update={"benchmarks": {"xquad_r": other}}))
-    assert published_tables(groups_of(results), "xquad_r") == ()
+    assert published_tables(groups_of(results), "xquad_r", RANKED) == ()
 
 
 def test_another_backbone_or_benchmark_is_not_compared(groups: tuple[Group, ...]) -> None:
-    assert published_tables(groups, "factbook") == ()
+    assert published_tables(groups, "factbook", RANKED) == ()
     others = [changed(result, backbone="builtin/xlmr-tiny") for group in groups for result in group.results]
-    assert published_tables(groups_of(others), "xquad_r") == ()
+    assert published_tables(groups_of(others), "xquad_r", RANKED) == ()
+
+
+@pytest.mark.parametrize("alpha", [0.3, {"start": 0.5, "end": 0.4}])
+def test_hybrid_batches_of_another_alpha_than_the_papers_are_not_compared(
+    groups: tuple[Group, ...], alpha: float | dict[str, float]
+) -> None:
+    config = TrialConfig.model_validate({"alpha": alpha})
+    others = [
+        changed(result, alpha=config.alpha) if group.sampling == HYBRID else result
+        for group in groups
+        for result in group.results
+    ]
+    tables = published_tables(groups_of(others), "xquad_r", RANKED)
+    assert len(tables) == 2
+    assert not any("hybrid" in heading for table in tables for heading in table.headings)

@@ -15,12 +15,13 @@ from study.analysis.comparison import LEADING, compare, leading_figures
 from study.analysis.curves import read_curves
 from study.analysis.formats import short_names
 from study.analysis.languages import heat_table
-from study.analysis.leaderboard import COLUMNS, front_table, samplings_table, trials_table
+from study.analysis.leaderboard import front_table, samplings_table, trials_table
 from study.analysis.pairs import choose_pairs
 from study.analysis.study import Study, read_study
 from study.analysis.tables import Cell, Table, languages_table, settings_table
 from study.analysis.verdict import differences_table
 from study.analysis.verdict import languages_table as differences_by_language
+from tasks.schema import Setting
 from tests.study.synthetic_study import write_study
 from tests.study.trial_results import objective
 
@@ -82,9 +83,11 @@ def test_every_cell_of_a_study_of_many_settings_is_whole(tables: list[Table], wi
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_figure_of_a_result_stands_in_the_line_of_its_trial(wide: Study, width: int) -> None:
     lines = rendered(trials_table(wide.results, wide.objective, NAME), width).splitlines()
+    columns = [(setting, "map") for setting in Setting]
+    columns += [(Setting.MULTILINGUAL, name) for name in ("ndcg@10", "mrr", "rank_distance", "language_preference")]
     for result in wide.results:
         shown = " ".join(line for line in lines if line.split()[:1] == [str(result.number)]).split()
-        for setting, metric in COLUMNS:
+        for setting, metric in columns:
             value = result.metrics.get(f"{NAME}/{setting}/{metric}")
             if value is not None:
                 assert f"{value:.{1 if metric == 'rank_distance' else 3}f}" in shown

@@ -13,14 +13,30 @@ from study.analysis.groups import Group, groups_of
 from study.analysis.pairs import Pair
 from study.analysis.statistics import Difference, Method
 from study.analysis.verdict import as_data, badge, differences_table, languages_table, sentence
+from study.results.trial_result import BenchmarkResult
 from tasks.schema import Setting
 from tests.study.trial_results import trial_result
 
 MAP, DISTANCE = Figure(Setting.MULTILINGUAL, "map"), Figure(Setting.MULTILINGUAL, "rank_distance")
 
 
-def group(**config: Any) -> Group:
-    return groups_of([trial_result(3, **config)])[0]
+def factbook(**details: str) -> dict[str, BenchmarkResult]:
+    return {
+        "factbook": BenchmarkResult(
+            benchmark="factbook",
+            revision="1",
+            details=details,
+            metrics={},
+            by_language={},
+            by_pair={},
+            queries={},
+            passages={},
+        )
+    }
+
+
+def group(*, measured: dict[str, BenchmarkResult] | None = None, **config: Any) -> Group:
+    return groups_of([trial_result(3, measured=measured or factbook(), **config)])[0]
 
 
 def comparison(found: Difference, figure: Figure = MAP, **baseline: Any) -> Comparison:
@@ -83,7 +99,7 @@ def test_the_sentence_says_who_leads_by_how_much_over_what_noise_and_by_which_te
 
 def test_the_sentence_names_the_trials_that_share_no_seed_and_are_left_out() -> None:
     groups = [
-        groups_of(trial_result(number, alpha=alpha, seed=seed) for number, seed in trials)[0]
+        groups_of(trial_result(number, measured=factbook(), alpha=alpha, seed=seed) for number, seed in trials)[0]
         for alpha, trials in ((0.5, ((0, 0), (1, 1), (2, 2))), (0.0, ((3, 0), (4, 1))), (1.0, ((5, 0), (6, 1))))
     ]
     pair = Pair(groups[0], groups[1])
@@ -122,6 +138,18 @@ def test_settings_that_are_not_equal_are_named() -> None:
     other = comparison(difference(0.031, 0.004), alpha=0, temperature=0.1, learning_rate=2e-5)
     told = " The two also differ in temperature (0.05 against 0.1), learning_rate (3e-05 against 2e-05)."
     assert sentence(other, MAP).endswith(told)
+
+
+def test_measurements_that_differ_are_named() -> None:
+    own = factbook(split="test", centring="means of factbook")
+    other = factbook(split="test", centring="means of the benchmark", transductive="ar, th")
+    pair = Pair(group(alpha=0.5, measured=own), group(steps=0, measured=other))
+    compared = Comparison(pair, "factbook", {MAP: difference(0.031, 0.004)})
+    assert sentence(compared, MAP).endswith(
+        " The two were measured otherwise: centring (means of factbook against means of the benchmark); transductive "
+        "(none against ar, th)."
+    )
+    assert set(as_data(compared)["measured_otherwise"]) == {"centring", "transductive"}
 
 
 def test_what_is_beyond_noise_is_bold_in_the_tables_by_language_after_holm() -> None:

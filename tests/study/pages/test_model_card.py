@@ -145,3 +145,20 @@ def test_a_backbone_that_was_not_trained_claims_no_data() -> None:
     assert "as it is" in card
     assert "Data and licence" not in card
     assert "unseen" not in card
+
+
+def test_a_prompt_in_angle_brackets_is_no_tag() -> None:
+    trial = result()
+    backbone = trial.backbone.model_copy(update={"query_prefix": "<query> ", "passage_prefix": "*_p_* "})
+    card = model_card(trial.model_copy(update={"backbone": backbone}), "x")
+    assert r"'\<query\> ' before a query, '\*\_p\_\* ' before a passage" in card
+
+
+def test_the_settings_of_encoding_are_those_that_the_trial_ran_with() -> None:
+    trial = result(max_passage_tokens=512, pooling=None)
+    backbone = trial.backbone.model_copy(update={"precision": "bf16", "max_passage_tokens": 128, "pooling": "cls"})
+    rows = table_rows(model_card(trial.model_copy(update={"backbone": backbone}), "x"))
+    assert trial.config.precision == "auto"
+    assert rows["precision"] == ["bf16"]
+    assert rows["max\\_passage\\_tokens"] == ["128"]
+    assert rows["pooling"] == ["cls"]

@@ -9,11 +9,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from study import cli, compare
+from study.analysis.formats import metric_name, setting_name
+from study.analysis.leaderboard import SHORT
 from study.analysis.study import Study, read_study
+from study.analysis.tables import escape_markdown
 from study.pages import page
 from study.pages.content import Content, read_content
+from study.pages.model_card import model_card
 from study.results import files, layout
+from tasks.schema import Setting
+from tests.study.synthetic_study import BACKBONES, OBJECTIVE, benchmark, write_study
 from tests.study.trial_results import changed
 
 ATTACK = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">ข้อความ"
@@ -184,3 +192,79 @@ def test_a_trial_without_training_has_no_settings_of_training(synthetic_study: S
     rows = {cells[0].text: cells for cells in table.rows}
     assert (rows["0"][alpha].text, rows["0"][steps].text) == ("–", "0")
     assert rows["1"][alpha].text == "0.0"
+
+
+OTHERS = [("tatoeba", (Setting.CROSSLINGUAL,), "accuracy"), ("xquad_r", tuple(Setting), "recall@5")]
+
+
+@pytest.mark.parametrize(("name", "settings", "metric"), OTHERS)
+def test_a_benchmark_that_measures_none_of_the_usual_metrics_is_reported_by_its_own(
+    tmp_path: Path, name: str, settings: tuple[Setting, ...], metric: str
+) -> None:
+    data = benchmark(20, 10, name=name, settings=settings, metrics=(metric,))
+    folder = write_study(tmp_path / "study", alphas=(0, 0.5, 1), backbones=BACKBONES[:1], examples=False, data=data)
+    _, markdown = page.write_report(folder)
+    content = read_content(read_study(folder))
+    (shown,) = content.benchmarks
+    assert {f"{SHORT[setting]} {metric_name(metric)}" for setting in settings} <= set(shown.leaderboard.headings)
+    assert list(shown.charts_by_metric("alpha")) == [metric]
+    assert list(shown.charts_by_metric("tradeoff")) == ([metric] if len(settings) > 1 else [])
+    assert shown.heat_maps is not None
+    assert list(shown.heat_maps["metrics"]) == [metric]
+    first = f"{setting_name(settings[0])} {metric_name(metric)}"
+    tested = [table for table in shown.differences if table.headings[0] == "score"]
+    assert tested
+    assert all(first in {score.text for score, *_ in table.rows} for table in tested)
+    assert f"xlm-roberta-base, {first} of {name}: hybrid (alpha 0.5) is " in content.headline[0]
+    assert escape_markdown(f"{first} of {name}: ") in Path(markdown).read_text("utf-8")
+
+
+def test_a_result_of_an_older_version_whose_accuracy_has_no_setting_is_reported_without_that_figure(
+    tmp_path: Path,
+) -> None:
+    data = benchmark(20, 10, name="tatoeba", settings=(Setting.CROSSLINGUAL,), metrics=("accuracy",))
+    folder = write_study(tmp_path / "study", alphas=(0, 0.5, 1), backbones=BACKBONES[:1], data=data)
+    for result in read_study(folder).results:
+        file = files.join(layout.trial_folder(folder, result.number), layout.RESULT)
+        files.write_text(file, files.read_bytes(file).decode().replace("tatoeba/crosslingual/", "tatoeba/"))
+    study = read_study(folder)
+    assert "tatoeba/accuracy" in study.results[0].metrics
+    page.write_report(folder)
+    (shown,) = read_content(study).benchmarks
+    assert (shown.heat, shown.heat_maps, shown.charts["forest"]) == (None, None, [])
+    assert CliRunner().invoke(cli.program(compare.main), [folder]).exit_code == 0
+    assert "## Results" in model_card(study.results[0], "x")
+
+
+def test_hybrid_batches_stand_beside_the_papers_at_its_alpha_though_another_one_is_best(
+    synthetic_study: Study,
+) -> None:
+    results = tuple(
+        changed(result, alpha=0.3).model_copy(update={"metrics": {**result.metrics, OBJECTIVE: 0.99}})
+        if result.config.alpha == 1
+        else result
+        for result in synthetic_study.results
+    )
+    (shown,) = read_content(replace(synthetic_study, results=results)).benchmarks
+    assert len(shown.published) == 2
+    for table in (*shown.published, *shown.published_languages):
+        assert [heading for heading in table.headings if "ours" in heading] == ["X-Y ours", "hybrid (alpha 0.5) ours"]
+
+
+def test_facts_about_a_benchmark_are_those_that_all_trials_share(synthetic_study: Study) -> None:
+    first, *others = synthetic_study.results
+    measured = first.benchmarks["xquad_r"]
+    details = {**measured.details, "transductive": "th"}
+    otherwise = {"xquad_r": measured.model_copy(update={"details": details})}
+    study = replace(synthetic_study, results=(first.model_copy(update={"benchmarks": otherwise}), *others))
+    (shown,) = read_content(study).benchmarks
+    assert shown.facts["context"] == "sentence"
+    assert shown.facts["transductive"] == "not the same for all trials"
+
+
+def test_learning_curves_say_what_selects_the_checkpoint(html: str, synthetic_study: Study) -> None:
+    assert "the objective on the development set, which selects the checkpoint." in html
+    validation = synthetic_study.results[0].config.validation.model_copy(update={"metric": "loss"})
+    results = tuple(changed(result, validation=validation) for result in synthetic_study.results)
+    shown = page.html(read_content(replace(synthetic_study, results=results)))
+    assert "the objective on the development set; checkpoints are selected by validation loss." in shown
