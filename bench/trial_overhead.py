@@ -79,7 +79,7 @@ def measure(chosen: Options) -> Row:
             took[contestant.__name__] += contestant(chosen, Path(scratch))
         return Seconds(0, 0)
 
-    in_turn(lambda: contest(ours), lambda: contest(theirs), 1 if chosen.quick else 2)
+    in_turn(lambda: contest(ours), lambda: contest(theirs), 1)
     return Row(
         "trial overhead",
         "a bare Ray Train trial under Tune",
