@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
@@ -33,3 +36,18 @@ def parallel_benchmark(settings: tuple[Setting, ...] = tuple(Setting), questions
         for number in asked:
             qrels.setdefault(f"q{number}", {})[ids[number]] = 1 + number % 3
     return Benchmark("parallel", "1", queries, pools, qrels, settings, ("map", "ndcg@10", "mrr", "recall@10"))
+
+
+def named_for_passages(benchmark: Benchmark, passage_of: Mapping[str, str]) -> Benchmark:
+    """Give questions the ids of passages, which are then left out of their rankings."""
+    queries = {
+        language: Texts.of(Query(passage_of.get(i, i), text) for i, text in zip(held.ids(), held.texts(), strict=True))
+        for language, held in benchmark.queries.items()
+    }
+    qrels = {passage_of.get(query, query): graded for query, graded in benchmark.qrels.items()}
+    return replace(benchmark, queries=queries, qrels=qrels, ignore_identical_ids=True)
+
+
+def relevant_passages(benchmark: Benchmark) -> dict[str, str]:
+    """Return one relevant passage of each question, but for every fourth, whose passages have copies."""
+    return {f"q{n}": next(iter(benchmark.qrels[f"q{n}"])) for n in range(len(benchmark.qrels)) if n % 4}

@@ -149,7 +149,7 @@ class TrialResult(Measurement):
     validation_revision: str = ""
     """Identifies the data of the validation benchmark; empty in results of earlier versions."""
     seen_questions: Mapping[str, int] = {}
-    """Benchmark -> number of its questions that are also training questions; benchmarks not counted are missing."""
+    """Benchmark -> number of its questions of which a version was trained on; benchmarks not counted are missing."""
 
 
 class FailedTrial(Frozen):

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from study import corpora as module
 from study.config import TrialConfig
 from study.corpora import check_negatives, training_corpora
-from study.training.loss import Identities, false_negatives
+from study.training.false_negatives import false_negatives
 from tasks.holdout_split import with_other_negatives
 from tasks.plugins import TaskError, load_benchmark
 from tasks.same_text import bare
@@ -178,8 +177,7 @@ def test_a_row_whose_negatives_are_all_held_out_has_its_own_passage_which_is_no_
     rows = np.array([0])
     keys = corpus.keys(rows)
     known = {pair.passage: {(int(keys.queries[0]), int(keys.passages[0]))}}
-    masked = false_negatives(Identities.of([found], keys, known), torch.tensor([0]))
-    assert masked.tolist() == [[False, True, True]]
+    assert false_negatives([found], keys, known, [rows], 0).tolist() == [[0, 1], [0, 2]]
 
 
 def test_a_corpus_without_negatives_is_not_read_for_them() -> None:

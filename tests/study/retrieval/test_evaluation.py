@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 import ir_measures
+import numpy as np
 import pytest
 
 from study.results.trial_result import BenchmarkResult
@@ -141,7 +142,7 @@ def test_a_query_competes_only_in_the_pool_that_holds_its_passage() -> None:
     benchmark = Benchmark("tatoeba", "1", queries, pools, qrels, (Setting.CROSSLINGUAL,), ("accuracy",))
     result = evaluate(HashingEncoder(width=256), benchmark)
     assert result.by_pair == {"th-en": {"accuracy": 1.0}, "zh-en": {"accuracy": 1.0}}
-    assert result.metrics == {"tatoeba/accuracy": 1.0}
+    assert result.metrics == {"tatoeba/crosslingual/accuracy": 1.0}
     assert (result.queries, result.passages) == ({"th": 2, "zh": 3}, {"en": 5})
     assert result.positions["position_in_union"].null_count == 5
 
@@ -224,3 +225,50 @@ def test_the_validation_loss_encodes_candidates_in_the_same_form() -> None:
     encoder = HashingEncoder()
     QuestionLoss(benchmark)(encoder, temperature=0.05, token_budget=None)
     assert forms(encoder).keys() == {"query"}
+
+
+def question_loss(benchmark: Benchmark) -> float:
+    return QuestionLoss(benchmark)(HashingEncoder(), temperature=0.2, token_budget=200)
+
+
+def defined_loss(pairs: dict[str, list[tuple[str, str]]]) -> float:
+    """In batches of 100 questions of a language: the log of the sum over all passages but copies of the own one."""
+    losses = []
+    for of_language in pairs.values():
+        for start in range(0, len(of_language), 100):
+            queries, passages = zip(*of_language[start : start + 100], strict=True)
+            query_BD = encode(HashingEncoder(), queries, "query", 10**6).double().numpy()
+            passage_BD = encode(HashingEncoder(), passages, "passage", 10**6).double().numpy()
+            for own, score_B in enumerate(query_BD @ passage_BD.T / 0.2):
+                counts = [other == own or text != passages[own] for other, text in enumerate(passages)]
+                losses.append(float(np.log(np.exp(score_B[counts]).sum()) - score_B[own]))
+    return fmean(losses)
+
+
+REPEATED = ["กรุงเทพมหานคร", "เชียงใหม่", "กรุงเทพมหานคร", "ภูเก็ต", "ขอนแก่น"]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        {
+            "th": [(f"คำถามที่ {n}", passage) for n, passage in enumerate(REPEATED)],
+            "ar": [("ما؟", "نهر"), ("من؟", "بحر")],
+        },
+        {"zh": [(f"问题 {n}", f"答案 {n}") for n in range(130)], "th": [(f"ถาม {n}", f"ตอบ {n}") for n in range(7)]},
+    ],
+    ids=["a repeated passage", "more questions than a batch has"],
+)
+def test_the_validation_loss_is_the_mean_over_questions_against_the_other_passages_of_their_batch(
+    run_in_group: RunInGroup, pairs: dict[str, list[tuple[str, str]]]
+) -> None:
+    queries, pools = {}, []
+    qrels: dict[str, dict[str, int]] = {}
+    for language, held in pairs.items():
+        queries[language] = Texts.of(Query(f"{language}-{n}", query) for n, (query, _) in enumerate(held))
+        passages = Texts.of(Passage(f"{language}-p{n}", passage) for n, (_, passage) in enumerate(held))
+        pools.append(Pool(language, language, passages))
+        qrels |= {f"{language}-{n}": {f"{language}-p{n}": 1} for n in range(len(held))}
+    benchmark = Benchmark("asked", "1", queries, pools, qrels, (Setting.MONOLINGUAL,))
+    for loss in (question_loss(benchmark), *run_in_group(2, question_loss, benchmark)):
+        assert loss == pytest.approx(defined_loss(pairs), rel=1e-5)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from torch import Tensor
@@ -131,11 +132,11 @@ def test_a_damaged_file_costs_time_and_nothing_else(tmp_path: Path) -> None:
 
 
 def cut_short_at_different_places(folder: Path) -> tuple[Evaluation, int]:
-    evaluation_checkpoint.SAVE_EVERY_S = 0.0
-    with pytest.raises(CutShortError):
-        evaluate(Mortal(7 + 2 * rank()), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder))
     encoder = HashingEncoder()
-    return evaluate(encoder, parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder)), texts_of(encoder)
+    with patch.object(evaluation_checkpoint, "SAVE_EVERY_S", 0.0):  # this process serves other tests too
+        with pytest.raises(CutShortError):
+            evaluate(Mortal(7 + 2 * rank()), parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder))
+        return evaluate(encoder, parallel_benchmark(), BLOCKS, outputs=Outputs(partial=folder)), texts_of(encoder)
 
 
 def test_each_process_goes_on_from_its_own_place(run_in_group: RunInGroup, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from study.retrieval.examples import EACH, RETRIEVED, Example, chosen
 from tasks.relevance import relevance
 from tasks.schema import Benchmark, Setting
 from tests.hashing_encoder import HashingEncoder
-from tests.parallel_benchmark import parallel_benchmark
+from tests.parallel_benchmark import named_for_passages, parallel_benchmark, relevant_passages
 from tests.process_group import RunInGroup
 
 
@@ -52,3 +53,19 @@ def test_parallel_queries_are_chosen_as_the_same_questions_in_every_language() -
     found = relevance(benchmark)
     languages = found.query_language_Q[chosen(found)]
     assert np.bincount(languages).tolist() == [EACH] * len(benchmark.languages)
+
+
+def test_a_passage_with_the_id_of_a_query_is_not_shown_for_it() -> None:
+    whole = parallel_benchmark()
+    benchmark = named_for_passages(whole, relevant_passages(whole))
+    text_of = {
+        i: t for pool in benchmark.pools for i, t in zip(pool.passages.ids(), pool.passages.texts(), strict=True)
+    }
+
+    def shown(searched_in: Benchmark) -> list[bool]:
+        """For each query that is named for a passage, whether that is shown."""
+        named = [example for example in examples(searched_in) if example["query_id"] in text_of]
+        return [text_of[e["query_id"]] in {passage["text"] for passage in e["retrieved"]} for e in named]
+
+    assert any(shown(replace(benchmark, ignore_identical_ids=False)))
+    assert not any(shown(benchmark))

@@ -16,7 +16,7 @@ from study.retrieval.runs import falling
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Query, Setting, Texts
 from tests.hashing_encoder import HashingEncoder
-from tests.parallel_benchmark import parallel_benchmark
+from tests.parallel_benchmark import named_for_passages, parallel_benchmark
 from tests.process_group import RunInGroup
 
 
@@ -58,12 +58,9 @@ def test_an_independent_tool_gives_runs_the_figures_we_report(
 def test_missing_and_ignored_passages_are_scored_as_an_independent_tool_scores_them(tmp_path: Path) -> None:
     whole = parallel_benchmark()
     named = {"q0": "8-990", "q1": next(iter(whole.qrels["q1"]))}  # a passage that is not relevant, and one that is
-    queries = {
-        language: Texts.of(Query(named.get(i, i), text) for i, text in zip(table.ids(), table.texts(), strict=True))
-        for language, table in whole.queries.items()
-    }
-    qrels = {named.get(query, query): {**graded, "lost": 2} for query, graded in whole.qrels.items()}
-    benchmark = replace(whole, queries=queries, qrels=qrels, missing={"lost": "th"}, ignore_identical_ids=True)
+    benchmark = named_for_passages(whole, named)
+    qrels = {query: {**graded, "lost": 2} for query, graded in benchmark.qrels.items()}
+    benchmark = replace(benchmark, qrels=qrels, missing={"lost": "th"})
     result = evaluated(benchmark, tmp_path, 136)
     for a, b in product(benchmark.languages, repeat=2):
         setting = Setting.MONOLINGUAL if a == b else Setting.CROSSLINGUAL
