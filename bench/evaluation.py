@@ -25,7 +25,8 @@ from study.config import Precision
 from study.model.backbone import uses_bf16
 
 WAYS = {"cached": "with its embedding cache", "plain": "as it comes"}
-GOALS = {"cached": 3.5, "plain": 8.0}
+GOALS = {"cached": (3.5, 3.5), "plain": (8.0, 5.0)}
+"""In all languages, and in three, where mteb as it comes encodes each question four times and not twelve."""
 
 
 def measure(chosen: Options, precision: Precision) -> Iterator[Row]:
@@ -38,7 +39,7 @@ def measure(chosen: Options, precision: Precision) -> Iterator[Row]:
             f"mteb {name} on SentenceTransformer, all pairs and the union",
             "s",
             more_is_better=False,
-            goal=GOALS[way],
+            goal=GOALS[way][chosen.quick],
             ours=[took.wall],
             theirs=[peer.wall],
             cpu_advantage=peer.cpu / took.cpu,
