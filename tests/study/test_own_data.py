@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from study import fetch
 from study.cli import program
 from study.retrieval.evaluation import Evaluation, evaluate
+from tasks.benchmarks import miracl
 from tasks.plugins import load_benchmark
 from tests.hashing_encoder import HashingEncoder
 
@@ -127,7 +128,10 @@ def test_an_unclear_or_unknown_split_is_refused(with_splits: Path) -> None:
     assert "choose one of those that there are qrels for: dev, train" in refusal(with_splits)
 
 
-def test_miracl_as_published_is_measured_on_its_development_set(tmp_path: Path) -> None:
+def test_miracl_as_published_is_measured_on_its_development_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(miracl.FULL_PASSAGES, "th", 2)
     root = tmp_path / "miracl"
     docs = b"".join(json.dumps(row).encode() + b"\n" for row in [{"docid": "7#0", "title": "ไทย", "text": THAI}])
     write(root, "miracl-corpus-v1.0-th/docs-0.jsonl.gz", gzip.compress(docs))
