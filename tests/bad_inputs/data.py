@@ -167,7 +167,7 @@ def contradictions() -> Iterator[BadInput]:
         yield BadInput("data that contradicts itself", name, own.arguments, prepared(content))
     for option in (
         "languages=[de]",
-        "languages=[ไทย]",
+        "languages=[สยาม]",
         "split=ทดสอบ",
         "settings=[crosslingual]",
         "settings=[x]",
