@@ -170,6 +170,7 @@ PROMPTS = "config_sentence_transformers.json"
 _xlmr = partial(Layout, "XLMRobertaModel", ROBERTA, "xlm-roberta")
 _bert = partial(Layout, "BertModel", BERT, "bert cased")
 _e5 = partial(_xlmr, "TPN")
+_gte = partial(Layout, "GteModel", BERT | {"pad_token_id": 1}, "xlm-roberta long", "TPN", "cls_token", limit=8192)
 _long = partial(Layout, "XLMRobertaModel", LONG_ROBERTA, "xlm-roberta long", "TPN", "cls_token", limit=8192)
 _qwen2_code = {"AutoModel": "modeling_qwen.Qwen2Model", "AutoModelForCausalLM": "modeling_qwen.Qwen2ForCausalLM"}
 _gte_code = {
@@ -251,28 +252,14 @@ LAYOUTS: dict[str, Layout] = {
     "sentence-transformers/sentence-t5-base": Layout(
         "T5EncoderModel", T5, "t5", "TPDN", dense=[(WIDTH, False, "linear.Identity")], limit=256
     ),
-    "alibaba-nlp-community/gte-multilingual-base": Layout(
-        "GteModel", BERT | {"pad_token_id": 1}, "xlm-roberta long", "TPN", "cls_token", limit=8192
-    ),
-    "mine/gte-saved-again": Layout(
-        "GteModel",
-        BERT | {"pad_token_id": 1},
-        "xlm-roberta long",
-        "TPN",
-        "cls_token",
-        limit=8192,
+    "alibaba-nlp-community/gte-multilingual-base": _gte(),
+    "mine/gte-saved-again": _gte(
         changes={
             "auto_map": {key: f"Snowflake/snowflake-arctic-embed-m-v2.0--{name}" for key, name in _gte_code.items()}
         },
     ),
     "Snowflake/snowflake-arctic-embed-l-v2.0": _long(files={PROMPTS: {"prompts": {"query": "query: "}}}),
-    "Snowflake/snowflake-arctic-embed-m-v2.0": Layout(
-        "GteModel",
-        BERT | {"pad_token_id": 1},
-        "xlm-roberta long",
-        "TPN",
-        "cls_token",
-        limit=8192,
+    "Snowflake/snowflake-arctic-embed-m-v2.0": _gte(
         files={PROMPTS: {"prompts": {"query": "query: "}}},
         changes={"auto_map": _gte_code},
     ),
@@ -338,12 +325,7 @@ LAYOUTS: dict[str, Layout] = {
 
 REFUSED: dict[str, tuple[Layout, str]] = {
     "Alibaba-NLP/gte-multilingual-base": (
-        Layout(
-            "GteModel",
-            BERT | {"pad_token_id": 1},
-            "xlm-roberta long",
-            "TPN",
-            "cls_token",
+        _gte(
             changes={"model_type": "new", **_code("Alibaba-NLP/new-impl", "configuration.NewConfig modeling.NewModel")},
         ),
         r"auto_map: the model needs code .*alibaba-nlp-community/gte-multilingual-base",
@@ -353,12 +335,7 @@ REFUSED: dict[str, tuple[Layout, str]] = {
         "auto_map: the model needs code from its own folder, which is never run",
     ),
     "mine/gte-by-other-code": (
-        Layout(
-            "GteModel",
-            BERT | {"pad_token_id": 1},
-            "xlm-roberta long",
-            "TPN",
-            "cls_token",
+        _gte(
             changes={"auto_map": {"AutoConfig": "configuration.C", "AutoModel": "modeling_pooled.PooledGteModel"}},
         ),
         "auto_map: the model needs code from its own folder",
