@@ -136,7 +136,7 @@ def _clause(comparison: Comparison, figure: Figure, on: str = "") -> str:
     if unequal := comparison.pair.unequal:
         gap += f", and the two also differ in {formats.some_of(list(unequal))}"
     if otherwise := comparison.measured_otherwise:
-        gap += f", and the two were measured otherwise in {formats.some_of(list(otherwise))}"
+        gap += f", and the two were measured differently: {formats.some_of(list(otherwise))}"
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}

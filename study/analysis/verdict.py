@@ -184,7 +184,7 @@ def _unequal(comparison: Comparison) -> str:
         for values in (comparison.pair.unequal, comparison.measured_otherwise)
     )
     also = f" The two also differ in {formats.some_of(different)}." if different else ""
-    return also + (f" The two were measured otherwise: {'; '.join(otherwise)}." if otherwise else "")
+    return also + (f" The two were measured differently: {'; '.join(otherwise)}." if otherwise else "")
 
 
 def _p_text(p: float) -> str:

@@ -94,8 +94,8 @@ def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], s
     for (name, then), (_, revision) in zip(before, now, strict=False):  # older ones have no record
         if then != revision and name in {_PRECISION, _PROMPTS}:
             raise TaskError(
-                f"{name} of this trial: {then} up to step {step}, {revision} here: resume the study with the kind of "
-                "machine and the version of this project that it began with, or run a new one"
+                f"this trial had {name} {then} up to step {step} and would go on with {revision}: resume the study "
+                "with the kind of machine and the version of this project that it began with, or run a new one"
             )
         if then != revision:
             raise TaskError(

@@ -24,8 +24,8 @@ def early_stopping_problem(scheduler: Stopping, trials: Sequence[TrialConfig]) -
     last = max((trial.steps - 1) // trial.validation.every * trial.validation.every for trial in trials)
     if first > last or not last:
         return (
-            f"scheduler.min_steps: trials of {steps} steps with a validation every {every} have none between step "
-            f"{first} and their last, so none would be stopped: lower validation.every, or write 'scheduler: none'"
+            f"scheduler.min_steps: trials of {steps} steps that are validated every {every} are not validated between "
+            f"step {first} and their last, so none would be stopped: lower validation.every, or write 'scheduler: none'"
         )
     # Optuna judges a score in every round whose step it has passed (`SuccessiveHalvingPruner.prune`). Rounds are at
     # least one validation apart where the first is.

@@ -49,7 +49,7 @@ def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
     return space
 
 
-def lost_part(space: Space, fixed: Values) -> str | None:
+def overlap(space: Space, fixed: Values) -> str | None:
     """Return why a searched field and a part of it would overwrite each other; None if none do.
 
     A part may follow the whole where it says at which of the whole's values it applies.

@@ -23,7 +23,7 @@ from study.space.fields import Values
 from study.space.file_keys import FileKeys, Sampler
 from study.space.leaks import leak
 from study.space.selection import Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, lost_part, read_points, read_space, untrained
+from study.space.spaces import Branch, Space, draw, grid, overlap, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -234,8 +234,8 @@ def _without_effect(config: StudyConfig) -> str | None:
 
 def _of_new_studies(config: StudyConfig) -> str | None:
     """Return what is wrong with a search space that earlier versions accepted."""
-    if lost := lost_part(config.search.space, config.fixed):
-        return f"search.space.{lost}"
+    if overlapping := overlap(config.search.space, config.fixed):
+        return f"search.space.{overlapping}"
     return early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
 
 

@@ -1,7 +1,7 @@
 """Passages of a batch that are no negatives of a query, because they answer it (arXiv 2408.10536, section 3).
 
-Passages are the same if they have one text or are versions of one row's passage, and so are those that are the same as
-a third. A passage answers a query if it is the same as one that a row pairs with a version of the query. Hard negatives
+Two passages are the same if they have the same text, are versions of one row's passage, or are both the same as a
+third. A passage answers a query if it is the same as one that a row pairs with a version of the query. Hard negatives
 that are passages of rows, as mined ones are, count among these.
 
 Shapes: B queries of a rank, N passages of all ranks, P pairs of a query and a passage, I passages that differ,

@@ -47,11 +47,11 @@ _CODES = {
 }  # fmt: skip
 """Languages of Mr. TyDi and CIRAL, which write them out -> ISO 639-1."""
 _WORD = "|".join(WORDS)
+_TRAINING = ("train", "training")
 SPLIT_WORDS = (
-    "train", "training", "dev", "development", "validation", "valid", "val", "eval", "evaluation", "test", "testing",
+    *_TRAINING, "dev", "development", "validation", "valid", "val", "eval", "evaluation", "test", "testing",
 )  # fmt: skip
 """Names of splits, in upper or lower case."""
-_TRAINING = SPLIT_WORDS[:2]
 _SPLITS = "|".join((r"(?:dev|eval)\.small", r"test-[ab](?:-pools)?", *SPLIT_WORDS))
 _FOLDERS = r"(?:.+/)?"
 _PATTERNS = (

@@ -268,7 +268,7 @@ def test_a_pair_that_was_measured_otherwise_is_told_in_the_answer() -> None:
     otherwise = EMPTY.model_copy(update={"details": {"centring": "means of the benchmark"}})
     untrained = [one.model_copy(update={"benchmarks": {"factbook": otherwise}}) for one in trials(0.3, 1, steps=0)]
     first, *_ = answer(trials(0.9, alpha=0.5), untrained)
-    assert first.endswith(", and the two were measured otherwise in centring)."), first
+    assert first.endswith(", and the two were measured differently: centring)."), first
 
 
 def test_a_seed_that_only_one_of_the_two_has_leaves_the_best_trial_out() -> None:

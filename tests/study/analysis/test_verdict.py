@@ -146,7 +146,7 @@ def test_measurements_that_differ_are_named() -> None:
     pair = Pair(group(alpha=0.5, measured=own), group(steps=0, measured=other))
     compared = Comparison(pair, "factbook", {MAP: difference(0.031, 0.004)})
     assert sentence(compared, MAP).endswith(
-        " The two were measured otherwise: centring (means of factbook against means of the benchmark); transductive "
+        " The two were measured differently: centring (means of factbook against means of the benchmark); transductive "
         "(none against ar, th)."
     )
     assert set(as_data(compared)["measured_otherwise"]) == {"centring", "transductive"}

@@ -191,7 +191,7 @@ def test_a_trial_does_not_go_on_in_another_precision_or_with_other_prompts(tmp_p
 
     run(noted("bf16"), tmp_path)
     checkpoints.restore(noted("bf16"), str(tmp_path))
-    with pytest.raises(TaskError, match="precision of this trial: bf16 up to step 6, fp32 here: resume"):
+    with pytest.raises(TaskError, match="had precision bf16 up to step 6 and would go on with fp32: resume"):
         checkpoints.restore(noted("fp32"), str(tmp_path))
-    with pytest.raises(TaskError, match=r"prompts of this trial: .* up to step 6, .*Query: .* here: resume"):
+    with pytest.raises(TaskError, match=r"had prompts .* up to step 6 and would go on with .*Query: .*: resume"):
         checkpoints.restore(noted("bf16", "Query: "), str(tmp_path))

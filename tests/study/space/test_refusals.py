@@ -295,7 +295,7 @@ REFUSED_SELECTIONS = [
     ("scheduler: {name: hyperband, min_steps: 49, max_steps: 400}", "scheduler.min_steps: 49 is below the 50 steps"),
     (
         "scheduler: {name: asha, min_steps: 360}",
-        "scheduler.min_steps: trials of 400 steps with a validation every 50 have none between step 360 and their last",
+        "scheduler.min_steps: trials of 400 steps that are validated every 50 are not validated between step 360 and",
     ),
     ("scheduler: pbt", "scheduler: 'pbt' changes hyperparameters within a trial"),
     (
@@ -314,7 +314,7 @@ def test_an_objective_or_scheduler_that_cannot_select_is_refused(lines: str, sen
 
 def test_a_scheduler_that_never_sees_a_score_before_the_last_step_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        SpaceError, match="a validation every 400 have none between step 0 and their last, so none would"
+        SpaceError, match="validated every 400 are not validated between step 0 and their last, so none would"
     ):
         read(GOOD.replace("every: 50", "every: 400") + "scheduler: median", tmp_path)
 
