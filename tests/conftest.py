@@ -37,6 +37,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache for the tests of this run: what the user's own cache holds hides that something is no longer made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def run_in_group() -> Iterator[RunInGroup]:
     """`run_in_group(W, function, *args)` runs a module-level function in W real gloo processes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,14 +24,6 @@ from tests.process_group import RunInGroup
 
 APP = program(main)
 MODEL = "builtin/xlmr-tiny"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache for these tests alone: they convert corpora."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STUDY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ REAL_XQUAD_R = Path(__file__).parents[2].parent / "shared" / "data" / "xquad-r"
 Paragraphs = Mapping[str, list[dict[str, Any]]]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder for this test."""
     folder = tmp_path / "cache"

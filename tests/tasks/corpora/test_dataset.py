@@ -17,7 +17,6 @@ from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus, Pair
 from tests.tasks.corpus_contract import check_contract
 
-pytestmark = pytest.mark.usefixtures("cache")
 ROWS = {
     "q_th": [" ใคร ", "ที่ไหน", None],
     "p_th": ["เขา", "ที่นี่", "ว่าง"],

@@ -16,7 +16,6 @@ from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus, Pair
 from tests.tasks.corpus_contract import check_contract
 
-pytestmark = pytest.mark.usefixtures("cache")
 Lareqa = Callable[[Path, dict[str, list[dict[str, Any]]]], Path]
 Make = Callable[..., dict[str, Any]]
 

@@ -18,8 +18,6 @@ from tasks.plugins import TaskError, load_corpus
 from tasks.schema import Corpus, Pair
 from tests.tasks.corpus_contract import check_contract
 
-pytestmark = pytest.mark.usefixtures("cache")
-
 
 def parquet(file: Path, rows: list[dict[str, Any]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)

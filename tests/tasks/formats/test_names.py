@@ -15,7 +15,6 @@ from tasks.benchmarks import local
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Setting
 
-pytestmark = pytest.mark.usefixtures("cache")
 TEXTS = {
     "th": ("เมืองหลวงของไทยคือเมืองใด", "กรุงเทพมหานคร"),
     "zh": ("泰国的首都是哪里？", "曼谷"),
