@@ -28,7 +28,7 @@ class Options(NamedTuple):
     quick: bool
     """Run on a few texts once, to check that the row works; the figures mean nothing."""
     full: bool
-    """Evaluate all languages of XQuAD-R: hours."""
+    """Evaluate all languages of XQuAD-R, which takes over an hour."""
     threads: int
     json: Path | None
 
@@ -55,7 +55,7 @@ def options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--checkpoint", default="intfloat/multilingual-e5-small", help="a folder or hub id")
     parser.add_argument("--data", type=Path, help="the folder of XQuAD-R; downloaded without")
     parser.add_argument("--quick", action="store_true", help="only prove that it runs")
-    parser.add_argument("--full", action="store_true", help="evaluate all languages, which takes hours")
+    parser.add_argument("--full", action="store_true", help="evaluate all languages, which takes over an hour")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of each contestant")
     parser.add_argument("--json", type=Path, help="where the figures go besides the terminal")
     chosen = Options(**vars(parser.parse_args(arguments)))
