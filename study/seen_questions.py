@@ -40,11 +40,10 @@ def _size(corpus: Corpus, languages: Collection[str]) -> int:
 
 def shared_questions(benchmark: Benchmark, other: Benchmark) -> int:
     """Return how many of a benchmark's questions, counted in each language, have a version in another benchmark."""
-    return _known(benchmark, {bare(text) for queries in other.queries.values() for text in queries.texts()})
+    return _known(benchmark, {bare(query.text) for query in other.asked()})
 
 
 def _known(benchmark: Benchmark, texts: AbstractSet[str]) -> int:
-    tables = benchmark.queries.values()
-    versions = [version for table in tables for version in zip(table.ids(), table.texts(), strict=True)]
-    known = {query for query, text in versions if bare(text) in texts}
-    return sum(query in known for query, _ in versions)
+    asked = benchmark.asked()
+    known = {query.id for query in asked if bare(query.text) in texts}
+    return sum(query.id in known for query in asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,8 @@ def benchmark(questions: dict[str, list[str]], *, translated: bool = False) -> B
         language: Texts.of([Query(f"{'' if translated else language}{n}", text) for n, text in enumerate(texts)])
         for language, texts in questions.items()
     }
-    return Benchmark("asked", "1", queries, [], {}, (Setting.MULTILINGUAL,))
+    qrels = {query: {"p": 1} for table in queries.values() for query in table.ids()}
+    return Benchmark("asked", "1", queries, [], qrels, (Setting.MULTILINGUAL,))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,15 @@ def test_questions_that_two_benchmarks_share_are_counted_whatever_their_language
     norwegian = benchmark({"no": ["Hva heter elven?", "Hvem?"], "th": ["แม่น้ำใด", "ใคร"]}, translated=True)
     assert shared_questions(norwegian, benchmark({"nb": ["hva heter  elven?"]})) == 2
     assert shared_questions(norwegian, benchmark({"zh": ["哪条河？"]})) == 0
+
+
+def test_queries_without_a_judgement_are_not_counted_as_the_benchmark_does_not_ask_them(corpus: Corpus) -> None:
+    """BEIR's files hold the queries of all splits."""
+    whole = benchmark({"th": ["แม่น้ำใดยาวที่สุด", "ใครเขียน", "น้ำเดือดที่เท่าไร"]})
+    train, test = (replace(whole, qrels={query: {"p": 1}}) for query in ("th0", "th1"))
+    assert (test.questions, list(test.document_of())) == (1, ["th1"])
+    assert (seen_questions(train, [corpus]), seen_questions(test, [corpus])) == (1, 0)
+    assert (shared_questions(train, train), shared_questions(train, test)) == (1, 0)
 
 
 def test_large_corpora_are_not_searched(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:

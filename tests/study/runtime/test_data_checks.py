@@ -129,6 +129,23 @@ def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_fo
     assert read[0][1].questions != read[1][1].questions
 
 
+def test_splits_that_share_a_file_of_queries_are_apart_and_only_queries_with_judgements_count(tmp_path: Path) -> None:
+    """As BEIR's are; the questions of the split `train` are training questions."""
+    own = tmp_path / "own"
+    (own / "th" / "qrels").mkdir(parents=True)
+    (own / "th" / "corpus.jsonl").write_text('{"_id": "p", "text": "答"}\n', "utf-8")
+    asked = [{"_id": str(number), "text": f"ถาม {number}"} for number in range(90)]
+    (own / "th" / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), "utf-8")
+    for split, numbers in {"train": range(30), "dev": range(30, 50), "test": range(50, 90)}.items():
+        judged = "".join(f"{number}\tp\t1\n" for number in numbers)
+        (own / "th" / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}", "utf-8")
+    local = {"name": "local", "path": str(own), "settings": ["multilingual"]}
+    dev, test = (local | {"split": split} for split in ("dev", "test"))
+    config = study([jsonl(pairs(tmp_path, 30))], [0.5], validation={"benchmark": dev}, benchmarks=[test])
+    (note,) = check_data(config, download=False).notes
+    assert note.startswith(f"validation: benchmark 'local' ({own}) has 20 questions, so noise decides")
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "alphas", "sentence"),
     [
@@ -202,7 +219,8 @@ def test_versions_of_few_shared_questions_are_few_of_what_is_reported_in_one_lan
 
     def asked(languages: Sequence[str], numbers: range) -> Benchmark:
         queries = {la: Texts.of(Query(str(n), f"คำถามที่ {n} {la}") for n in numbers) for la in languages}
-        return Benchmark("asked", "1", queries, [], {}, (Setting.MULTILINGUAL,))
+        qrels = {str(n): {"p": 1} for n in numbers}
+        return Benchmark("asked", "1", queries, [], qrels, (Setting.MULTILINGUAL,))
 
     validation = asked(["th", "zh", "ar", "ja", "el"], range(20))
     check_apart("benchmark 'own'", validation, "benchmark 'reported'", asked(["th"], range(18, 58)))
@@ -216,7 +234,8 @@ def test_of_ten_validation_questions_one_may_be_reported_by_chance_and_two_are_r
 ) -> None:
     def asked(first: int) -> Benchmark:
         queries = Texts.of(Query(str(number), f"คำถามที่ {number}") for number in range(first, first + 10))
-        return Benchmark("asked", "1", {"th": queries}, [], {}, (Setting.MULTILINGUAL,))
+        qrels = {query: {"p": 1} for query in queries.ids()}
+        return Benchmark("asked", "1", {"th": queries}, [], qrels, (Setting.MULTILINGUAL,))
 
     sentence = "validation: 2 of the 10 questions of benchmark 'own' are questions of benchmark 'reported' too"
     with pytest.raises(TaskError, match=sentence) if refused else nullcontext():
