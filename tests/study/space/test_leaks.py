@@ -88,7 +88,8 @@ def test_a_corpus_holds_out_what_is_measured_of_its_data(
     tmp_path: Path, corpus: dict[str, Any], reported: bool
 ) -> None:
     benchmark = held_out(held_out=9)
-    trial: dict[str, Any] = {"corpora": ["factbook", corpus]}
+    other = {"name": "factbook"} | ({"weight": 1} if "weight" in corpus else {})
+    trial: dict[str, Any] = {"corpora": [other, corpus]}
     trial |= {"benchmarks": [benchmark]} if reported else {"validation": {"benchmark": benchmark}}
     sentence = (
         f"^space.yaml: trial.corpora: '{corpus['name']}' reads the data that benchmark 'held_out' holds out 9 rows of, "
@@ -97,7 +98,7 @@ def test_a_corpus_holds_out_what_is_measured_of_its_data(
     with pytest.raises(SpaceError, match=sentence):
         loaded(tmp_path, **trial)
     assert parse(source(**trial), "older").examples
-    trial["corpora"] = ["factbook", corpus | {"held_out": 9}]
+    trial["corpora"] = [other, corpus | {"held_out": 9}]
     assert loaded(tmp_path, **trial).examples
 
 
