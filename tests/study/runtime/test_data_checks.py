@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from study import seen_questions
 from study.results.trial_result import BenchmarkResult, CorpusRecord, TrialResult
 from study.runtime.data_checks import check_apart, check_data
 from study.space import study_config
@@ -101,6 +102,18 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
         "be those of unseen questions"
     )
     assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).notes == ()
+
+
+def test_a_corpus_that_is_too_large_to_be_searched_for_test_questions_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_questions, "MOST_QUESTIONS", 29)
+    config = study([jsonl(pairs(tmp_path, 30))], [0.5])
+    (note,) = check_data(config, download=False).notes
+    assert note == (
+        "corpus 'parallel_jsonl' has too many questions to be searched for those of benchmark 'factbook': whether they "
+        "are trained on is not known"
+    )
 
 
 def test_a_corpus_that_trials_with_alpha_0_draw_nothing_from_is_told(tmp_path: Path) -> None:
