@@ -152,7 +152,10 @@ def _read(
         if qrels:
             content.qrels[name] = read_judgements(qrels, prefix)
         elif queries and not shared:
-            raise TaskError(f"{queries[0]} has queries without qrels: add those of '{name}', or choose other languages")
+            raise TaskError(
+                f"{queries[0]} has queries without qrels: add those of '{name}', named by their split where others "
+                "are, or choose other languages"
+            )
     if shared:
         content.qrels[""] = read_judgements(_paths(files, "qrels"), "")
     return content

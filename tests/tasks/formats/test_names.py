@@ -180,6 +180,30 @@ def test_qrels_whose_split_is_clear_are_those_of_one_split(
     assert benchmark.qrels["q1"].keys() == passages
 
 
+@pytest.mark.parametrize("part", ["corpus", "queries"])
+def test_a_language_whose_files_name_no_split_is_read_beside_one_whose_files_do(tmp_path: Path, part: str) -> None:
+    for language in ("th", "zh"):
+        query, passage = TEXTS[language]
+        write(tmp_path / language / "corpus.jsonl", [{"_id": f"p-{language}", "text": passage}])
+        write(tmp_path / language / "queries.jsonl", [{"_id": "q1", "text": query}])
+    (tmp_path / "th" / part).mkdir()
+    (tmp_path / "th" / f"{part}.jsonl").rename(tmp_path / "th" / part / "test.jsonl")
+    write(tmp_path / "th" / part / "train.jsonl", [{"_id": "q0", "text": "ข้อความของการฝึก"}])
+    write(tmp_path / "qrels" / "test.tsv", HEADER + "q1\tp-th\t1\nq1\tp-zh\t1\n")
+    benchmark = local.load(path=tmp_path)
+    assert languages_of(benchmark) == (["th", "zh"], ["th", "zh"])
+    assert benchmark.questions == sum(map(len, benchmark.queries.values())) == 2
+    assert [len(pool.passages) for pool in benchmark.pools] == [1, 1]
+
+
+def test_a_language_that_has_a_part_for_other_splits_alone_is_not_read(tmp_path: Path) -> None:
+    for language, split in (("th", "test"), ("zh", "dev")):
+        own(tmp_path / language, language, f"qrels/{split}.tsv")
+        (tmp_path / language / "queries.jsonl").rename(tmp_path / language / f"queries.{split}.jsonl")
+    assert local.load(path=tmp_path).languages == ("th",)
+    assert local.load(path=tmp_path, split="dev").languages == ("zh",)
+
+
 def test_qrels_of_several_languages_in_one_folder_are_read_together(tmp_path: Path) -> None:
     for language in ("th", "zh"):
         query, passage = TEXTS[language]
