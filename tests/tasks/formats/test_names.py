@@ -101,6 +101,37 @@ def test_a_language_in_an_option_that_is_none_is_refused(tmp_path: Path) -> None
         local.load(path=tmp_path / "th", language="klingon")
 
 
+@pytest.mark.parametrize("language", [None, "th", "en"])
+def test_files_that_are_named_by_their_languages_are_refused_with_the_place_to_move_them_to(
+    tmp_path: Path, language: str | None
+) -> None:
+    names = {"th": "th.jsonl", "zh": "Chinese.jsonl"}
+    for code, name in names.items():
+        query, passage = TEXTS[code]
+        write(tmp_path / "corpus" / name, [{"_id": f"p-{code}", "text": passage}])
+        write(tmp_path / "queries" / name, [{"_id": f"q-{code}", "text": query}])
+    write(tmp_path / "qrels.tsv", HEADER + "q-th\tp-th\t1\nq-zh\tp-zh\t1\n")
+    sentence = rf"corpus/Chinese.jsonl is named by its language, .*: move it to {tmp_path}/Chinese/corpus.jsonl, and"
+    with pytest.raises(TaskError, match=sentence):
+        local.load(path=tmp_path, language=language)
+    for part in ("corpus", "queries"):
+        for name in names.values():
+            folder, dot, suffixes = name.partition(".")
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / part / name).rename(tmp_path / folder / f"{part}{dot}{suffixes}")
+    assert languages_of(local.load(path=tmp_path)) == (["th", "zh"], ["th", "zh"])
+
+
+@pytest.mark.parametrize("names", [["th"], ["aa", "ab", "ac"], ["xaa", "xab"], ["zh", "zh-CN"], ["old", "new"]])
+def test_parts_of_a_corpus_are_not_taken_for_languages(tmp_path: Path, names: list[str]) -> None:
+    own(tmp_path)
+    (tmp_path / "corpus.jsonl").unlink()
+    for number, name in enumerate(names, 1):
+        write(tmp_path / "corpus" / f"{name}.jsonl", [{"_id": f"p{number}", "text": f"ข้อความ {number}"}])
+    (pool,) = local.load(path=tmp_path, language="th").pools
+    assert len(pool.passages) == len(names)
+
+
 # Pairs of languages.
 
 
