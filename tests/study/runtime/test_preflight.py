@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,18 @@ def test_a_dry_run_says_how_many_of_the_batches_come_from_each_corpus(
     assert f"(ar, th); {other} % of monolingual and 100 % of cross-lingual batches come from it\n" in text
     assert f"(th, zh); {own} % of batches come from it\n" in shown([translated, factbook])
     assert "come from it" not in shown([factbook])
+
+
+def test_a_plan_tells_that_validation_may_be_on_translations_of_what_is_reported(tmp_path: Path) -> None:
+    for language, texts in {"th": ("ใคร", "เขา"), "zh": ("谁", "他")}.items():
+        (tmp_path / "own" / language).mkdir(parents=True)
+        for part, text in zip(("queries", "corpus"), texts, strict=True):
+            row = json.dumps({"_id": f"{part}-{language}", "text": text}, ensure_ascii=False)
+            (tmp_path / "own" / language / f"{part}.jsonl").write_text(row, "utf-8")
+        judged = f"query-id\tcorpus-id\tscore\nqueries-{language}\tcorpus-{language}\t1\n"
+        (tmp_path / "own" / language / "qrels.tsv").write_text(judged, "utf-8")
+    own = {"name": "local", "path": str(tmp_path / "own"), "settings": ["multilingual"]}
+    validation = {"benchmark": own | {"languages": ["th"]}}
+    config = study({"validation": validation, "benchmarks": [own | {"languages": ["zh"]}], "steps": 0})
+    (note,) = preflight.check(config, str(tmp_path / "study"), dry_run=True).notes
+    assert note.startswith("validation: benchmark 'local' reads the data of the reported 'local' in other languages: ")
