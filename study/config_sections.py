@@ -60,8 +60,8 @@ class CorpusConfig(Named):
     """A corpus to train on: `mmarco`, or `{name: parallel_jsonl, path: ..., weight: 2}`."""
 
     weight: float | None = Field(default=None, gt=0)
-    """Share of the batches of a kind, relative to the other corpora; the number of rows unless given. Cross-lingual
-    batches come from corpora with rows in two or more languages alone."""
+    """Share of the batches of a kind, relative to the weights of the other corpora, which need one too; the number of
+    rows where none has a weight. Cross-lingual batches come from corpora with rows in two or more languages alone."""
     held_out: int = Field(default=0, ge=0)
     """Rows excluded from training and used by the validation benchmark `held_out`."""
 

@@ -182,17 +182,21 @@ class Benchmark:
         Where the data does not say, queries with the same relevant passages are about one document.
         """
         first: dict[frozenset[str], str] = {}
-        every = sorted({query for queries in self.queries.values() for query in queries.ids()})
         return {
-            query: self.documents.get(query)
-            or first.setdefault(frozenset(self.qrels.get(query) or {query: 1}), f"that of query {query}")
-            for query in every
+            query: self.documents.get(query) or first.setdefault(frozenset(self.qrels[query]), f"that of query {query}")
+            for query in sorted({query.id for query in self.asked()})
         }
+
+    def asked(self) -> list[Query]:
+        """Return the queries with a relevant passage, in each language; the data may hold those of other splits too."""
+        tables = self.queries.values()
+        versions = (version for table in tables for version in zip(table.ids(), table.texts(), strict=True))
+        return [Query(*version) for version in versions if self.qrels.get(version[0])]
 
     @property
     def questions(self) -> int:
-        """Number of queries, those of several languages counted in each."""
-        return sum(map(len, self.queries.values()))
+        """Number of queries with a relevant passage, those of several languages counted in each."""
+        return len(self.asked())
 
 
 class Pair(NamedTuple):

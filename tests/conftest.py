@@ -12,6 +12,8 @@ from hypothesis import settings
 from tests.hub_server import HubServer
 from tests.process_group import ProcessGroup, RunInGroup
 
+REAL_XQUAD_R = Path(__file__).parents[1].parent / "shared" / "data" / "xquad-r"
+
 settings.register_profile("untimed", deadline=None)  # a busy machine is not a failure
 settings.load_profile("untimed")
 
@@ -56,6 +58,14 @@ def run_in_group() -> Iterator[RunInGroup]:
     yield run
     for group in groups.values():
         group.stop()
+
+
+@pytest.fixture
+def real_xquad_r() -> Path:
+    """LAReQA's own XQuAD-R files, read where they lie."""
+    if not REAL_XQUAD_R.is_dir():
+        pytest.skip(f"LAReQA's XQuAD-R files are not in {REAL_XQUAD_R}")
+    return REAL_XQUAD_R
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ def caveats(study: Study) -> list[str]:
         *_precisions(study.results),
         *_versions(study.results),
         *_seen(study.results),
+        *_not_searched(study.results),
         *_documents(study),
         *_failures(study.failed),
     ]
@@ -109,6 +110,20 @@ def _seen(results: Sequence[TrialResult]) -> Iterator[str]:
         yield (
             f"{trials} {was} trained on {seen:,} of the {questions:,} questions of {name}: its figures are not those "
             "of unseen questions."
+        )
+
+
+def _not_searched(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield which corpora are too large for questions of benchmarks to be looked for in them."""
+    names: dict[str, dict[str, None]] = {}
+    for result in results:
+        for benchmark, corpora in result.not_searched.items():
+            for corpus in corpora:
+                names.setdefault(corpus, {})[benchmark] = None
+    for corpus, benchmarks in names.items():
+        yield (
+            f"Corpus {corpus} has too many questions to be searched for those of {formats.some_of(list(benchmarks))}: "
+            "whether they were trained on is not known."
         )
 
 

@@ -150,6 +150,8 @@ class TrialResult(Measurement):
     """Identifies the data of the validation benchmark; empty in results of earlier versions."""
     seen_questions: Mapping[str, int] = {}
     """Benchmark -> number of its questions of which a version was trained on; benchmarks not counted are missing."""
+    not_searched: Mapping[str, tuple[str, ...]] = {}
+    """Benchmark -> corpora with too many questions to look for its own in; without any it is missing."""
 
 
 class FailedTrial(Frozen):

@@ -167,10 +167,16 @@ class _Checks:
             _, benchmark = self.benchmarks.get(repr(config), (None, None))
             if not trial.steps or benchmark is None or not self._is_new(("seen", keys, config)):
                 continue
-            if seen := seen_questions(benchmark, corpora):
+            seen = seen_questions(benchmark, corpora)
+            if seen.questions:
                 yield (
-                    f"{title(config)}: {seen:,} of its {benchmark.questions:,} questions are training questions too, "
-                    "so its figures will not be those of unseen questions"
+                    f"{title(config)}: {seen.questions:,} of its {benchmark.questions:,} questions are training "
+                    "questions too, so its figures will not be those of unseen questions"
+                )
+            for name in seen.not_searched:
+                yield (
+                    f"corpus '{name}' has too many questions to be searched for those of {title(config)}: whether they "
+                    "are trained on is not known"
                 )
 
     def _check_unchanged(self, source: Source, now: str) -> None:

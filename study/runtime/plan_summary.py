@@ -11,6 +11,7 @@ from rich.text import Text
 from study import cli
 from study.analysis.formats import setting
 from study.analysis.tables import Cell, Table
+from study.config import TrialConfig
 from study.model.model_files import weight_bytes
 from study.model.pooling_and_prompts import lines, resolve
 from study.results import layout
@@ -19,6 +20,7 @@ from study.runtime.preflight import Plan
 from study.space.distributions import Categorical, Distribution
 from study.space.selection import NoStopping
 from study.space.study_config import StudyConfig
+from study.training.sampler import corpus_shares
 from tasks.schema import Benchmark
 
 
@@ -123,12 +125,27 @@ def _range(values: Sequence[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
+def _shares(plan: Plan, trained: Sequence[TrialConfig]) -> list[str]:
+    """Return which part of the batches comes from each corpus; nothing for a single one, or where trials differ."""
+    corpora = plan.data.corpora
+    if len({repr(trial.corpora) for trial in trained}) != 1 or not 1 < len(corpora) == len(trained[0].corpora):
+        return []
+    monolingual, crosslingual = (100 * s / max(s.sum(), 1e-9) for s in corpus_shares(corpora, trained[0].corpora))
+    return [
+        f"; {one:.0f} % of batches come from it"
+        if one == other or not crosslingual.any()
+        else f"; {one:.0f} % of monolingual and {other:.0f} % of cross-lingual batches come from it"
+        for one, other in zip(monolingual, crosslingual, strict=True)
+    ]
+
+
 def _data(plan: Plan) -> Iterator[str]:
     trained = [trial for trial in plan.config.examples if trial.steps]
-    for corpus in plan.data.corpora:
+    shares = _shares(plan, trained)
+    for number, corpus in enumerate(plan.data.corpora):
         languages, parallel = ", ".join(corpus.languages), len(corpus.rows())
         about = f"{len(corpus):,} rows to train on, {parallel:,} of them in two or more languages ({languages})"
-        yield f"corpus {corpus.name}: {about}"
+        yield f"corpus {corpus.name}: {about}{shares[number] if shares else ''}"
         yield from (f"{count:,} more rows are {reason}" for reason, count in corpus.left_out.items())
         if trained and len(plan.data.corpora) == 1 and parallel == len(corpus):  # otherwise alpha decides on the rows
             drawn = [trial.steps * trial.batch_size for trial in trained]

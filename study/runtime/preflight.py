@@ -19,6 +19,7 @@ from study.results.layout import RecordError
 from study.results.trial_result import TrialResult
 from study.runtime import resources
 from study.runtime.data_checks import Data, check_data
+from study.space.leaks import perhaps_translated
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 
@@ -63,6 +64,7 @@ class Plan:
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
             *dict.fromkeys(filter(None, map(_high_learning_rate, self.config.examples))),
+            *dict.fromkeys(filter(None, map(perhaps_translated, self.config.examples))),
             *self.data.notes,
         ]
 

@@ -51,7 +51,7 @@ from study.training.loop import Training
 from study.training.step import DivergedError
 from tasks.errors import UserError
 from tasks.plugins import TaskError
-from tasks.schema import Benchmark, Corpus
+from tasks.schema import Benchmark
 
 _LOG = logging.getLogger(__name__)
 
@@ -139,6 +139,8 @@ def _run(
     evaluations = measure(encoder, config, reported, progress=tell)
     clock["measured"] = time.time()
     measured = measurement(config, content, device, evaluations)
+    # Rank 0 alone, as it writes the result.
+    seen = {b.name: seen_questions(b, corpora) for b in reported} if distributed.rank() == 0 else {}
     result = TrialResult(
         **dict(measured) | {"metrics": {**progress.best_metrics, **measured.metrics}},
         number=assignment.number,
@@ -147,17 +149,10 @@ def _run(
         training_languages=languages,
         corpora=tuple(CorpusRecord(name=c.name, revision=c.revision, rows=len(c)) for c in corpora),
         validation_revision=development.revision,
-        seen_questions=_seen(reported, corpora),
+        seen_questions={name: found.questions for name, found in seen.items() if found.questions is not None},
+        not_searched={name: found.not_searched for name, found in seen.items() if found.not_searched},
     )
     return result, evaluations
-
-
-def _seen(benchmarks: Sequence[Benchmark], corpora: Sequence[Corpus]) -> dict[str, int]:
-    """Count the questions of each benchmark that were trained on; rank 0 alone, as it writes the result."""
-    if distributed.rank() != 0:
-        return {}
-    counted = {benchmark.name: seen_questions(benchmark, corpora) for benchmark in benchmarks}
-    return {name: count for name, count in counted.items() if count is not None}
 
 
 def measure_worker(config: TrialConfig, runs: RunFiles | None, queue: Queue) -> Measurement:

@@ -14,6 +14,8 @@ from study.corpora import HELD_OUT
 
 _PARALLEL = frozenset({"factbook", HELD_OUT, "mlqa_r", "xquad_r"})
 """Benchmarks that ask the same questions in each language."""
+_MAY_BE_PARALLEL = frozenset({"local", "mteb"})
+"""Benchmarks that read data sets of either kind."""
 _CHOICE = frozenset({"languages", "language", "columns", "rows"})
 """Options that choose a part of a corpus's data, and do not say where it lies."""
 
@@ -40,6 +42,20 @@ def _translated(trial: TrialConfig) -> str | None:
                 "reported: validate on a development split or on another benchmark"
             )
     return None
+
+
+def perhaps_translated(trial: TrialConfig) -> str:
+    """Return a sentence where a trial is validated on a data set that it reports in other languages; else nothing."""
+    validation = trial.validation.benchmark
+    for benchmark in trial.benchmarks:
+        same = _without_languages(benchmark.options) == _without_languages(validation.options)
+        if benchmark.name == validation.name and same and validation.name in _MAY_BE_PARALLEL:
+            return (
+                f"validation: benchmark '{validation.key}' reads the data of the reported '{benchmark.key}' in other "
+                "languages: if its questions are translations of each other, selection sees what is reported: validate "
+                "on another benchmark"
+            )
+    return ""
 
 
 def _without_languages(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -236,7 +236,21 @@ def _of_new_studies(config: StudyConfig) -> str | None:
     """Return what is wrong with a search space that earlier versions accepted."""
     if overlapping := overlap(config.search.space, config.fixed):
         return f"search.space.{overlapping}"
-    return early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
+    problem = early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
+    return problem or _lacking_weight(config.examples)
+
+
+def _lacking_weight(trials: Sequence[TrialConfig]) -> str | None:
+    """Return which corpus has no weight beside one that has: its number of rows would be compared with that weight."""
+    for corpora in (trial.corpora for trial in trials):
+        given = [corpus for corpus in corpora if corpus.weight is not None]
+        lacking = [corpus for corpus in corpora if corpus.weight is None]
+        if given and lacking:
+            return (
+                f"trial.corpora: '{given[0].name}' has weight {given[0].weight:g}, and '{lacking[0].name}' without one "
+                "would count as its number of rows: write a weight for every corpus, or for none"
+            )
+    return None
 
 
 def _incomparable(trials: Sequence[TrialConfig]) -> str | None:

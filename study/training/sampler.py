@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from study.config import TrialConfig
+from study.config_sections import CorpusConfig
 from study.config_values import Schedule, fraction_done, value_at
 from study.training.permutation import permuted
 from tasks.plugins import TaskError
@@ -28,6 +30,7 @@ from tasks.schema import Corpus, Rows
 
 Kind = Literal["monolingual", "crosslingual", "mixed"]
 """`mixed`: the kind was drawn for each pair."""
+Shares = npt.NDArray[np.float64]
 REDRAWS = 100
 _CHUNK = 4096
 PAIR_STREAM, VERSION_STREAM = 1, 2
@@ -77,12 +80,7 @@ class HybridSampler:
         self._corpora, self._alpha, self._mixing = corpora, config.alpha, config.mixing
         self._batch_size, self._steps, self._seed = config.batch_size, config.steps, config.seed
         self._needs_versions = config.alignment_weight > 0
-        weights = [corpus.weight for corpus in config.corpora]
-        shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
-        self._monolingual_shares = np.array(shares, dtype=float)
-        self._crosslingual_shares = np.array(
-            [share if len(c.rows()) else 0 for c, share in zip(corpora, shares, strict=True)], dtype=float
-        )
+        self._monolingual_shares, self._crosslingual_shares = corpus_shares(corpora, config.corpora)
         alphas = (self._alpha.start, self._alpha.end) if isinstance(self._alpha, Schedule) else (self._alpha,)
         self._may_be_monolingual, self._may_be_crosslingual = max(alphas) > 0, min(alphas) < 1
         self._check()
@@ -216,6 +214,19 @@ class HybridSampler:
                 f"corpus '{corpus.name}' has {fewest} distinct passages in {len(drawn[where])} rows {where}, fewer "
                 f"than batch_size {self._batch_size}: set batch_size to {fewest} or less{otherwise}"
             )
+
+
+def corpus_shares(corpora: Sequence[Corpus], configs: Sequence[CorpusConfig]) -> tuple[Shares, Shares]:
+    """Return each corpus's share of monolingual and of cross-lingual batches, relative to those of the others.
+
+    Args:
+        corpora: what `configs` name, in that order.
+        configs: have the weights; in studies of earlier versions, those of some corpora.
+    """
+    weights = [corpus.weight for corpus in configs]
+    shares = [len(c) if weight is None else weight for c, weight in zip(corpora, weights, strict=True)]
+    parallel = [share if len(c.rows()) else 0 for c, share in zip(corpora, shares, strict=True)]
+    return np.array(shares, dtype=float), np.array(parallel, dtype=float)
 
 
 def _taken(candidates: Sequence[int] | Rows, positions: Rows) -> Rows:

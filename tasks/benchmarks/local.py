@@ -10,8 +10,9 @@ languages (`tasks.formats.collection`). `docs/your_data.md` lists all layouts, f
 those of MIRACL, Mr. TyDi and CIRAL as published.
 
 Protocol: the settings in which some query has a relevant passage, unless `settings` names them; multilingual where
-relevant passages lie in several pools. Queries without a relevant passage are not measured. The licence is that of
-your data.
+relevant passages lie in several pools. Queries without a relevant passage are not measured; trec_eval, BEIR and MTEB
+count those that have judgements as 0, so that their averages are lower (`Benchmark.details` says how many there are).
+The licence is that of your data.
 """
 
 from __future__ import annotations

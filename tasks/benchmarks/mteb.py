@@ -16,7 +16,8 @@ A data set has the configurations `corpus`, `queries` and `qrels` (or `default`)
 Protocol: that of `local`; ids count within their language. Where names are pairs of languages (MLQA's `ara-deu`),
 `pairs` says whether the queries' or the passages' language comes first, as the data sets differ in it. Data sets with
 instructions for their queries are refused, and those of `BeIR/`, whose qrels lie in repositories of their own, are read
-from MTEB's copies, such as mteb/scifact. MTEB's own scores differ where it cuts rankings (1,000 passages).
+from MTEB's copies, such as mteb/scifact. MTEB's own scores differ where it cuts rankings (1,000 passages), and where
+queries are judged to have no relevant passage: it counts them as 0, and they are not measured here.
 
 Not run here: layouts were read in cards and file lists of the hub; nothing could be downloaded.
 """

@@ -222,6 +222,13 @@ def _on_this_machine(path: Path, split: str) -> _Source:
     chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
     if not chosen:
         raise TaskError(f"corpus 'dataset': {path} cannot be opened: no data file in it belongs to split '{split}'")
+    kinds = set(map(suffix_of, chosen))  # settings beside them, such as `config.json`, are no data
+    unclear = [file for file, found in named.items() if not found and file not in chosen and suffix_of(file) in kinds]
+    if split == "train" and unclear:
+        raise TaskError(
+            f"corpus 'dataset': the name of {unclear[0]} tells no split, and it would not be read beside {chosen[0]}: "
+            f"name it train-{unclear[0].name} to train on it, or take it out of {path}"
+        )
     return _files(chosen, str(path))
 
 

@@ -87,6 +87,8 @@ class Judgements(NamedTuple):
     """Query id -> passage id -> grade. A score of 0 or less means judged and not relevant, and is left out."""
     copies: int
     """Rows that repeat a judgement."""
+    unanswered: frozenset[str]
+    """Queries whose passages are all judged not relevant."""
 
 
 def mapped_corpus(pool: str, language: str, files: Sequence[Path], prefix: str) -> MappedPool:
@@ -156,7 +158,7 @@ def read_judgements(files: Sequence[Path], prefix: str) -> Judgements:
     for (query, passage), (score, _) in scores.items():
         if score > 0:
             grades.setdefault(query, {})[passage] = score
-    return Judgements(grades, rows - len(scores))
+    return Judgements(grades, rows - len(scores), frozenset(query for query, _ in scores) - grades.keys())
 
 
 def _judgement_records(file: Path) -> Iterator[Record]:

@@ -78,7 +78,7 @@ def load_collection(name: str, source: str, files: Sequence[DataFile], options: 
         pools=[pool for pool in judged.pools if pool.name in selected],
         qrels=kept,
         settings=options.settings or _meaningful(queries, kept, judged.pool_of),
-        details=_details(chosen, content, len(lost), identical, options),
+        details=_details(chosen, content, queries, len(lost), identical, options),
         missing=lost,
         ignore_identical_ids=options.ignore_identical_ids,
         copies=_copies(content),
@@ -152,7 +152,10 @@ def _read(
         if qrels:
             content.qrels[name] = read_judgements(qrels, prefix)
         elif queries and not shared:
-            raise TaskError(f"{queries[0]} has queries without qrels: add those of '{name}', or choose other languages")
+            raise TaskError(
+                f"{queries[0]} has queries without qrels: add those of '{name}', named by their split where others "
+                "are, or choose other languages"
+            )
     if shared:
         content.qrels[""] = read_judgements(_paths(files, "qrels"), "")
     return content
@@ -242,7 +245,12 @@ def _copies(content: _Content) -> dict[str, int]:
 
 
 def _details(
-    files: Sequence[DataFile], content: _Content, lost: int, identical: int, options: Options
+    files: Sequence[DataFile],
+    content: _Content,
+    queries: Mapping[str, Texts],
+    lost: int,
+    identical: int,
+    options: Options,
 ) -> dict[str, str]:
     """Return what every result says about the data, beside its numbers."""
     details = {}
@@ -251,6 +259,12 @@ def _details(
         details["split"] = split
     if copies := sum(_copies(content).values()):
         details["copies"] = f"{copies:,} rows repeat another and were read once"
+    unanswered = {query for judged in content.qrels.values() for query in judged.unanswered}
+    if left_out := sum(query in unanswered for table in queries.values() for query in table.ids()):
+        details["unanswered"] = (
+            f"{left_out:,} queries have judgements but no relevant passage and are not measured; trec_eval, BEIR and "
+            "MTEB count each as 0"
+        )
     details |= missing_details(lost)
     if options.ignore_identical_ids:
         details["ignore_identical_ids"] = "true"

@@ -106,7 +106,7 @@ def splits(files: Iterable[DataFile]) -> list[str]:
 def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> list[DataFile]:
     """Return the files that hold one split's qrels, its queries, and its corpus.
 
-    A part that has no file for the split, but files without one, is shared by all splits.
+    Where a language has no file of a part for the split, but files without one, all splits share these.
 
     Args:
         files: of all parts and splits.
@@ -129,10 +129,16 @@ def of_split(files: Sequence[DataFile], wanted: str | None, default: str) -> lis
         _refuse_unclear_split(files, split, default)
     queries, corpus = of_part(files, "queries"), of_part(files, "corpus")
     return [
-        *([f for f in corpus if f.split == split] or [f for f in corpus if not f.split] or _only_split(corpus)),
-        *([f for f in queries if f.split == split] or queries),
+        *(_of_split(corpus, split) or _only_split(corpus)),
+        *(_of_split(queries, split) or queries),
         *qrels,
     ]
+
+
+def _of_split(files: Sequence[DataFile], split: str) -> list[DataFile]:
+    """Return the files of one part that are of a split, and of each language without such a file those of no split."""
+    having = {file.language for file in files if file.split == split}
+    return [file for file in files if file.split == split or not (file.split or file.language in having)]
 
 
 def _refuse_unclear_split(files: Sequence[DataFile], split: str, default: str) -> None:

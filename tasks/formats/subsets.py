@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tasks.data.languages import is_locale, language_code, named_language, not_a_language
@@ -51,6 +52,7 @@ def subsets_of(name: str, files: Sequence[DataFile], options: Options, *, shared
     Raises:
         TaskError: a file is in no language, or in one that is none, or it is unclear which languages a name means.
     """
+    _refuse_languages_of_files(name, files)
     grouped: dict[str, list[DataFile]] = {}
     for file in files:
         if file.part == "qrels" and shared:
@@ -80,6 +82,23 @@ def subsets_of(name: str, files: Sequence[DataFile], options: Options, *, shared
         )
         for subset, (query_language, passage_language) in halves.items()
     }
+
+
+def _refuse_languages_of_files(name: str, files: Iterable[DataFile]) -> None:
+    """Refuse `corpus/th.jsonl` beside `corpus/zh.jsonl`, which would be read as one corpus of one language."""
+    folders: dict[Path, dict[str, Path]] = {}
+    for file in files:
+        stem = file.path.name.partition(".")[0]
+        if file.part != "qrels" and not file.language and len((_language(stem) or "").partition("_")[0]) == len("th"):
+            folders.setdefault(file.path.parent, {})[stem] = file.path
+    for folder, paths in folders.items():
+        if len(set(map(_language, paths))) > 1 and "aa" not in paths:  # the first of many parts, as `split` names them
+            stem, path = next(iter(paths.items()))
+            place = f"{stem}/{folder.name}{path.name.removeprefix(stem)}"
+            raise TaskError(
+                f"benchmark '{name}': {path} is named by its language, and would be read as in one language with those "
+                f"beside it: move it to {folder.parent / place}, and the others likewise"
+            )
 
 
 def names_of(languages: Sequence[str] | None, names: Iterable[str]) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Fixtures for tests of data: an empty cache, a local web server, small LAReQA files, and the published ones."""
+"""Fixtures for tests of data: an empty cache, a local web server, and small LAReQA files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from tests.file_server import FileServer
 
-REAL_XQUAD_R = Path(__file__).parents[2].parent / "shared" / "data" / "xquad-r"
 Paragraphs = Mapping[str, list[dict[str, Any]]]
 
 
@@ -33,14 +32,6 @@ def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]
     yield served
     if served.running:
         served.stop()
-
-
-@pytest.fixture
-def real_xquad_r() -> Path:
-    """LAReQA's own XQuAD-R files, read where they lie."""
-    if not REAL_XQUAD_R.is_dir():
-        pytest.skip(f"LAReQA's XQuAD-R files are not in {REAL_XQUAD_R}")
-    return REAL_XQUAD_R
 
 
 @pytest.fixture

@@ -345,6 +345,23 @@ def test_questions_that_were_trained_on_are_in_the_answer() -> None:
     ]
 
 
+def test_corpora_that_were_too_large_to_be_searched_for_test_questions_are_named_once() -> None:
+    record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
+    results = [
+        result.model_copy(update={"not_searched": not_searched})
+        for result, not_searched in zip(
+            numbered([trials(0.5, alpha=0.25), trials(0.6, alpha=0.5)]),
+            ({"factbook": ("mmarco",)}, {"factbook": ("mmarco",)}, {"miracl": ("mmarco",)}, {}),
+            strict=True,
+        )
+    ]
+    told = headline(Study("/studies/toy", record, tuple(results)), {}, {})
+    assert told[-1] == (
+        "Corpus mmarco has too many questions to be searched for those of factbook, miracl: whether they were trained "
+        "on is not known."
+    )
+
+
 def test_trials_that_failed_are_named() -> None:
     record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
     results = numbered([trials(0.5, alpha=0.25)])

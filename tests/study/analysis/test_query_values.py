@@ -75,5 +75,4 @@ def test_questions_with_the_same_answers_are_about_one_document() -> None:
     assert len(set(found.values())) == len(found) - 1
     said = replace(data, qrels=answers, documents={"q1": "a", "q3": "a"}).document_of()
     assert said["q1"] == said["q3"] == "a" != said["q0"]
-    without = replace(data, qrels=answers | {"q4": {}, "q5": {}}).document_of()
-    assert without["q4"] != without["q5"]
+    assert replace(data, qrels=answers | {"q4": {}}).document_of().keys() == found.keys() - {"q4"}

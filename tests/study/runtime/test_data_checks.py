@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from study import seen_questions
 from study.results.trial_result import BenchmarkResult, CorpusRecord, TrialResult
 from study.runtime.data_checks import check_apart, check_data
 from study.space import study_config
@@ -103,6 +104,18 @@ def test_benchmark_questions_that_are_trained_on_are_told_before_anything_starts
     assert check_data(study(corpora, [0], benchmarks=[asked], steps=0), download=False).notes == ()
 
 
+def test_a_corpus_that_is_too_large_to_be_searched_for_test_questions_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_questions, "MOST_QUESTIONS", 29)
+    config = study([jsonl(pairs(tmp_path, 30))], [0.5])
+    (note,) = check_data(config, download=False).notes
+    assert note == (
+        "corpus 'parallel_jsonl' has too many questions to be searched for those of benchmark 'factbook': whether they "
+        "are trained on is not known"
+    )
+
+
 def test_a_corpus_that_trials_with_alpha_0_draw_nothing_from_is_told(tmp_path: Path) -> None:
     corpora = [jsonl(pairs(tmp_path, 30)), jsonl(pairs(tmp_path, 60, parallel=False))]
     (note,) = check_data(study(corpora, [0, 0.5]), download=False).notes
@@ -127,6 +140,23 @@ def test_few_validation_questions_are_told_and_those_of_a_split_are_not_taken_fo
     read = check_data(splits, download=False).benchmarks
     assert [config.options.get("split") for config, _ in read] == ["dev", None]
     assert read[0][1].questions != read[1][1].questions
+
+
+def test_splits_that_share_a_file_of_queries_are_apart_and_only_queries_with_judgements_count(tmp_path: Path) -> None:
+    """As BEIR's are; the questions of the split `train` are training questions."""
+    own = tmp_path / "own"
+    (own / "th" / "qrels").mkdir(parents=True)
+    (own / "th" / "corpus.jsonl").write_text('{"_id": "p", "text": "答"}\n', "utf-8")
+    asked = [{"_id": str(number), "text": f"ถาม {number}"} for number in range(90)]
+    (own / "th" / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), "utf-8")
+    for split, numbers in {"train": range(30), "dev": range(30, 50), "test": range(50, 90)}.items():
+        judged = "".join(f"{number}\tp\t1\n" for number in numbers)
+        (own / "th" / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}", "utf-8")
+    local = {"name": "local", "path": str(own), "settings": ["multilingual"]}
+    dev, test = (local | {"split": split} for split in ("dev", "test"))
+    config = study([jsonl(pairs(tmp_path, 30))], [0.5], validation={"benchmark": dev}, benchmarks=[test])
+    (note,) = check_data(config, download=False).notes
+    assert note.startswith(f"validation: benchmark 'local' ({own}) has 20 questions, so noise decides")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +232,8 @@ def test_versions_of_few_shared_questions_are_few_of_what_is_reported_in_one_lan
 
     def asked(languages: Sequence[str], numbers: range) -> Benchmark:
         queries = {la: Texts.of(Query(str(n), f"คำถามที่ {n} {la}") for n in numbers) for la in languages}
-        return Benchmark("asked", "1", queries, [], {}, (Setting.MULTILINGUAL,))
+        qrels = {str(n): {"p": 1} for n in numbers}
+        return Benchmark("asked", "1", queries, [], qrels, (Setting.MULTILINGUAL,))
 
     validation = asked(["th", "zh", "ar", "ja", "el"], range(20))
     check_apart("benchmark 'own'", validation, "benchmark 'reported'", asked(["th"], range(18, 58)))
@@ -216,7 +247,8 @@ def test_of_ten_validation_questions_one_may_be_reported_by_chance_and_two_are_r
 ) -> None:
     def asked(first: int) -> Benchmark:
         queries = Texts.of(Query(str(number), f"คำถามที่ {number}") for number in range(first, first + 10))
-        return Benchmark("asked", "1", {"th": queries}, [], {}, (Setting.MULTILINGUAL,))
+        qrels = {query: {"p": 1} for query in queries.ids()}
+        return Benchmark("asked", "1", {"th": queries}, [], qrels, (Setting.MULTILINGUAL,))
 
     sentence = "validation: 2 of the 10 questions of benchmark 'own' are questions of benchmark 'reported' too"
     with pytest.raises(TaskError, match=sentence) if refused else nullcontext():

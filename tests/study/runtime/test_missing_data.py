@@ -14,6 +14,7 @@ import pytest
 import ray.train
 import torch
 
+from study import seen_questions
 from study.config import TrialConfig
 from study.results import layout
 from study.results.trial_result import TrialResult
@@ -185,9 +186,22 @@ def test_the_best_checkpoint_has_the_lowest_loss_or_rank_distance_and_the_highes
     assert layout.checkpoints(folder) == layout.checkpoints(folder, 2)
 
 
-def test_a_result_counts_the_questions_of_each_benchmark_that_were_trained_on(
-    tmp_path: Path, reports: list[dict[str, Any]]
+@pytest.mark.parametrize(
+    ("most", "seen", "large"),
+    [
+        (seen_questions.MOST_QUESTIONS, {"held_out": 9 * 2, "factbook": 0}, {}),
+        (1, {}, {"held_out": ("factbook",), "factbook": ("factbook",)}),
+    ],
+)
+def test_a_result_counts_the_questions_of_each_benchmark_that_were_trained_on_and_names_corpora_not_searched(
+    most: int,
+    seen: dict[str, int],
+    large: dict[str, tuple[str, ...]],
+    tmp_path: Path,
+    reports: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(seen_questions, "MOST_QUESTIONS", most)
     corpus = {"name": "factbook", "languages": ["th", "zh"]}
     trained_on = {"name": "held_out", "corpus": corpus | {"held_out": 9}}  # training leaves none of these rows out
     settings = {
@@ -200,4 +214,4 @@ def test_a_result_counts_the_questions_of_each_benchmark_that_were_trained_on(
     trial.run_trial(Assignment(0, config).to_dict(), study_folder=str(tmp_path))
     result = layout.read_result(layout.trial_folder(str(tmp_path), 0))
     assert isinstance(result, TrialResult)
-    assert result.seen_questions == {"held_out": 9 * 2, "factbook": 0}
+    assert (result.seen_questions, result.not_searched) == (seen, large)

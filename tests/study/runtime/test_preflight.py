@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from study.runtime.resources import CapacityError, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
+from tasks.plugins import load_corpus
 from tests.toy_encoder import byte_tokenizer, toy_encoder
 
 FACTBOOK = {"name": "factbook", "languages": ["ar", "th", "zh"]}
@@ -200,3 +202,48 @@ def test_a_dry_run_says_how_many_rows_are_left_out_whenever_it_is_run(
         with console.capture() as captured:
             plan_summary.show(preflight.check(config, str(tmp_path), dry_run=True), console)
         assert "1 more rows are without a query or a passage in the columns that are read" in captured.get()
+
+
+@pytest.mark.parametrize(("weights", "own", "other"), [((1, 3), 25, 75), ((None, None), 20, 80)])
+def test_a_dry_run_says_how_many_of_the_batches_come_from_each_corpus(
+    weights: tuple[float | None, float | None],
+    own: int,
+    other: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    parallel = load_corpus("factbook", {"languages": ["ar", "th"]})
+    rows = "".join(f"ถาม {number},ตอบ {number}\n" for number in range(len(parallel) // 4))
+    (tmp_path / "train.csv").write_text(f"query,passage\n{rows}", "utf-8")
+    thai = {"name": "dataset", "path": str(tmp_path / "train.csv"), "language": "th", "weight": weights[0]}
+    factbook = {"name": "factbook", "languages": ["ar", "th"], "weight": weights[1]}
+    translated = thai | {"columns": {la: {"query": "query", "passage": "passage"} for la in ("th", "zh")}}
+    del translated["language"]
+
+    def shown(corpora: list[dict[str, Any]]) -> str:
+        console = Console(width=300, highlight=False)
+        with console.capture() as captured:
+            plan_summary.show(preflight.check(study({"corpora": corpora}), str(tmp_path), dry_run=True), console)
+        return captured.get()
+
+    text = shown([thai, factbook])
+    assert f"(th); {own} % of monolingual and 0 % of cross-lingual batches come from it\n" in text
+    assert f"(ar, th); {other} % of monolingual and 100 % of cross-lingual batches come from it\n" in text
+    assert f"(th, zh); {own} % of batches come from it\n" in shown([translated, factbook])
+    assert "come from it" not in shown([factbook])
+
+
+def test_a_plan_tells_that_validation_may_be_on_translations_of_what_is_reported(tmp_path: Path) -> None:
+    for language, texts in {"th": ("ใคร", "เขา"), "zh": ("谁", "他")}.items():
+        (tmp_path / "own" / language).mkdir(parents=True)
+        for part, text in zip(("queries", "corpus"), texts, strict=True):
+            row = json.dumps({"_id": f"{part}-{language}", "text": text}, ensure_ascii=False)
+            (tmp_path / "own" / language / f"{part}.jsonl").write_text(row, "utf-8")
+        judged = f"query-id\tcorpus-id\tscore\nqueries-{language}\tcorpus-{language}\t1\n"
+        (tmp_path / "own" / language / "qrels.tsv").write_text(judged, "utf-8")
+    own = {"name": "local", "path": str(tmp_path / "own"), "settings": ["multilingual"]}
+    validation = {"benchmark": own | {"languages": ["th"]}}
+    config = study({"validation": validation, "benchmarks": [own | {"languages": ["zh"]}], "steps": 0})
+    (note,) = preflight.check(config, str(tmp_path / "study"), dry_run=True).notes
+    assert note.startswith("validation: benchmark 'local' reads the data of the reported 'local' in other languages: ")

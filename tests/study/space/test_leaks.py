@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from study.space.leaks import perhaps_translated
 from study.space.strict_yaml import SpaceError
 from study.space.study_config import StudyConfig, load, parse
 
@@ -74,6 +75,32 @@ def test_validation_on_other_questions_is_not_refused(
     assert loaded(tmp_path, validation={"benchmark": validation}, benchmarks=[reported]).examples
 
 
+MTEB = {"name": "mteb", "repository": "mteb/XQuADRetrieval", "revision": "5" * 40, "split": "validation"}
+OWN = {"name": "local", "path": "ของเรา"}
+
+
+@pytest.mark.parametrize(
+    ("validation", "reported", "told"),
+    [
+        (OWN | {"languages": ["zh"]}, OWN | {"languages": ["ar"], "label": "arabic"}, True),
+        (MTEB | {"languages": ["th"]}, MTEB | {"languages": ["zh"]}, True),
+        (OWN | {"languages": ["zh"], "split": "dev"}, OWN | {"languages": ["ar"]}, False),
+        (MTEB | {"languages": ["th"]}, MTEB | {"repository": "mteb/MLQARetrieval", "languages": ["zh"]}, False),
+        ({"name": "miracl", "languages": ["en"]}, {"name": "miracl", "languages": ["th"]}, False),
+    ],
+)
+def test_validation_on_data_that_may_be_translations_of_what_is_reported_is_told(
+    validation: dict[str, Any], reported: dict[str, Any], told: bool
+) -> None:
+    config = parse(source(validation={"benchmark": validation}, benchmarks=["factbook", reported], steps=0), "space")
+    sentence = (
+        f"validation: benchmark '{validation['name']}' reads the data of the reported "
+        f"'{reported.get('label', validation['name'])}' in other languages: if its questions are translations of each "
+        "other, selection sees what is reported: validate on another benchmark"
+    )
+    assert {perhaps_translated(trial) for trial in config.examples} == {sentence if told else ""}
+
+
 @pytest.mark.parametrize(
     "corpus",
     [
@@ -88,7 +115,8 @@ def test_a_corpus_holds_out_what_is_measured_of_its_data(
     tmp_path: Path, corpus: dict[str, Any], reported: bool
 ) -> None:
     benchmark = held_out(held_out=9)
-    trial: dict[str, Any] = {"corpora": ["factbook", corpus]}
+    other = {"name": "factbook"} | ({"weight": 1} if "weight" in corpus else {})
+    trial: dict[str, Any] = {"corpora": [other, corpus]}
     trial |= {"benchmarks": [benchmark]} if reported else {"validation": {"benchmark": benchmark}}
     sentence = (
         f"^space.yaml: trial.corpora: '{corpus['name']}' reads the data that benchmark 'held_out' holds out 9 rows of, "
@@ -97,7 +125,7 @@ def test_a_corpus_holds_out_what_is_measured_of_its_data(
     with pytest.raises(SpaceError, match=sentence):
         loaded(tmp_path, **trial)
     assert parse(source(**trial), "older").examples
-    trial["corpora"] = ["factbook", corpus | {"held_out": 9}]
+    trial["corpora"] = [other, corpus | {"held_out": 9}]
     assert loaded(tmp_path, **trial).examples
 
 

@@ -326,6 +326,21 @@ def test_a_study_that_was_started_with_rounds_between_validations_is_resumed(tmp
     assert load(str(tmp_path / "space.yaml"), started).scheduler == parse(started, "space").scheduler
 
 
+def test_a_corpus_without_a_weight_beside_one_with_is_refused_unless_the_study_was_started_so(tmp_path: Path) -> None:
+    space = "alpha: {type: float, low: 0, high: 1, step: 0.5}"
+    own = f"{{name: parallel_jsonl, path: {tmp_path / 'คู่.jsonl'}"
+    text = searching(space, trial=f"corpora: [{own}}}, {{name: factbook, weight: 2}}]")
+    with pytest.raises(SpaceError) as refusal:
+        read(text, tmp_path)
+    assert str(refusal.value) == (
+        "space.yaml: trial.corpora: 'factbook' has weight 2, and 'parallel_jsonl' without one would count as its "
+        "number of rows: write a weight for every corpus, or for none"
+    )
+    assert load(str(tmp_path / "space.yaml"), yaml.safe_load(text)).examples
+    for corpora in (f"[{own}, weight: 1}}, {{name: factbook, weight: 2}}]", f"[{own}}}, factbook]"):
+        assert read(searching(space, trial=f"corpora: {corpora}"), tmp_path).examples
+
+
 def test_a_loss_does_not_rank_trials_of_several_temperatures(tmp_path: Path) -> None:
     space = {
         "search": {"trials": 4, "space": {"temperature": {"type": "float", "low": 0.01, "high": 0.1}}},

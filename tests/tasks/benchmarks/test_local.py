@@ -83,6 +83,18 @@ def test_chosen_languages_and_settings_are_kept_to(shared: Path) -> None:
     assert benchmark.settings == (Setting.CROSSLINGUAL,)
 
 
+def test_queries_that_are_judged_without_a_relevant_passage_are_not_measured_and_counted_in_what_is_said(
+    shared: Path,
+) -> None:
+    more = [{"_id": "q3", "text": "لا جواب"}, {"_id": "q4", "text": "لا حكم"}]
+    write(shared, "queries", {"ar": [*QUERIES["ar"], *more]})
+    said = "queries have judgements but no relevant passage and are not measured; trec_eval, BEIR and MTEB count each"
+    assert local.load(path=shared).details["unanswered"] == f"2 {said} as 0"
+    assert local.load(path=shared, languages=("th",)).details["unanswered"] == f"1 {said} as 0"
+    assert local.load(path=shared).questions == 3
+    assert "unanswered" not in local.load(path=shared, languages=("zh",)).details
+
+
 def test_the_revision_follows_the_content(shared: Path) -> None:
     before = local.load(path=shared).revision
     assert local.load(path=shared).revision == before

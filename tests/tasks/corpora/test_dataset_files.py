@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,26 @@ def test_files_of_evaluation_are_not_trained_on(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="no data file in it belongs to split 'train'"):
         pairs_of(tmp_path, language="th")
     assert pairs_of(tmp_path, language="th", split="eval") == [Pair("ใคร", "เขา")]
+
+
+@pytest.mark.parametrize("name", ["more.jsonl", "ไทย/more.jsonl.gz"])
+def test_a_file_whose_name_tells_no_split_is_refused_beside_one_that_is_read(tmp_path: Path, name: str) -> None:
+    first, more = write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"}), tmp_path / name
+    write(tmp_path / "test.jsonl", {"query": "谁", "passage": "他"})
+    write(tmp_path / "config.json", {"model": "ไม่ใช่ข้อมูล"})
+    assert pairs_of(tmp_path, language="th") == [Pair("ใคร", "เขา")]
+    write(more, {"query": "哪里", "passage": "这里"})
+    if more.suffix == ".gz":
+        more.write_bytes(gzip.compress(more.read_bytes()))
+    with pytest.raises(TaskError) as refusal:
+        pairs_of(tmp_path, language="th")
+    assert str(refusal.value) == (
+        f"corpus 'dataset': the name of {more} tells no split, and it would not be read beside {first}: name it "
+        f"train-{more.name} to train on it, or take it out of {tmp_path}"
+    )
+    assert pairs_of(tmp_path, language="zh", split="test") == [Pair("谁", "他")]
+    more.rename(more.with_name(f"train-{more.name}"))
+    assert set(pairs_of(tmp_path, language="th")) == {Pair("ใคร", "เขา"), Pair("哪里", "这里")}
 
 
 @pytest.mark.parametrize(

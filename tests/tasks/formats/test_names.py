@@ -101,6 +101,37 @@ def test_a_language_in_an_option_that_is_none_is_refused(tmp_path: Path) -> None
         local.load(path=tmp_path / "th", language="klingon")
 
 
+@pytest.mark.parametrize("language", [None, "th", "en"])
+def test_files_that_are_named_by_their_languages_are_refused_with_the_place_to_move_them_to(
+    tmp_path: Path, language: str | None
+) -> None:
+    names = {"th": "th.jsonl", "zh": "Chinese.jsonl"}
+    for code, name in names.items():
+        query, passage = TEXTS[code]
+        write(tmp_path / "corpus" / name, [{"_id": f"p-{code}", "text": passage}])
+        write(tmp_path / "queries" / name, [{"_id": f"q-{code}", "text": query}])
+    write(tmp_path / "qrels.tsv", HEADER + "q-th\tp-th\t1\nq-zh\tp-zh\t1\n")
+    sentence = rf"corpus/Chinese.jsonl is named by its language, .*: move it to {tmp_path}/Chinese/corpus.jsonl, and"
+    with pytest.raises(TaskError, match=sentence):
+        local.load(path=tmp_path, language=language)
+    for part in ("corpus", "queries"):
+        for name in names.values():
+            folder, dot, suffixes = name.partition(".")
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / part / name).rename(tmp_path / folder / f"{part}{dot}{suffixes}")
+    assert languages_of(local.load(path=tmp_path)) == (["th", "zh"], ["th", "zh"])
+
+
+@pytest.mark.parametrize("names", [["th"], ["aa", "ab", "ac"], ["xaa", "xab"], ["zh", "zh-CN"], ["old", "new"]])
+def test_parts_of_a_corpus_are_not_taken_for_languages(tmp_path: Path, names: list[str]) -> None:
+    own(tmp_path)
+    (tmp_path / "corpus.jsonl").unlink()
+    for number, name in enumerate(names, 1):
+        write(tmp_path / "corpus" / f"{name}.jsonl", [{"_id": f"p{number}", "text": f"ข้อความ {number}"}])
+    (pool,) = local.load(path=tmp_path, language="th").pools
+    assert len(pool.passages) == len(names)
+
+
 # Pairs of languages.
 
 
@@ -178,6 +209,30 @@ def test_qrels_whose_split_is_clear_are_those_of_one_split(
 ) -> None:
     benchmark = local.load(path=with_qrels(tmp_path, names), language="th", split=split)
     assert benchmark.qrels["q1"].keys() == passages
+
+
+@pytest.mark.parametrize("part", ["corpus", "queries"])
+def test_a_language_whose_files_name_no_split_is_read_beside_one_whose_files_do(tmp_path: Path, part: str) -> None:
+    for language in ("th", "zh"):
+        query, passage = TEXTS[language]
+        write(tmp_path / language / "corpus.jsonl", [{"_id": f"p-{language}", "text": passage}])
+        write(tmp_path / language / "queries.jsonl", [{"_id": "q1", "text": query}])
+    (tmp_path / "th" / part).mkdir()
+    (tmp_path / "th" / f"{part}.jsonl").rename(tmp_path / "th" / part / "test.jsonl")
+    write(tmp_path / "th" / part / "train.jsonl", [{"_id": "q0", "text": "ข้อความของการฝึก"}])
+    write(tmp_path / "qrels" / "test.tsv", HEADER + "q1\tp-th\t1\nq1\tp-zh\t1\n")
+    benchmark = local.load(path=tmp_path)
+    assert languages_of(benchmark) == (["th", "zh"], ["th", "zh"])
+    assert benchmark.questions == sum(map(len, benchmark.queries.values())) == 2
+    assert [len(pool.passages) for pool in benchmark.pools] == [1, 1]
+
+
+def test_a_language_that_has_a_part_for_other_splits_alone_is_not_read(tmp_path: Path) -> None:
+    for language, split in (("th", "test"), ("zh", "dev")):
+        own(tmp_path / language, language, f"qrels/{split}.tsv")
+        (tmp_path / language / "queries.jsonl").rename(tmp_path / language / f"queries.{split}.jsonl")
+    assert local.load(path=tmp_path).languages == ("th",)
+    assert local.load(path=tmp_path, split="dev").languages == ("zh",)
 
 
 def test_qrels_of_several_languages_in_one_folder_are_read_together(tmp_path: Path) -> None:
