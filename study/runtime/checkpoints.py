@@ -56,7 +56,8 @@ def restore(training: Training, folder: str) -> None:
     """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start.
 
     Rank 0 decides which that is: other nodes may not see the newest files yet, and ranks that went on from different
-    checkpoints would average gradients of different weights. Collective.
+    checkpoints would average gradients of different weights. An error other than of reading ends the attempt: the
+    encoder may have a checkpoint's weights then, and training them from the start would be another trial. Collective.
 
     Raises:
         TaskError: the trial was trained on other data, from another backbone, with other prompts or in another

@@ -180,6 +180,21 @@ def test_a_checkpoint_that_one_rank_cannot_read_ends_the_attempt(tmp_path: Path,
         run_in_group(2, _restore_unreadable, str(tmp_path))
 
 
+def test_memory_that_runs_out_while_a_checkpoint_is_loaded_ends_the_attempt_and_training_does_not_begin_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(fresh(), tmp_path)
+    again = fresh()
+
+    def full(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(again.optimizer, "load_state_dict", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        checkpoints.restore(again, str(tmp_path))
+    assert len(layout.checkpoints(str(tmp_path))) == 3
+
+
 def test_a_trial_does_not_go_on_in_another_precision_or_with_other_prompts(tmp_path: Path) -> None:
     validation = load_benchmark("factbook", {})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from study.config import TrialConfig
@@ -158,6 +159,22 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_the_encoder_as_it_was(
     with pytest.raises(checkpoint.CheckpointError, match="cannot be read"):
         checkpoint.restore(tmp_path, fresh.encoder, fresh.optimizer)
     assert torch.equal(flat(fresh), before)
+
+
+def test_a_checkpoint_whose_weights_or_moments_have_other_shapes_is_refused_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    held = training()
+    next(iter(held.run()))
+    checkpoint.save(tmp_path, held.encoder, held.optimizer, held.progress)
+    for file in (checkpoint.OPTIMIZER, checkpoint.WEIGHTS):
+        tensors = load_file(tmp_path / file)
+        save_file({name: tensor.flatten().repeat(2) for name, tensor in tensors.items()}, tmp_path / file)
+        fresh = training()
+        before = flat(fresh)
+        with pytest.raises(checkpoint.CheckpointError, match="other weights than the encoder trains"):
+            checkpoint.restore(tmp_path, fresh.encoder, fresh.optimizer)
+        assert torch.equal(flat(fresh), before)
 
 
 def test_a_learned_temperature_is_in_every_report_moves_and_is_the_same_on_every_rank(run_in_group: RunInGroup) -> None:
