@@ -50,7 +50,6 @@ from study.training import checkpoint, memory
 from study.training.loop import Training
 from study.training.step import DivergedError
 from tasks.errors import UserError
-from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Corpus
 
 _LOG = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ def _permanent(error: Exception, config: TrialConfig) -> Failure | None:
     if memory.ran_out(error):
         return Failure(memory.advice(config))
     if isinstance(error, UserError):
-        return Failure(str(error), resumable=isinstance(error, TaskError))
+        return Failure(str(error), resumable=error.resumable)
     if isinstance(error, _SAME_AGAIN):
         return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
     return None

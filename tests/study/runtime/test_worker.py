@@ -17,7 +17,7 @@ from study.results import files, layout
 from study.results.trial_result import FailedTrial
 from study.runtime import worker
 from study.runtime.messages import Assignment
-from tasks.errors import UserError
+from tasks.errors import NodeError, UserError
 from tests.parallel_benchmark import parallel_benchmark
 from tests.process_group import RunInGroup
 from tests.toy_encoder import toy_encoder
@@ -75,6 +75,7 @@ def fails_with(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch, 
     ("error", "reason"),
     [
         (UserError("backbone 'ไทย' cannot be used"), "backbone 'ไทย' cannot be used"),
+        (NodeError("GPU ไทย does not compute in bfloat16"), "GPU ไทย does not compute in bfloat16"),
         (NotImplementedError("no gradient for\n this layer"), "NotImplementedError: no gradient for this layer"),
         (ValueError("two shapes"), "ValueError: two shapes"),
         (KeyError("attention_mask"), "KeyError: 'attention_mask'"),
@@ -84,7 +85,8 @@ def test_an_error_that_a_retry_would_meet_again_ends_the_trial_at_once(
     error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails_with(error, tmp_path, monkeypatch)
-    assert files.read_json(files.join(str(tmp_path), layout.RESULT))["failed"] == reason
+    result = files.read_json(files.join(str(tmp_path), layout.RESULT))
+    assert (result["failed"], result["resumable"]) == (reason, isinstance(error, NodeError))
 
 
 def test_with_several_workers_it_ends_the_others_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

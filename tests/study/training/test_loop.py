@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from study.model.lora import add_adapters
 from study.results import layout
 from study.training import checkpoint
 from study.training.loop import Report, Training
+from tasks.errors import NodeError
 from tests.process_group import RunInGroup
 from tests.toy_corpus import ToyCorpus
 from tests.toy_encoder import toy_encoder
@@ -186,6 +188,13 @@ def test_a_learned_temperature_is_in_every_report_moves_and_is_the_same_on_every
 
 def temperatures() -> list[float]:
     return [report.metrics["temperature_now"] for report in training(temperature_learning_rate=1e-2).run()]
+
+
+def test_a_node_without_a_compiler_is_named_and_ends_no_trial_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "ไม่มี++")
+    with pytest.raises(NodeError, match=rf"no C\+\+ compiler 'ไม่มี\+\+' on {platform.node()}; install it"):
+        training(packed=False, compile=True)
+    assert NodeError.resumable
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
