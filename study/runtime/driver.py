@@ -59,7 +59,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
         tune.with_resources(partial(run_trial, study_folder=folder), tune.PlacementGroupFactory([DRIVER])),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=EarlyStopping(searcher),
+            scheduler=EarlyStopping(searcher, folder),
             num_samples=searcher.remaining,
             max_concurrent_trials=at_once,
             trial_dirname_creator=_dirname,
