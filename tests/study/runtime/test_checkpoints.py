@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from study import distributed
 from study.config import Precision, TrialConfig
-from study.results import layout
+from study.results import layout, provenance
 from study.results.trial_result import FailedTrial
 from study.runtime import checkpoints, trial
 from study.training import checkpoint
@@ -146,6 +147,35 @@ def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
         file.write_bytes(file.read_bytes()[:20])
     history = layout.history(str(tmp_path), FailedTrial(number=0, config=TrialConfig(), failed="its data went away"))
     assert [report["step"] for report in history if "validation/loss" in report] == told
+
+
+def test_a_trial_remembers_the_versions_it_began_with_where_it_goes_on_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resumed(torch_version: str) -> Training:
+        monkeypatch.setattr(provenance, "versions", lambda: {"torch": torch_version})
+        held = fresh()
+        corpora = [ToyCorpus.parallel(40, ("ar", "th", "zh"))]
+        checkpoints.note_data(held, corpora, load_benchmark("factbook", {}), None, "fp32")
+        checkpoints.restore(held, str(tmp_path))
+        return held
+
+    run(resumed("2.12.0"), tmp_path)
+    assert resumed("2.12.0").progress.versions == ((0, {"torch": "2.12.0"}),)
+    cut_short(tmp_path, 6)
+    run(resumed("2.13.0"), tmp_path)
+    assert resumed("2.13.0").progress.versions == ((0, {"torch": "2.12.0"}), (4, {"torch": "2.13.0"}))
+
+
+def test_a_checkpoint_of_an_earlier_version_that_kept_no_versions_is_continued(tmp_path: Path) -> None:
+    run(fresh(), tmp_path)
+    for name in layout.checkpoints(str(tmp_path)):
+        file = tmp_path / name / layout.PROGRESS
+        file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "versions"}))
+    held = fresh()
+    held.progress = replace(held.progress, versions=((0, {"torch": "2.13.0"}),))
+    checkpoints.restore(held, str(tmp_path))
+    assert (held.progress.step, held.progress.versions) == (6, ((6, {"torch": "2.13.0"}),))
 
 
 def _restored_step(folder: str, hidden_from_rank: int) -> int:
