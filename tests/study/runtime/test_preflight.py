@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -12,7 +14,7 @@ from study.config import TrialConfig
 from study.results import provenance
 from study.results.layout import RecordError, StudyError
 from study.runtime import plan_summary, preflight, resources
-from study.runtime.resources import CapacityError, Node, Supply
+from study.runtime.resources import CapacityError, ClusterAddress, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -144,6 +146,20 @@ def test_bf16_that_a_processor_emulates_is_said_before_a_trial_takes_hours(
     on_gpus = {"precision": "bf16", "resources": {"gpus_per_worker": 1}}
     monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(2, 1),)))
     assert preflight.check(study(on_gpus), str(tmp_path), dry_run=True).notes == []
+
+
+@pytest.mark.parametrize(("gigabytes", "told"), [(8, True), (16, False)])
+def test_a_head_too_small_for_the_drivers_of_all_trials_is_told_before_they_start(
+    gigabytes: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gigabytes * 10**9))
+    address = ClusterAddress("10.0.0.1:6379", "RAY_ADDRESS", "unset it")
+    monkeypatch.setattr(resources, "cluster_address", lambda: address)
+    plan = preflight.check(study({}), str(tmp_path), dry_run=True)
+    sentence = "11 trials at a time keep about 9 GB of processes on the head of the cluster, and this machine has 8 GB"
+    assert any(note.startswith(sentence) for note in plan.notes) == told
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    assert preflight.check(study({}), str(tmp_path), dry_run=True).notes == []
 
 
 def test_a_learning_rate_that_suits_random_weights_alone_is_told_for_a_pretrained_model(
