@@ -55,12 +55,14 @@ class Plan:
     def notes(self) -> list[str]:
         """What a user should know before the study starts, one line each.
 
-        Assumptions about backbones whose files state nothing, emulated bfloat16, a small head of a cluster, test
-        questions in training data.
+        Assumptions about backbones whose files state nothing, emulated bfloat16, a small head of a cluster, an
+        ignored STUDY_RECORD, test questions in training data.
         """
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
+        ignored = layout.ignored_record(self.folder, self.config.storage)
         return [
+            *([ignored] if ignored else []),
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
             *filter(None, [] if self.is_local else [resources.short_head(self.trials_at_once)]),

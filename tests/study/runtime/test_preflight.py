@@ -73,6 +73,21 @@ def test_a_database_that_nothing_here_can_connect_to_is_refused(storage: str, se
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(("chosen", "told"), [(None, True), ("sqlite:////home/me/ไทย.db", False)])
+def test_a_record_elsewhere_that_a_study_on_a_file_system_ignores_is_told_without_its_password(
+    chosen: str | None, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    plan = preflight.check(study({}, storage=chosen), str(tmp_path), dry_run=True)
+    assert plan.notes == []
+    monkeypatch.setenv("STUDY_RECORD", "postgresql://me:secret@host/studies")
+    assert len(plan.notes) == told
+    for note in plan.notes:
+        assert note.startswith("STUDY_RECORD is ignored")
+        assert f"the record of the trials lies in {tmp_path}" in note
+        assert "secret" not in note
+
+
 @pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null/x"])
 def test_a_place_that_can_hold_no_study_is_refused(place: str) -> None:
     with pytest.raises(StudyError, match=f"{place} cannot be written"):
