@@ -25,6 +25,9 @@ from tasks.errors import UserError
 HIGH_LEARNING_RATE = 5e-4
 """Well above what pretrained encoders are fine-tuned with, below what adapters and random weights need."""
 
+_PACKAGES = {"mysqldb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+"""Database drivers as SQLAlchemy names them -> the packages to install, where these have other names."""
+
 
 class MissingLoggerError(UserError):
     """A logger that a search space names and this machine lacks."""
@@ -150,11 +153,13 @@ def check_database(url: str) -> None:
 
     scheme = url.partition("://")[0]
     try:
-        make_url(url).get_dialect().import_dbapi()
-    except ImportError as error:
+        dialect = make_url(url).get_dialect()
+        dialect.import_dbapi()
+    except ImportError:
+        package = _PACKAGES.get(dialect.driver, dialect.driver)
         raise RecordError(
-            f"storage: a database of '{scheme}' needs the package {error.name}, which is not installed: pip install "
-            f"{error.name}, or write a file such as sqlite:////home/me/studies.db"
+            f"storage: a database of '{scheme}' needs the package {package}, which is not installed: pip install "
+            f"'{package}', or write a file such as sqlite:////home/me/studies.db"
         ) from None
     except (SQLAlchemyError, ValueError) as error:
         raise RecordError(

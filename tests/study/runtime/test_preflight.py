@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,11 +64,18 @@ def test_a_dry_run_plans_a_study_that_is_too_large_for_this_machine_and_a_run_re
             "mysql+aiomysql://host/studies",
             "storage: a database of 'mysql\\+aiomysql' needs the package aiomysql, which",
         ),
+        ("mysql://host/studies", "package mysqlclient, which is not installed: pip install 'mysqlclient', or"),
+        ("postgresql+psycopg://host/ไทย", r"which is not installed: pip install 'psycopg\[binary\]', or"),
+        ("postgresql+psycopg2://host/ไทย", "which is not installed: pip install 'psycopg2-binary', or"),
         ("sqlite:///studies.db", r"storage: 'sqlite:///studies\.db' is another file in every folder.* sqlite:////home"),
         ("sqlite://", "storage: 'sqlite://' is another file in every folder, or none"),
     ],
 )
-def test_a_database_that_nothing_here_can_connect_to_is_refused(storage: str, sentence: str, tmp_path: Path) -> None:
+def test_a_database_that_nothing_here_can_connect_to_is_refused(
+    storage: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("MySQLdb", "psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(RecordError, match=sentence) as refusal:
         preflight.check(study({}, storage=storage), str(tmp_path), dry_run=True)
     assert "secret" not in str(refusal.value)
