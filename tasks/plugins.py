@@ -26,6 +26,8 @@ from tasks.schema import Benchmark, Corpus
 class TaskError(UserError):
     """Bad input to a benchmark or corpus, in one sentence that says what to do."""
 
+    resumable = True
+
 
 def nearest(name: str, known: typing.Iterable[str]) -> str:
     """Return `did you mean X?` for the closest known name, else the list of what is allowed."""

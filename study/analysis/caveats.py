@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from study.analysis import formats
 from study.analysis.groups import Group, groups_of, settings_text, varied_settings
@@ -23,6 +24,7 @@ def caveats(study: Study) -> list[str]:
         *_missing_seeds(study),
         *_precisions(study.results),
         *_versions(study.results),
+        *_changed_versions(study.results),
         *_seen(study.results),
         *_not_searched(study.results),
         *_documents(study),
@@ -83,8 +85,28 @@ def _versions(results: Sequence[TrialResult]) -> Iterator[str]:
     for package in _DECIDING:
         known = [(result.versions[package], result.number) for result in results if package in result.versions]
         if shown := _by_value(known):
-            name = "code of this project" if package == "project" else package
+            name = _title(package)
             yield f"Not all trials ran with the same {name}: {shown}. Part of a difference may come from that."
+
+
+def _changed_versions(results: Sequence[TrialResult]) -> Iterator[str]:
+    """Yield which trials went on with other versions of what decides their figures than they began with."""
+    for package in _DECIDING:
+        changes = []
+        for result in results:
+            known = [(step, versions[package]) for step, versions in result.training.versions if package in versions]
+            changes += [
+                f"trial {result.number} with {now} in place of {then} after step {step:,}"
+                for (_, then), (step, now) in pairwise(known)
+                if now != then
+            ]
+        if changes:
+            shown = formats.some_of(changes)
+            yield f"Some trials went on with another {_title(package)} than they began with: {shown}."
+
+
+def _title(package: str) -> str:
+    return "code of this project" if package == "project" else package
 
 
 def _by_value(of_trials: Iterable[tuple[str, int]]) -> str:

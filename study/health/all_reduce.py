@@ -58,7 +58,10 @@ def all_reduce(resources: ResourcesConfig, folder: str) -> Finding:
         total: Total = _trainer(workers, resources, config, folder).fit().return_value
     except ray.train.TrainingFailedError as error:
         first = str(error).strip().splitlines()[-1]
-        fix = "nodes must reach each other on every port; for GPUs see the worker's log with NCCL_DEBUG=INFO"
+        fix = (
+            "nodes must reach each other on every port; with GPUs, set NCCL_DEBUG=INFO, run this again and see the "
+            "worker's log"
+        )
         return Finding("all-reduce", False, f"{workers} x ({size}) with {config.backend} failed: {first}", fix)
     where = f"{workers} x ({size}) on {total.nodes} of {len(slots)} nodes with {config.backend}"
     if total.wrong:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import normalizers
 from torch import Tensor, nn
@@ -28,6 +30,7 @@ from study.model.model_files import (
     TOKENIZER_CONFIG,
     WEIGHTS,
     BackboneError,
+    BackboneFilesError,
     read_json,
     read_shapes,
     stated,
@@ -36,6 +39,7 @@ from study.model.model_files import (
 from study.model.pooling import POOLINGS
 from study.model.pooling_and_prompts import Backbone, resolve
 from study.model.sentence_transformers_files import POOLED, Head
+from tasks.errors import NodeError
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "Tanh": nn.Tanh,
@@ -43,6 +47,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "GELU": nn.GELU,
     "ReLU": nn.ReLU,
 }
+_READING = (OSError, MemoryError, SafetensorError, JSONDecodeError)
+"""Errors of what this machine holds, and not of what the model is."""
 SMALLEST_VOCABULARY = 0.5
 """Share of a model's token embeddings that its tokenizer must use; one that uses fewer belongs to another model."""
 
@@ -51,13 +57,13 @@ def uses_bf16(precision: Precision, device: torch.device) -> bool:
     """Return whether the transformer runs in bfloat16 on this device.
 
     Raises:
-        BackboneError: `bf16` on a GPU that does not compute in it, as before Ampere.
+        NodeError: `bf16` on a GPU that does not compute in it, as before Ampere.
     """
     if device.type != "cuda":
         return precision == "bf16"
     computes = torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == "bf16" and not computes:
-        raise BackboneError(
+        raise NodeError(
             f"precision bf16: {torch.cuda.get_device_name(device)} does not compute in bfloat16; set precision to auto "
             "or fp32"
         )
@@ -68,7 +74,7 @@ def used_precision(precision: Precision, device: torch.device) -> Precision:
     """Return `bf16` or `fp32`, whichever the transformer runs in on this device.
 
     Raises:
-        BackboneError: see `uses_bf16`.
+        NodeError: see `uses_bf16`.
     """
     return "bf16" if uses_bf16(precision, device) else "fp32"
 
@@ -78,6 +84,7 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
 
     Raises:
         BackboneError: the backbone cannot be used.
+        NodeError: see `uses_bf16`.
     """
     bf16 = uses_bf16(config.precision, device)
     backbone = resolve(config)
@@ -152,9 +159,8 @@ def _transformer(backbone: Backbone, weights: Mapping[str, Tensor] | None = None
         raise
     except Exception as error:  # transformers raises many kinds for settings that it does not know
         reason = f"{type(error).__name__}: {' '.join(str(error).split()).partition('. ')[0]}"
-        raise BackboneError(
-            f"{folder} cannot be loaded by transformers {transformers.__version__}: {reason}"
-        ) from error
+        kind = BackboneFilesError if isinstance(error, _READING) else BackboneError
+        raise kind(f"{folder} cannot be loaded by transformers {transformers.__version__}: {reason}") from error
     if uses_pooler and getattr(transformer, "pooler", None) is None:
         raise BackboneError(
             f"pooling: {type(transformer).__name__} in {folder} has no pooler of its own: choose another"
@@ -213,8 +219,9 @@ def _tokenizer(backbone: Backbone, transformer: Any) -> Any:
     folder = backbone.folder
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # the tokenizers library raises plain ones
-        raise BackboneError(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
+    except Exception as error:  # the tokenizers library raises plain ones where a file is cut or cannot be read
+        kind = BackboneFilesError if type(error) is Exception or isinstance(error, _READING) else BackboneError
+        raise kind(f"the tokenizer in {folder} cannot be loaded: {' '.join(str(error).split())}") from error
     if not tokenizer.is_fast:
         raise BackboneError(
             f"the tokenizer in {folder} is not a fast one ({type(tokenizer).__name__}): choose another model"

@@ -93,6 +93,17 @@ class BackboneError(UserError):
     """A backbone that cannot be used, in one sentence that says what to do."""
 
 
+class BackboneFilesError(BackboneError):
+    """A backbone whose files this machine lacks or cannot read; another machine may have all of them."""
+
+    resumable = True
+
+
+def _lacking(folder: Path, text: str) -> BackboneError:
+    """Return the error of a folder that lacks files: a copy may be incomplete, and a snapshot of the hub is not."""
+    return BackboneError(text) if snapshot_of(folder) else BackboneFilesError(text)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file, or an empty one where there is no such file.
 
@@ -101,7 +112,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     value = _read(path) if path.is_file() else {}
     if not isinstance(value, dict):
-        raise BackboneError(f"{path} holds a {type(value).__name__} where an object is expected: copy the model again")
+        raise BackboneFilesError(
+            f"{path} holds a {type(value).__name__} where an object is expected: copy the model again"
+        )
     return value
 
 
@@ -155,9 +168,9 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BackboneError(f"{path} is not valid JSON ({error}): copy the model again") from None
+        raise BackboneFilesError(f"{path} is not valid JSON ({error}): copy the model again") from None
     except OSError as error:
-        raise BackboneError(f"{path} cannot be read ({error.strerror}): copy the model again") from None
+        raise BackboneFilesError(f"{path} cannot be read ({error.strerror}): copy the model again") from None
 
 
 def check_files(root: Path, folder: Path) -> dict[str, Any]:
@@ -173,9 +186,9 @@ def check_files(root: Path, folder: Path) -> dict[str, Any]:
     for pattern in _READ:
         for file in sorted(root.glob(pattern)):
             if file.is_file() and _starts_with(file, _LFS):
-                raise BackboneError(f"{file} is a git-lfs pointer in place of the file: run `git lfs pull`")
+                raise BackboneFilesError(f"{file} is a git-lfs pointer in place of the file: run `git lfs pull`")
     if not (folder / CONFIG).is_file():
-        raise BackboneError(_without_config(folder))
+        raise _lacking(folder, _without_config(folder))
     settings = read_json(folder / CONFIG)
     if (folder / ADAPTERS).is_file():
         raise BackboneError(
@@ -186,9 +199,10 @@ def check_files(root: Path, folder: Path) -> dict[str, Any]:
     _check_code(folder / TOKENIZER_CONFIG, read_json(folder / TOKENIZER_CONFIG))
     _check_kind(folder, settings)
     if not any((folder / name).is_file() for name in VOCABULARIES):
-        raise BackboneError(
+        raise _lacking(
+            folder,
             f"{folder} has no tokenizer vocabulary (such as tokenizer.json): copy these files too; models that read "
-            "characters or bytes cannot be used"
+            "characters or bytes cannot be used",
         )
     _check_size(folder / CONFIG, settings, [s for file in weight_files(folder) for s in read_shapes(file).values()])
     return settings
@@ -218,7 +232,7 @@ def _starts_with(file: Path, prefix: bytes) -> bool:
         with file.open("rb") as stream:
             return stream.read(len(prefix)) == prefix
     except OSError as error:
-        raise BackboneError(f"{file} cannot be read ({error.strerror}): copy the model again") from None
+        raise BackboneFilesError(f"{file} cannot be read ({error.strerror}): copy the model again") from None
 
 
 def _without_config(folder: Path) -> str:
@@ -272,18 +286,19 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if not index.is_file():
-        raise BackboneError(
+        raise _lacking(
+            folder,
             f"{folder} has no safetensors, and other weight formats are never loaded: where you trust the model, write "
-            "them once with SentenceTransformer(...).save(folder) and name that folder"
+            "them once with SentenceTransformer(...).save(folder) and name that folder",
         )
     listed = stated(index, read_json(index), "weight_map", dict) or {}
     names = {name for name in listed.values() if isinstance(name, str)}
     if not names:
-        raise BackboneError(f"{index} lists no file: copy the model again")
+        raise BackboneFilesError(f"{index} lists no file: copy the model again")
     files = [folder / name for name in sorted(names)]
     for file in files:
         if not file.is_file():
-            raise BackboneError(f"{file} is missing, but {index.name} lists it: copy the model again")
+            raise BackboneFilesError(f"{file} is missing, but {index.name} lists it: copy the model again")
     return files
 
 
@@ -307,4 +322,4 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(file, "np") as tensors:
             return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118 - no dict
     except (OSError, SafetensorError) as error:
-        raise BackboneError(f"{file} is cut or not a safetensors file ({error}): copy it again") from None
+        raise BackboneFilesError(f"{file} is cut or not a safetensors file ({error}): copy it again") from None

@@ -80,6 +80,16 @@ def record_url(study_folder: str, chosen: str | None) -> str:
     return elsewhere
 
 
+def ignored_record(study_folder: str, chosen: str | None) -> str:
+    """Return a sentence where STUDY_RECORD is set and has no effect, as the folder holds the record; else nothing."""
+    if chosen or not os.environ.get(RECORD_ELSEWHERE) or not files.is_local(study_folder):
+        return ""
+    return (
+        f"{RECORD_ELSEWHERE} is ignored, as only studies in a bucket need it: the record of the trials lies in "
+        f"{study_folder}; `storage:` in a search space names another database"
+    )
+
+
 def check_reachable(folder: str) -> None:
     """Check that a folder can be asked for: a bucket may not exist, or not be open to this user.
 

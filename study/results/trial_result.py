@@ -22,6 +22,8 @@ FORMAT_VERSION = 1
 """Version of `result.json` and `study.json`; files without one were written before there was any."""
 Scores = Mapping[str, float]
 """Metric -> value."""
+Versions = tuple[tuple[int, dict[str, str]], ...]
+"""Steps trained before -> package -> version."""
 
 
 def _unchecked(stored: object, check: pydantic.ValidatorFunctionWrapHandler) -> Any:
@@ -66,6 +68,8 @@ class TrainingProgress:
     """Seconds spent training so far, over all attempts."""
     data: tuple[tuple[str, str], ...] = ()
     """Names and revisions of the corpora it is trained on and of the validation benchmark."""
+    versions: Versions = ()
+    """What it began with, and what it went on with where that changed; empty in checkpoints of earlier versions."""
 
 
 class BackboneRecord(Frozen):
@@ -134,7 +138,7 @@ class Measurement(Frozen):
     """Macro averages by full key: those of all benchmarks and, for a trial, `validation/...` at its best step."""
     benchmarks: Mapping[str, BenchmarkResult]
     versions: Mapping[str, str] = {}
-    """Package -> version."""
+    """Package -> version, when it was measured; `TrainingProgress.versions` has those of its training."""
     hardware: Mapping[str, str | int] = {}
 
 

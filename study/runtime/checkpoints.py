@@ -17,7 +17,8 @@ import ray.train
 from study import distributed
 from study.analysis.same_data import title
 from study.config import Precision
-from study.results import files, layout
+from study.results import files, layout, provenance
+from study.results.trial_result import Versions
 from study.runtime import messages
 from study.training import checkpoint
 from study.training.loop import Training
@@ -32,7 +33,7 @@ _PRECISION, _PROMPTS = "precision", "prompts"
 def note_data(
     training: Training, corpora: Sequence[Corpus], validation: Benchmark, backbone: str | None, precision: Precision
 ) -> None:
-    """Record what a trial reads, its prompts and the precision of this machine; its checkpoints contain them.
+    """Record what a trial reads, its prompts, precision and versions of packages; its checkpoints contain them.
 
     Args:
         training: the trial's training.
@@ -49,26 +50,29 @@ def note_data(
         *(*trained, (title(config.validation.benchmark), validation.revision), *loaded),
         *((_PRECISION, precision), (_PROMPTS, prompts)),
     )
-    training.progress = replace(training.progress, data=data)
+    training.progress = replace(training.progress, data=data, versions=((0, provenance.versions()),))
 
 
 def restore(training: Training, folder: str) -> None:
     """Continue from the newest checkpoint that is readable and whose best checkpoint is too; else from the start.
 
     Rank 0 decides which that is: other nodes may not see the newest files yet, and ranks that went on from different
-    checkpoints would average gradients of different weights. Collective.
+    checkpoints would average gradients of different weights. An error other than of reading ends the attempt: the
+    encoder may have a checkpoint's weights then, and training them from the start would be another trial. Collective.
 
     Raises:
         TaskError: the trial was trained on other data, from another backbone, with other prompts or in another
             precision up to that checkpoint.
         RuntimeError: rank 0 can read it and another rank cannot, which another attempt may.
     """
-    data = training.progress.data
+    noted = training.progress
     for name in distributed.from_first_rank(layout.checkpoints(folder)):
         problems = distributed.gather_objects(_try(training, folder, name))
         if not any(problems):
-            _check_same(training.progress.data, data, training.progress.step)
-            training.progress = replace(training.progress, data=data)
+            restored = training.progress
+            _check_same(restored.data, noted.data, restored.step)
+            versions = _with_changed(restored.versions, noted.versions, restored.step)
+            training.progress = replace(restored, data=noted.data, versions=versions)
             return
         if None in problems:
             refused = [rank for rank, problem in enumerate(problems) if problem]
@@ -88,6 +92,12 @@ def _try(training: Training, folder: str, name: str) -> str | None:
     except (checkpoint.CheckpointError, FileNotFoundError) as error:
         return str(error)
     return None
+
+
+def _with_changed(before: Versions, noted: Versions, step: int) -> Versions:
+    """Return the versions of a trial with those that it goes on with from a step, if they are others."""
+    now = [(step, versions) for _, versions in noted if not before or before[-1][1] != versions]
+    return (*before, *now)
 
 
 def _check_same(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]], step: int) -> None:

@@ -49,9 +49,14 @@ PASSED = (
     "WANDB_BASE_URL",
     "WANDB_ENTITY",
     "WANDB_DIR",
+    "NCCL_DEBUG",
+    "NCCL_IB_DISABLE",
+    "NCCL_SOCKET_IFNAME",
+    "GLOO_SOCKET_IFNAME",
 )
-"""Variables of this process that workers and loggers get too. Secrets such as HF_TOKEN are not among them, as Ray shows
-and logs these."""
+"""Variables of this process that workers and loggers get too, in place of their nodes' own.
+
+Secrets such as HF_TOKEN are not among them, as Ray shows and logs these."""
 
 
 def supply() -> Supply:

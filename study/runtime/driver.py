@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from ray import tune
 from rich.console import Console
 
+from study import cli
 from study.results import files, layout
 from study.runtime import loggers, ray_internals
 from study.runtime.messages import trial_number
@@ -40,7 +41,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
         console: where the live table goes.
         at_once: most trials that run side by side.
     """
-    searcher = StudySearcher(config, record)
+    searcher = StudySearcher(config, record, at_once)
     _clear_stopped(record, folder)
     if searcher.remaining == 0:
         return False
@@ -59,7 +60,7 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
         tune.with_resources(partial(run_trial, study_folder=folder), tune.PlacementGroupFactory([DRIVER])),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=EarlyStopping(searcher),
+            scheduler=EarlyStopping(searcher, folder),
             num_samples=searcher.remaining,
             max_concurrent_trials=at_once,
             trial_dirname_creator=_dirname,
@@ -77,6 +78,12 @@ def run(config: StudyConfig, record: Record, folder: str, console: Console, at_o
     )
     with progress:
         tuner.fit()
+    if searcher.gave_up:
+        cli.say(
+            console,
+            f"no more trials are drawn, as {searcher.gave_up} in a row could not be finished and the sampler learns "
+            "nothing from those: repair what they say, and resume",
+        )
     _clear_stopped(record, folder)
     return True
 

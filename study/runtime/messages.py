@@ -97,7 +97,7 @@ class Failure:
 
     reason: str
     resumable: bool = False
-    """Whether the user can repair it, such as missing data, and `--resume` then finishes the trial."""
+    """Whether the user can repair it, such as missing data or a node, and `--resume` then finishes the trial."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what Ray Tune reports."""

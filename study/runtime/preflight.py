@@ -26,6 +26,9 @@ from tasks.errors import UserError
 HIGH_LEARNING_RATE = 5e-4
 """Well above what pretrained encoders are fine-tuned with, below what adapters and random weights need."""
 
+_PACKAGES = {"mysqldb": "mysqlclient", "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+"""Database drivers as SQLAlchemy names them -> the packages to install, where these have other names."""
+
 
 class MissingLoggerError(UserError):
     """A logger that a search space names and this machine lacks."""
@@ -56,13 +59,17 @@ class Plan:
     def notes(self) -> list[str]:
         """What a user should know before the study starts, one line each.
 
-        Assumptions about backbones whose files state nothing, emulated bfloat16, test questions in training data.
+        Assumptions about backbones whose files state nothing, emulated bfloat16, a small head of a cluster, an
+        ignored STUDY_RECORD, test questions in training data.
         """
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
+        ignored = layout.ignored_record(self.folder, self.config.storage)
         return [
+            *([ignored] if ignored else []),
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
+            *filter(None, [] if self.is_local else [resources.short_head(self.trials_at_once)]),
             *dict.fromkeys(filter(None, map(_high_learning_rate, self.config.examples))),
             *dict.fromkeys(filter(None, map(perhaps_translated, self.config.examples))),
             *self.data.notes,
@@ -148,11 +155,13 @@ def check_database(url: str) -> None:
 
     scheme = url.partition("://")[0]
     try:
-        make_url(url).get_dialect().import_dbapi()
-    except ImportError as error:
+        dialect = make_url(url).get_dialect()
+        dialect.import_dbapi()
+    except ImportError:
+        package = _PACKAGES.get(dialect.driver, dialect.driver)
         raise RecordError(
-            f"storage: a database of '{scheme}' needs the package {error.name}, which is not installed: pip install "
-            f"{error.name}, or write a file such as sqlite:////home/me/studies.db"
+            f"storage: a database of '{scheme}' needs the package {package}, which is not installed: pip install "
+            f"'{package}', or write a file such as sqlite:////home/me/studies.db"
         ) from None
     except (SQLAlchemyError, ValueError) as error:
         raise RecordError(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import yaml
 
 from study.config import TrialConfig
@@ -19,6 +20,8 @@ from tasks.errors import UserError
 LOOPBACK = "127.0.0.1"
 RAY_UP = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` writes the cluster's YAML on its head, with the resources of all node types filled in."""
+TRIAL_ON_HEAD_BYTES = 800_000_000
+"""Memory of a trial's driver and of Ray Train's controller beside it, which run on the head."""
 _EPSILON = 1e-9
 _CONNECT_S = 2
 
@@ -148,6 +151,17 @@ def emulated_bf16(trial: TrialConfig) -> str:
     return (
         "precision bf16: this machine's processors have no bfloat16 instructions and emulate them, which takes about "
         "8 times as long as fp32; set precision: fp32, unless other machines or a GPU do the work"
+    )
+
+
+def short_head(trials: int) -> str:
+    """Return a sentence where the processes that trials keep on the head may not fit in its memory, this machine's."""
+    need, total = trials * TRIAL_ON_HEAD_BYTES, psutil.virtual_memory().total
+    if need <= total:
+        return ""
+    return (
+        f"{trials} trials at a time keep about {need / 1e9:.0f} GB of processes on the head of the cluster, and this "
+        f"machine has {total / 1e9:.0f} GB: set concurrent lower, or take a larger head"
     )
 
 

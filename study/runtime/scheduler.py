@@ -5,16 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from study.results import files
+from study.runtime import cluster
 from study.runtime.messages import Assignment, read_report, trial_number
 from study.runtime.ray_internals import TuneController
 from study.runtime.searcher import StudySearcher
 from study.training import memory
+
+_CHECKPOINT_BYTES = 2**33
+"""More than a checkpoint of XLM-R large's size takes: storage with less may be what had no space for one."""
 
 
 class EarlyStopping(FIFOScheduler):
@@ -24,10 +30,11 @@ class EarlyStopping(FIFOScheduler):
     trial.
     """
 
-    def __init__(self, searcher: StudySearcher) -> None:
-        """Decide for the trials of one searcher."""
+    def __init__(self, searcher: StudySearcher, folder: str) -> None:
+        """Decide for the trials of one searcher, in the folder of their study."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self._searcher = searcher
+        self._folder = folder
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
         """Return STOP for a trial that is stopped early, else CONTINUE."""
@@ -38,15 +45,32 @@ class EarlyStopping(FIFOScheduler):
         """Pass the error to the searcher, in one line.
 
         Raises:
-            OSError: the disk is full, which all other trials would meet too.
+            OSError: the disk is full, which all other trials would meet too; not if it is that of one node of several.
         """
         if trial.error_file:
             error = reason(Path(trial.error_file).read_text(encoding="utf-8"))
             if memory.is_sign(error):
-                error = f"its driver was killed: {memory.advice(Assignment.from_dict(trial.config).trial)}"
+                error = f"its driver was killed: {_memory_advice(trial)}"
             self._searcher.on_trial_error(trial.trial_id, error)
-            if os.strerror(errno.ENOSPC) in error:
+            if os.strerror(errno.ENOSPC) in error and (_is_full(self._folder) or not _has_other_nodes()):
                 raise OSError(errno.ENOSPC, f"trial {trial_number(trial.config)}: {error}")
+
+
+def _has_other_nodes() -> bool:
+    return len(cluster.supply().nodes) > 1
+
+
+def _is_full(folder: str) -> bool:
+    """Return whether the storage of the study has no room for a checkpoint; a bucket always has."""
+    return files.is_local(folder) and shutil.disk_usage(folder).free < _CHECKPOINT_BYTES
+
+
+def _memory_advice(trial: Trial) -> str:
+    """Return what to change where Ray killed processes of a trial for memory; drivers run on the head."""
+    advice = memory.advice(Assignment.from_dict(trial.config).trial)
+    if not _has_other_nodes():
+        return advice
+    return f"if the head of the cluster was short of memory, set concurrent lower or take a larger head; else {advice}"
 
 
 def reason(report: str) -> str:

@@ -22,19 +22,30 @@ from study.runtime.sampling import draw_trial
 from study.space.strict_yaml import explain
 from study.space.study_config import StudyConfig
 
+_MOST_UNFINISHED = 3
+"""New trials in a row, or as many as run side by side, that may end unfinished before no more are drawn."""
+
 
 class StudySearcher(Searcher):
     """Assigns trials to Tune and records what they report."""
 
-    def __init__(self, config: StudyConfig, record: Record) -> None:
-        """Continue from the state of the record."""
+    def __init__(self, config: StudyConfig, record: Record, at_once: int = 1) -> None:
+        """Continue from the state of the record.
+
+        Args:
+            config: the study.
+            record: its trials so far.
+            at_once: most trials that run side by side.
+        """
         super().__init__()  # without a metric: Tune would require it in every report
         self._config = config
         self._record = record
         trials = record.trials()
         running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
         self._interrupted = deque(number for number in running if not self._was_stopped(number))
-        self._started = len(trials)
+        self._started = self._first_new = len(trials)
+        self._most_unfinished = max(_MOST_UNFINISHED, at_once)
+        self._unfinished = 0
         self._assignments: dict[str, Assignment] = {}
         self._errors: dict[str, str] = {}
 
@@ -48,6 +59,17 @@ class StudySearcher(Searcher):
         """Number of trials that need not run."""
         return self._started - len(self._interrupted)
 
+    @property
+    def gave_up(self) -> int:
+        """Number of new trials in a row that could not be finished, if these are so many that no more are drawn.
+
+        A node that lacks something ends one trial after another within minutes, and TPE would draw all that are left
+        without having learned from any. Grids and random search learn from none, and go on.
+        """
+        search = self._config.search
+        stops = search.sampler.startswith("tpe") and self._started < search.trials
+        return self._unfinished if stops and self._unfinished >= self._most_unfinished else 0
+
     def assignment(self, trial_id: str) -> Assignment:
         """Return the assignment behind one of Tune's trial ids."""
         return self._assignments[trial_id]
@@ -55,7 +77,7 @@ class StudySearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # Tune's types forget FINISHED
         """Return the next trial's assignment as a dict, or FINISHED if there is none."""
         assignment = self._next_interrupted()
-        while assignment is None and self._started < self._config.search.trials:
+        while assignment is None and self._started < self._config.search.trials and not self.gave_up:
             assignment = self._next_new()
         if assignment is None:
             return self.FINISHED
@@ -136,6 +158,10 @@ class StudySearcher(Searcher):
         if trial.state == TrialState.RUNNING and not trial.user_attrs.get("error"):
             reason = "the trial's driver was lost" if error else "the trial ended without its final report"
             self._record.note(number, self._errors.get(trial_id, reason))
+        if trial.state != TrialState.RUNNING:
+            self._unfinished = 0
+        elif number >= self._first_new:  # what is resumed may lack the same again, and takes no new draw
+            self._unfinished += 1
 
     def _finish(self, number: int, report: FinalReport) -> None:
         values = {objective.metric: float(report.metrics[objective.metric]) for objective in self._config.objectives}

@@ -50,7 +50,6 @@ from study.training import checkpoint, memory
 from study.training.loop import Training
 from study.training.step import DivergedError
 from tasks.errors import UserError
-from tasks.plugins import TaskError
 from tasks.schema import Benchmark
 
 _LOG = logging.getLogger(__name__)
@@ -67,10 +66,11 @@ def train_worker(assignment: Assignment, folder: str) -> None:
     use_threads(config.resources.threads)
     distributed.wait_for_hours()
     gc.freeze()  # a million objects of imported modules, which would be visited whenever token ids fill a generation
-    if layout.read_result(folder):
-        return  # an earlier attempt has failed for good
     device = ray.train.torch.get_device()
     memory.keep_to_share(device, config.resources.gpus_per_worker)
+    # Over NFS some ranks may not see the file yet: those that go on would wait hours for those that return.
+    if any(distributed.gather_objects(layout.read_result(folder) is not None)):
+        return  # an earlier attempt has failed for good
     try:
         result, evaluations = _run(assignment, folder, device, _teller(partial(ray_internals.tell, folder)))
     except DivergedError as error:  # on all ranks
@@ -100,7 +100,7 @@ def _permanent(error: Exception, config: TrialConfig) -> Failure | None:
     if memory.ran_out(error):
         return Failure(memory.advice(config))
     if isinstance(error, UserError):
-        return Failure(str(error), resumable=isinstance(error, TaskError))
+        return Failure(str(error), resumable=error.resumable)
     if isinstance(error, _SAME_AGAIN):
         return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
     return None

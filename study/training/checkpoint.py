@@ -7,9 +7,9 @@ needed to continue bit for bit: batches, learning rate and dropout are functions
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pydantic
 import torch
@@ -22,8 +22,8 @@ from study.results.layout import PROGRESS
 from study.results.trial_result import TrainingProgress
 
 WEIGHTS, OPTIMIZER = "encoder.safetensors", "optimizer.safetensors"
-UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError)
-"""Exceptions raised by reading a damaged checkpoint or one of another model."""
+UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, LookupError)
+"""Exceptions raised by reading a damaged checkpoint or one of another model; not those of memory that runs out."""
 
 _PROGRESS = pydantic.TypeAdapter(TrainingProgress)
 
@@ -43,15 +43,17 @@ def restore(folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer) ->
     """Load a checkpoint into an encoder and its optimizer.
 
     Raises:
-        CheckpointError: a file is missing, truncated, or does not fit the encoder.
+        CheckpointError: a file is missing, truncated, or does not fit the encoder; nothing was loaded. An error while
+            loading, as where memory runs out, is another: the encoder may then have the checkpoint's weights.
     """
     progress, weights = read(folder)
     try:
-        moments = load_file(folder / OPTIMIZER)
-        _load_trained(encoder, weights)
-        _load_optimizer(optimizer, moments)
+        _check_fits(encoder, weights)
+        state = _optimizer_state(optimizer, load_file(folder / OPTIMIZER))
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error
+    encoder.load_state_dict(weights, strict=False)
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return progress
 
 
@@ -63,9 +65,10 @@ def restore_weights(folder: Path, encoder: Encoder) -> TrainingProgress:
     """
     progress, weights = read(folder)
     try:
-        _load_trained(encoder, weights)
+        _check_fits(encoder, weights)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} does not fit the encoder: {error}") from error
+    encoder.load_state_dict(weights, strict=False)
     return progress
 
 
@@ -86,10 +89,13 @@ def _trained(encoder: Encoder) -> dict[str, Tensor]:
     return {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
 
 
-def _load_trained(encoder: Encoder, weights: dict[str, Tensor]) -> None:
-    if weights.keys() != _trained(encoder).keys():
+def _check_fits(encoder: Encoder, weights: dict[str, Tensor]) -> None:
+    if _shapes(weights) != _shapes(_trained(encoder)):
         raise ValueError("it holds other weights than the encoder trains")
-    encoder.load_state_dict(weights, strict=False)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -101,9 +107,12 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"{index}.{name}": tensor for index, moments in state.items() for name, tensor in moments.items()}
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Any]] = {}
+def _optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
+        if tensor.shape not in (parameters[int(index)].shape, ()):  # the count of steps is one number
+            raise ValueError("it holds the optimizer's state of other weights than the encoder trains")
         state.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return state

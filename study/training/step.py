@@ -10,6 +10,7 @@ Also here: gradient checkpointing and torch.compile, which change how a transfor
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +29,7 @@ from study.model.tokens import Tokens
 from study.training.batch import Batch
 from study.training.loss import alignment_loss, contrastive_loss
 from study.training.schedules import Temperature, learning_rate_at
-from tasks.errors import UserError
+from tasks.errors import NodeError, UserError
 
 Loss = Callable[[Tensor], Tensor]
 HIGHEST = "highest"
@@ -146,14 +147,15 @@ def _dropout_seeds(config: TrialConfig, step: int, count: int) -> list[int]:
 
 
 class ExecutionError(UserError):
-    """A setting that the backbone or the machine does not support."""
+    """A setting that the backbone does not support."""
 
 
 def prepare(transformer: Any, config: TrialConfig) -> None:
     """Enable gradient checkpointing and torch.compile as the trial asks.
 
     Raises:
-        ExecutionError: the backbone does not support gradient checkpointing, or there is no compiler.
+        ExecutionError: the backbone does not support gradient checkpointing.
+        NodeError: there is no compiler.
     """
     if config.gradient_checkpointing:
         if not transformer.supports_gradient_checkpointing:
@@ -165,7 +167,10 @@ def prepare(transformer: Any, config: TrialConfig) -> None:
     if config.compile:
         compiler = os.environ.get("CXX", "g++")
         if not shutil.which(compiler):
-            raise ExecutionError(f"compile: there is no C++ compiler '{compiler}'; install it, or set compile to false")
+            raise NodeError(
+                f"compile: there is no C++ compiler '{compiler}' on {platform.node()}; install it, or set compile to "
+                "false"
+            )
         # Shapes differ from one micro-batch to the next. Dropout is PyTorch's own, so that it follows our seeds and
         # gradient caching, which runs a graph without gradients and one with, sees the same masks in both.
         transformer.compile(dynamic=True, options={"fallback_random": True})

@@ -72,7 +72,7 @@ class Tune:
         """Open the study; `moment` is called before every commit to its storage from then on."""
         self.record = Record(config, f"sqlite:///{folder}/optuna.db", "toy")
         sqlalchemy.event.listen(self.record._storage.engine, "commit", lambda _connection: moment())
-        self.searcher = StudySearcher(config, self.record)
+        self.searcher = StudySearcher(config, self.record, at_once)
         self.at_once = at_once
         self.handed_out: list[dict[str, Any]] = []
         self._running: dict[str, Iterator[Report]] = {}

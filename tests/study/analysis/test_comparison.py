@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from study.analysis.best_text import curve_sentence
+from study.analysis.caveats import caveats
 from study.analysis.comparison import Comparison, Figure, compare, leading_figures
 from study.analysis.curves import read_curves
 from study.analysis.groups import groups_of
@@ -190,6 +191,23 @@ def test_precision_left_to_the_machine_makes_two_settings_of_one(tmp_path: Path)
     assert {len(group.results) for group in groups_of(study.results)} == {1}
     answer = " ".join(headline_of(study))
     assert "Trials ran in fp32 (trials 0, 2, 4, 6, 8) and bf16 (trials 1, 3, 5, 7, 9)" in answer
+
+
+def test_trials_that_went_on_with_other_code_or_packages_are_told_with_the_step(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", questions=20, backbones=[XLMR], examples=False)
+    held: dict[int, list[tuple[int, dict[str, str]]]] = {
+        0: [(0, {"project": "12ab34cd"})],
+        1: [(0, {"project": "12ab34cd", "torch": "2.12.0"}), (1200, {"project": "ff00ff00", "torch": "2.12.0"})],
+        2: [(0, {"numpy": "2.3.0"}), (600, {"numpy": "2.4.0"})],
+    }
+    for number, versions in held.items():
+        file = f"{layout.trial_folder(folder, number)}/{layout.RESULT}"
+        result = files.read_json(file)
+        result["training"]["versions"] = versions
+        files.write_json(file, result)
+    (told,) = [line for line in caveats(read_study(folder)) if "went on" in line]
+    assert told.startswith("Some trials went on with another code of this project than they began with: ")
+    assert told.endswith(": trial 1 with ff00ff00 in place of 12ab34cd after step 1,200.")
 
 
 def about_documents(folder: str, numbers: set[int]) -> Study:

@@ -17,6 +17,7 @@ from study.model.backbone import load_encoder, uses_bf16
 from study.model.encoder import TextForm
 from study.model.model_files import BackboneError
 from study.model.pooling_and_prompts import resolve
+from tasks.errors import NodeError
 from tasks.plugins import TaskError
 from tests.process_group import RunInGroup
 from tests.toy_encoder import byte_tokenizer, toy_encoder
@@ -203,6 +204,6 @@ def test_a_gpu_that_emulates_bfloat16_computes_in_float32(
     if ampere:
         assert uses_bf16("bf16", gpu)
     else:
-        with pytest.raises(BackboneError, match="precision bf16: Tesla T4 does not compute in bfloat16; set precision"):
+        with pytest.raises(NodeError, match="precision bf16: Tesla T4 does not compute in bfloat16; set precision"):
             uses_bf16("bf16", gpu)
     assert [uses_bf16(precision, torch.device("cpu")) for precision in ("auto", "bf16", "fp32")] == [False, True, False]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, CLIPConfig, CLIPModel, FNetConfig, FNetModel
+from transformers import AutoConfig, AutoTokenizer, CLIPConfig, CLIPModel, FNetConfig, FNetModel
 
 from study.config import TrialConfig
 from study.model.backbone import check_backbone, load_encoder
@@ -174,6 +176,52 @@ def test_a_damaged_folder_is_refused_before_a_study_and_by_whoever_loads_it(
         with pytest.raises(BackboneError, match=sentence) as refusal:
             use(settings)
         assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "resumable"),
+    [
+        (_point("model.safetensors"), True),
+        (_cut("model.safetensors"), True),
+        (_cut("tokenizer.json"), True),
+        (_cut("config.json"), True),
+        (_without_tokenizer, True),
+        (_shards, True),
+        (lambda folder: (folder / "model.safetensors").unlink(), True),
+        (lambda folder: (folder / "config.json").unlink(), True),
+        (_settings(hidden_act="unheard-of"), False),
+        (_settings(model_type="dpr"), False),
+        (_null_pad_token, False),
+    ],
+)
+def test_a_trial_that_files_of_a_node_have_ended_can_be_resumed_and_one_of_an_unknown_model_cannot(
+    labse: Path, tmp_path: Path, damage: Callable[[Path], None], resumable: bool
+) -> None:
+    folder = tmp_path / "LaBSE"
+    shutil.copytree(labse, folder)
+    damage(folder)
+    with pytest.raises(BackboneError) as refusal:
+        load_encoder(TrialConfig(backbone=str(folder)), torch.device("cpu"))
+    assert refusal.value.resumable == resumable
+
+
+def test_what_a_verified_snapshot_of_the_hub_lacks_no_node_has(labse: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models--sentence-transformers--LaBSE" / "snapshots" / ("0" * 40)
+    shutil.copytree(labse, folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BackboneError, match="has no safetensors") as refusal:
+        load_encoder(TrialConfig(backbone=str(folder)), torch.device("cpu"))
+    assert not refusal.value.resumable
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+def test_a_disk_or_memory_that_fails_while_a_model_is_read_ends_no_trial_for_good(
+    labse: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AutoConfig, "from_pretrained", Mock(side_effect=error))
+    with pytest.raises(BackboneError, match="cannot be loaded by transformers") as refusal:
+        load_encoder(TrialConfig(backbone=str(labse)), torch.device("cpu"))
+    assert refusal.value.resumable
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from study import distributed
 from study.config import Precision, TrialConfig
-from study.results import layout
+from study.results import layout, provenance
 from study.results.trial_result import FailedTrial
 from study.runtime import checkpoints, trial
 from study.training import checkpoint
@@ -148,6 +149,35 @@ def test_a_failed_trial_tells_what_its_newest_whole_checkpoint_knows(
     assert [report["step"] for report in history if "validation/loss" in report] == told
 
 
+def test_a_trial_remembers_the_versions_it_began_with_where_it_goes_on_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resumed(torch_version: str) -> Training:
+        monkeypatch.setattr(provenance, "versions", lambda: {"torch": torch_version})
+        held = fresh()
+        corpora = [ToyCorpus.parallel(40, ("ar", "th", "zh"))]
+        checkpoints.note_data(held, corpora, load_benchmark("factbook", {}), None, "fp32")
+        checkpoints.restore(held, str(tmp_path))
+        return held
+
+    run(resumed("2.12.0"), tmp_path)
+    assert resumed("2.12.0").progress.versions == ((0, {"torch": "2.12.0"}),)
+    cut_short(tmp_path, 6)
+    run(resumed("2.13.0"), tmp_path)
+    assert resumed("2.13.0").progress.versions == ((0, {"torch": "2.12.0"}), (4, {"torch": "2.13.0"}))
+
+
+def test_a_checkpoint_of_an_earlier_version_that_kept_no_versions_is_continued(tmp_path: Path) -> None:
+    run(fresh(), tmp_path)
+    for name in layout.checkpoints(str(tmp_path)):
+        file = tmp_path / name / layout.PROGRESS
+        file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "versions"}))
+    held = fresh()
+    held.progress = replace(held.progress, versions=((0, {"torch": "2.13.0"}),))
+    checkpoints.restore(held, str(tmp_path))
+    assert (held.progress.step, held.progress.versions) == (6, ((6, {"torch": "2.13.0"}),))
+
+
 def _restored_step(folder: str, hidden_from_rank: int) -> int:
     """Restore where one rank does not see the newest checkpoint, as over NFS for a minute; return the step."""
     held = fresh()
@@ -178,6 +208,21 @@ def test_a_checkpoint_that_one_rank_cannot_read_ends_the_attempt(tmp_path: Path,
     run(fresh(), tmp_path)
     with pytest.raises(RuntimeError, match=r"some ranks can read .*step-00000006 and others, \[1\], cannot"):
         run_in_group(2, _restore_unreadable, str(tmp_path))
+
+
+def test_memory_that_runs_out_while_a_checkpoint_is_loaded_ends_the_attempt_and_training_does_not_begin_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(fresh(), tmp_path)
+    again = fresh()
+
+    def full(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(again.optimizer, "load_state_dict", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        checkpoints.restore(again, str(tmp_path))
+    assert len(layout.checkpoints(str(tmp_path))) == 3
 
 
 def test_a_trial_does_not_go_on_in_another_precision_or_with_other_prompts(tmp_path: Path) -> None:

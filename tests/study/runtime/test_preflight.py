@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -13,7 +16,7 @@ from study.config import TrialConfig
 from study.results import provenance
 from study.results.layout import RecordError, StudyError
 from study.runtime import plan_summary, preflight, resources
-from study.runtime.resources import CapacityError, Node, Supply
+from study.runtime.resources import CapacityError, ClusterAddress, Node, Supply
 from study.space import study_config
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -63,14 +66,36 @@ def test_a_dry_run_plans_a_study_that_is_too_large_for_this_machine_and_a_run_re
             "mysql+aiomysql://host/studies",
             "storage: a database of 'mysql\\+aiomysql' needs the package aiomysql, which",
         ),
+        ("mysql://host/studies", "package mysqlclient, which is not installed: pip install 'mysqlclient', or"),
+        ("postgresql+psycopg://host/ไทย", r"which is not installed: pip install 'psycopg\[binary\]', or"),
+        ("postgresql+psycopg2://host/ไทย", "which is not installed: pip install 'psycopg2-binary', or"),
         ("sqlite:///studies.db", r"storage: 'sqlite:///studies\.db' is another file in every folder.* sqlite:////home"),
         ("sqlite://", "storage: 'sqlite://' is another file in every folder, or none"),
     ],
 )
-def test_a_database_that_nothing_here_can_connect_to_is_refused(storage: str, sentence: str, tmp_path: Path) -> None:
+def test_a_database_that_nothing_here_can_connect_to_is_refused(
+    storage: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("MySQLdb", "psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(RecordError, match=sentence) as refusal:
         preflight.check(study({}, storage=storage), str(tmp_path), dry_run=True)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(None, True), ("sqlite:////home/me/ไทย.db", False)])
+def test_a_record_elsewhere_that_a_study_on_a_file_system_ignores_is_told_without_its_password(
+    chosen: str | None, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    plan = preflight.check(study({}, storage=chosen), str(tmp_path), dry_run=True)
+    assert plan.notes == []
+    monkeypatch.setenv("STUDY_RECORD", "postgresql://me:secret@host/studies")
+    assert len(plan.notes) == told
+    for note in plan.notes:
+        assert note.startswith("STUDY_RECORD is ignored")
+        assert f"the record of the trials lies in {tmp_path}" in note
+        assert "secret" not in note
 
 
 @pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null/x"])
@@ -146,6 +171,20 @@ def test_bf16_that_a_processor_emulates_is_said_before_a_trial_takes_hours(
     on_gpus = {"precision": "bf16", "resources": {"gpus_per_worker": 1}}
     monkeypatch.setattr(preflight, "supply", lambda: Supply("this machine", (Node(2, 1),)))
     assert preflight.check(study(on_gpus), str(tmp_path), dry_run=True).notes == []
+
+
+@pytest.mark.parametrize(("gigabytes", "told"), [(8, True), (16, False)])
+def test_a_head_too_small_for_the_drivers_of_all_trials_is_told_before_they_start(
+    gigabytes: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gigabytes * 10**9))
+    address = ClusterAddress("10.0.0.1:6379", "RAY_ADDRESS", "unset it")
+    monkeypatch.setattr(resources, "cluster_address", lambda: address)
+    plan = preflight.check(study({}), str(tmp_path), dry_run=True)
+    sentence = "11 trials at a time keep about 9 GB of processes on the head of the cluster, and this machine has 8 GB"
+    assert any(note.startswith(sentence) for note in plan.notes) == told
+    monkeypatch.setattr(resources, "cluster_address", lambda: None)
+    assert preflight.check(study({}), str(tmp_path), dry_run=True).notes == []
 
 
 def test_a_learning_rate_that_suits_random_weights_alone_is_told_for_a_pretrained_model(

@@ -206,6 +206,26 @@ def test_a_cluster_that_refuses_the_token_is_refused_in_one_sentence_and_never_r
     assert [options["address"] for options in started] == [os.environ["RAY_ADDRESS"]] * 2
 
 
+INTERFACES = {"NCCL_SOCKET_IFNAME": "ens5", "GLOO_SOCKET_IFNAME": "ens5"}
+
+
+def test_workers_of_a_cluster_get_what_the_user_set_for_their_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = INTERFACES | {"NCCL_DEBUG": "INFO", "NCCL_IB_DISABLE": "1"}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert cluster._runtime_environment({})["env_vars"].items() >= chosen.items()
+
+
+def test_workers_of_this_machine_alone_keep_to_it_whatever_network_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in INTERFACES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    monkeypatch.setattr(ray_internals, "listen_on_loopback_only", lambda: None)
+    cluster._keep_to_this_machine()
+    passed = cluster._runtime_environment({})["env_vars"]
+    assert all(passed[name].startswith("lo") for name in INTERFACES)
+
+
 def test_a_ray_that_does_not_start_is_one_sentence_and_the_study_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +18,12 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from study.config import TrialConfig
 from study.results import files, layout
-from study.runtime import driver
-from study.runtime.messages import Failure, TrainingReport
+from study.runtime import cluster, driver
+from study.runtime.messages import Assignment, Failure, TrainingReport
 from study.runtime.record import Record
+from study.runtime.resources import Node, Supply
 from study.runtime.scheduler import EarlyStopping, reason
 from study.runtime.searcher import StudySearcher
 from tests.study.toy_study import METRIC, STEPS, Countdown, Killed, Tune, study_of, table
@@ -157,7 +161,7 @@ def begun(folder: Path, **keys: Any) -> tuple[Tune, EarlyStopping]:
     for step in STEPS:
         toy.searcher.observe("good", TrainingReport(step, {METRIC: 1.0}))
     toy.searcher.suggest("bad")
-    return toy, EarlyStopping(toy.searcher)
+    return toy, EarlyStopping(toy.searcher, str(folder))
 
 
 def decision(scheduler: EarlyStopping, result: dict[str, Any]) -> str:
@@ -222,6 +226,47 @@ def test_the_reason_is_the_exceptions_own_line() -> None:
     assert reason(report) == "RuntimeError: ดิสก์เต็ม"
 
 
+def on_error(
+    scheduler: EarlyStopping, folder: Path, error: str, monkeypatch: pytest.MonkeyPatch, *, nodes: int, free: int
+) -> None:
+    """Let a trial end in an error on a cluster of some nodes, with storage of some free bytes."""
+    monkeypatch.setattr(cluster, "supply", lambda: Supply("the cluster", (Node(4, 0),) * nodes))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    file = folder / "error.txt"
+    file.write_text(f"Failure # 1 (occurred at 2026-11-23_02-04-43)\n{error}\n", "utf-8")
+    config = Assignment(number=1, trial=TrialConfig()).to_dict()
+    trial: Any = SimpleNamespace(trial_id="bad", error_file=str(file), config=config)
+    controller: Any = None
+    scheduler.on_trial_error(controller, trial)
+
+
+FULL = "OSError: [Errno 28] No space left on device: '/tmp/ไทย/encoder.safetensors'"
+
+
+@pytest.mark.parametrize(("nodes", "free", "ends"), [(3, 2**40, False), (3, 2**20, True), (1, 2**40, True)])
+def test_the_full_disk_of_one_node_ends_no_study_whose_storage_has_room_and_whose_other_nodes_work(
+    nodes: int, free: int, ends: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, scheduler = begun(folder)
+    with pytest.raises(OSError, match=r"trial 1: OSError.*No space") if ends else nullcontext():
+        on_error(scheduler, folder, FULL, monkeypatch, nodes=nodes, free=free)
+    toy.searcher.on_trial_complete("bad", error=True)
+    assert toy.record.trial(1).user_attrs["error"] == FULL
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_a_driver_killed_for_memory_on_a_cluster_may_have_lacked_that_of_the_head(
+    nodes: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, scheduler = begun(folder)
+    killed = "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory."
+    on_error(scheduler, folder, killed, monkeypatch, nodes=nodes, free=2**40)
+    toy.searcher.on_trial_complete("bad", error=True)
+    error = toy.record.trial(1).user_attrs["error"]
+    assert ("set concurrent lower or take a larger head" in error) == (nodes > 1)
+    assert "lower micro_batch_tokens" in error
+
+
 def test_tune_itself_stops_prunes_and_ends_and_a_second_run_takes_up_what_was_lost(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +315,10 @@ def _run(config: Any, folder: Path, trainable: Any, samples: int) -> list[str]:
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"CPU": 1}),
         tune_config=tune.TuneConfig(
-            search_alg=searcher, scheduler=EarlyStopping(searcher), num_samples=samples, max_concurrent_trials=1
+            search_alg=searcher,
+            scheduler=EarlyStopping(searcher, str(folder)),
+            num_samples=samples,
+            max_concurrent_trials=1,
         ),
         run_config=tune.RunConfig(name=f"run{samples}", storage_path=str(folder), verbose=0),
     )

@@ -150,6 +150,40 @@ def test_a_trial_that_lacked_data_stays_unfinished_with_its_reason_and_a_resumed
     assert again.record.trial(0).user_attrs["error"] is None
 
 
+def ended(tune: Tune, unfinished: str, most: int = 20) -> int:
+    """Let trials end one after another, `x` of them unfinished; return how many were handed out."""
+    for number, how in enumerate(unfinished.ljust(most, "x")):
+        given = tune.searcher.suggest(f"{how}{number}")
+        if isinstance(given, str):
+            return number
+        final = FinalReport(STEPS[-1], {METRIC: 0.5})
+        report = Failure("backbone 'ไทย' is not on this node", resumable=True) if how == "x" else final
+        tune.searcher.observe(f"{how}{number}", report)
+        tune.searcher.on_trial_complete(f"{how}{number}")
+    return most
+
+
+@pytest.mark.parametrize(
+    ("search", "at_once", "unfinished", "drawn"),
+    [("tpe", 1, "", 3), ("tpe", 5, "", 5), ("tpe", 1, "xx.", 6), ("random", 1, "", 8), ("grid", 1, "", 10)],
+)
+def test_a_sampler_that_learns_draws_no_more_after_several_trials_in_a_row_that_a_node_could_not_finish(
+    search: str, at_once: int, unfinished: str, drawn: int, folder: Path
+) -> None:
+    tune = Tune(study_of(search), folder, at_once)
+    assert ended(tune, unfinished) == len(tune.record.trials()) == drawn
+    assert bool(tune.searcher.gave_up) == (search == "tpe")
+
+
+def test_trials_that_cannot_be_resumed_yet_do_not_keep_a_study_from_new_ones(folder: Path) -> None:
+    assert ended(Tune(study_of("tpe"), folder), "") == 3
+    again = Tune(study_of("tpe"), folder)
+    assert ended(again, "xxx......") == 9
+    assert not again.searcher.gave_up
+    assert len(again.record.trials()) == 9
+    assert [trial.state for trial in Tune(study_of("tpe"), folder).run()] == [TrialState.COMPLETE] * 9
+
+
 def test_an_objective_that_is_not_a_number_fails_its_trial(folder: Path) -> None:
     tune = started(folder)
     assert not tune.searcher.observe("a", FinalReport(40, {METRIC: float("nan")}))

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 import torch
 
+from study import distributed
 from study.config import TrialConfig
 from study.results import files, layout
+from study.results.trial_result import FailedTrial
 from study.runtime import worker
 from study.runtime.messages import Assignment
-from tasks.errors import UserError
+from tasks.errors import NodeError, UserError
 from tests.parallel_benchmark import parallel_benchmark
+from tests.process_group import RunInGroup
 from tests.toy_encoder import toy_encoder
 
 SAYS_ITS_THREADS = """
@@ -36,15 +39,35 @@ def test_a_worker_of_two_cpus_computes_on_two_threads_where_ray_up_asked_for_one
     assert said.stdout.split() == ["1", "2", "2"]
 
 
+def _runs_again(folder: str) -> bool:
+    """Run a worker where rank 1 alone sees the result of an earlier attempt; return whether the trial was run."""
+    ran: list[str] = []
+    failed = FailedTrial(number=3, config=TrialConfig(), failed="backbone 'ไทย' cannot be used")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
+        patch.setattr(layout, "read_result", lambda _: failed if distributed.rank() == 1 else None)
+        patch.setattr(worker, "_run", lambda *_: ("the result", []))
+        patch.setattr(worker, "_write", lambda _, result, __: ran.append(result))
+        patch.setattr(worker, "_keep_best", lambda *_: None)
+        worker.train_worker(Assignment(number=3, trial=TrialConfig()), folder)
+    return bool(ran)
+
+
+def test_a_result_that_one_rank_sees_before_others_ends_the_attempt_on_all(
+    tmp_path: Path, run_in_group: RunInGroup
+) -> None:
+    assert run_in_group(2, _runs_again, str(tmp_path)) == [False, False]
+
+
 def fails_with(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch, world_size: int = 1) -> None:
     """Run a worker whose trial raises an error."""
 
     def run(*_: object) -> None:
+        monkeypatch.setattr(distributed, "world_size", lambda: world_size)
         raise error
 
     monkeypatch.setattr(worker, "_run", run)
     monkeypatch.setattr("ray.train.torch.get_device", lambda: torch.device("cpu"))
-    monkeypatch.setattr("study.distributed.world_size", lambda: world_size)
     worker.train_worker(Assignment(number=3, trial=TrialConfig(), recorded_step=0), str(folder))
 
 
@@ -52,6 +75,7 @@ def fails_with(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch, 
     ("error", "reason"),
     [
         (UserError("backbone 'ไทย' cannot be used"), "backbone 'ไทย' cannot be used"),
+        (NodeError("GPU ไทย does not compute in bfloat16"), "GPU ไทย does not compute in bfloat16"),
         (NotImplementedError("no gradient for\n this layer"), "NotImplementedError: no gradient for this layer"),
         (ValueError("two shapes"), "ValueError: two shapes"),
         (KeyError("attention_mask"), "KeyError: 'attention_mask'"),
@@ -61,7 +85,8 @@ def test_an_error_that_a_retry_would_meet_again_ends_the_trial_at_once(
     error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails_with(error, tmp_path, monkeypatch)
-    assert files.read_json(files.join(str(tmp_path), layout.RESULT))["failed"] == reason
+    result = files.read_json(files.join(str(tmp_path), layout.RESULT))
+    assert (result["failed"], result["resumable"]) == (reason, isinstance(error, NodeError))
 
 
 def test_with_several_workers_it_ends_the_others_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from study.config import TrialConfig
@@ -15,6 +17,7 @@ from study.model.lora import add_adapters
 from study.results import layout
 from study.training import checkpoint
 from study.training.loop import Report, Training
+from tasks.errors import NodeError
 from tests.process_group import RunInGroup
 from tests.toy_corpus import ToyCorpus
 from tests.toy_encoder import toy_encoder
@@ -160,6 +163,22 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_the_encoder_as_it_was(
     assert torch.equal(flat(fresh), before)
 
 
+def test_a_checkpoint_whose_weights_or_moments_have_other_shapes_is_refused_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    held = training()
+    next(iter(held.run()))
+    checkpoint.save(tmp_path, held.encoder, held.optimizer, held.progress)
+    for file in (checkpoint.OPTIMIZER, checkpoint.WEIGHTS):
+        tensors = load_file(tmp_path / file)
+        save_file({name: tensor.flatten().repeat(2) for name, tensor in tensors.items()}, tmp_path / file)
+        fresh = training()
+        before = flat(fresh)
+        with pytest.raises(checkpoint.CheckpointError, match="other weights than the encoder trains"):
+            checkpoint.restore(tmp_path, fresh.encoder, fresh.optimizer)
+        assert torch.equal(flat(fresh), before)
+
+
 def test_a_learned_temperature_is_in_every_report_moves_and_is_the_same_on_every_rank(run_in_group: RunInGroup) -> None:
     one, other = run_in_group(2, temperatures)
     assert one == other
@@ -169,6 +188,13 @@ def test_a_learned_temperature_is_in_every_report_moves_and_is_the_same_on_every
 
 def temperatures() -> list[float]:
     return [report.metrics["temperature_now"] for report in training(temperature_learning_rate=1e-2).run()]
+
+
+def test_a_node_without_a_compiler_is_named_and_ends_no_trial_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "ไม่มี++")
+    with pytest.raises(NodeError, match=rf"no C\+\+ compiler 'ไม่มี\+\+' on {platform.node()}; install it"):
+        training(packed=False, compile=True)
+    assert NodeError.resumable
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
