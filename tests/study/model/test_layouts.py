@@ -162,6 +162,32 @@ def test_an_export_states_the_base_of_rotary_positions_for_versions_4_and_5_of_t
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("jhu-clsp/mmBERT-base", ("global_rope_theta", "local_rope_theta")),
+        ("google/embeddinggemma-300m", ("rope_theta", "rope_local_base_freq")),
+    ],
+)
+def test_an_export_states_the_base_of_each_kind_of_layer_for_versions_4_and_5_of_transformers(
+    folder: Folder, tmp_path: Path, name: str, keys: tuple[str, str]
+) -> None:
+    bases = {"full_attention": 320_000.0, "sliding_attention": 160_000.0}  # no type's own
+    rotary = {layers: {"rope_type": "default", "rope_theta": base} for layers, base in bases.items()}
+    shutil.copytree(folder(name, LAYOUTS[name]), tmp_path / "model")
+    update(tmp_path / "model" / "config.json", {"rope_parameters": rotary})
+    encoder = load_encoder(config(tmp_path / "model"), CPU)
+    export(encoder, tmp_path / "exported", "")
+    written = json.loads((tmp_path / "exported" / "config.json").read_text("utf-8"))
+    assert {key: written[key] for key in (*keys, "rope_parameters")} == {
+        **dict(zip(keys, bases.values(), strict=True)),
+        "rope_parameters": rotary,
+    }
+    again = load_encoder(config(tmp_path / "exported"), CPU)
+    assert again.transformer.config.rope_parameters == rotary
+    assert_equal(embeddings(again, "query"), embeddings(encoder, "query"))
+
+
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-Embedding-0.6B", "google/embeddinggemma-300m"])
 def test_no_keys_and_values_are_kept_for_the_generation_of_text(folder: Folder, name: str) -> None:
     encoder = load_encoder(config(folder(name, LAYOUTS[name])), CPU)
