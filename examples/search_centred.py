@@ -32,6 +32,12 @@ def main() -> None:
     """Print the languages of the ranked sentences for every question, as they are and centred."""
     model = SentenceTransformer(sys.argv[1])
     means = load_file(Path(sys.argv[1], "language_means.safetensors"))
+    if missing := {language for language, _ in SENTENCES} - means.keys():
+        known = ", ".join(sorted(means.keys() - {"all"}))
+        sys.exit(
+            f"error: {sys.argv[1]} has means of {known}, and none of {', '.join(sorted(missing))}: export a study that "
+            "trains on these languages too, or write SENTENCES of this example in others"
+        )
     passages = torch.from_numpy(model.encode_document([sentence for _, sentence in SENTENCES]))
     shift = torch.stack([means[language] - means["all"] for language, _ in SENTENCES])
     centred = torch.nn.functional.normalize(passages - shift, dim=-1)

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import from_tables
+from study.config import TrialConfig
 from study.corpora import training_corpora
 from study.model.backbone import load_encoder
 from study.model.sentence_transformers_folder import export
@@ -508,6 +509,17 @@ def test_a_search_over_centred_passages_subtracts_the_exported_means(tmp_path: P
     rankings = [line.split(":")[1].split() for line in lines if line.startswith("  ")]
     assert all(sorted(ranking) == ["ar", "ar", "th", "th", "zh", "zh"] for ranking in rankings)
     assert rankings[::2] != rankings[1::2]
+
+
+def test_a_search_over_centred_passages_says_which_languages_have_no_mean(tmp_path: Path) -> None:
+    encoder = load_encoder(TrialConfig(backbone="builtin/xlmr-tiny"), torch.device("cpu"))
+    means = {language: torch.zeros(encoder.width) for language in ("th", "el", "all")}
+    export(encoder, tmp_path / "model", "card", means)
+    command = [sys.executable, str(EXAMPLES / "search_centred.py"), str(tmp_path / "model")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "has means of el, th, and none of ar, zh: export a study that" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
     bf16 = uses_bf16(config.precision, device)
     backbone = resolve(config)
     encoder = _encoder(config, backbone, _transformer(backbone), bf16=bf16)
+    encoder.check_room()
     if device.type == "cpu" and not config.compile:
         cpu.use_onednn(encoder, bf16=bf16)
     if device.type == "cuda":
@@ -100,10 +101,14 @@ def load_encoder(config: TrialConfig, device: torch.device) -> Encoder:
     return encoder.to(device)
 
 
-def check_backbone(config: TrialConfig) -> Backbone:
+def check_backbone(config: TrialConfig, *, room: bool = True) -> Backbone:
     """Refuse whatever `load_encoder` would refuse, from the shapes of the transformer's weights and not their values.
 
     This takes a fraction of a second and hardly any memory, whatever the size of the model.
+
+    Args:
+        config: the trial.
+        room: whether prefixes that leave no room for text are refused too.
 
     Raises:
         BackboneError: the backbone cannot be used.
@@ -111,7 +116,10 @@ def check_backbone(config: TrialConfig) -> Backbone:
     backbone = resolve(config)
     shapes = {name: shape for file in weight_files(backbone.folder) for name, shape in read_shapes(file).items()}
     zero = torch.zeros(())
-    _encoder(config, backbone, _transformer(backbone, {name: zero.expand(shape) for name, shape in shapes.items()}))
+    weights = {name: zero.expand(shape) for name, shape in shapes.items()}
+    encoder = _encoder(config, backbone, _transformer(backbone, weights))
+    if room:
+        encoder.check_room()
     return backbone
 
 

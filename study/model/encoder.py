@@ -93,6 +93,25 @@ class Encoder(nn.Module):
         # A text of no token, as an empty one without special tokens, would have no embedding.
         return [one.ids or [self.tokenizer.pad_token_id] for one in encoded]
 
+    def around(self, kind: Kind) -> int:
+        """Return how many tokens stand around every text of a kind: its prefix and the special tokens."""
+        with TOKENIZING:
+            return len(self.tokenizer(self.forms[kind].prefix)["input_ids"])
+
+    def check_room(self) -> None:
+        """Refuse prefixes that leave no room for text: all queries, or all passages, would have one embedding.
+
+        Raises:
+            BackboneError: names the prefix.
+        """
+        for kind, (prefix, longest) in self.forms.items():
+            if (around := self.around(kind)) >= longest:
+                raise BackboneError(
+                    f"{kind}_prefix {prefix!r} leaves no room for text, as it has {around} tokens with the special "
+                    f"ones, and a {kind} is cut at {longest}: shorten it, or raise max_{kind}_tokens if the model "
+                    "reads more"
+                )
+
     def pack(self) -> Encoder:
         """Do without padding from now on, if the transformer can; it then takes no padded batches. Return itself."""
         if not POOLINGS[self.pooling].uses_pooler:

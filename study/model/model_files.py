@@ -269,6 +269,11 @@ def _check_kind(folder: Path, settings: Mapping[str, Any]) -> None:
         raise BackboneError(
             f"{folder} is a DPR model, whose class gives no vectors of tokens to pool: convert its weights to BERT's"
         )
+    if kind == "jina_embeddings_v3":
+        raise BackboneError(
+            f"{folder} is a jina-embeddings-v3 model, whose adapters for queries and for passages lie in folders that "
+            "the study does not load: choose another model, as the base alone is not what was published"
+        )
     if settings.get("quantization_config"):
         raise BackboneError(
             f"{folder / CONFIG} has a quantization_config: quantized weights cannot be trained; choose the model in "

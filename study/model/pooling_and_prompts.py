@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,22 @@ FAMILIES = (
 )
 PAPER = Family("arXiv 2408.10536", frozenset(), None, "Query: ", "Passage: ")
 """How arXiv 2408.10536 trains XLM-R, mBERT and other plain transformers."""
+WITHOUT_PROMPTS = tuple(
+    frozenset(words.split())
+    for words in (
+        "paraphrase",
+        "distiluse",
+        "all minilm",
+        "all mpnet",
+        "gtr t5",
+        "sentence t5",
+        "gte",
+        "granite embedding",
+    )
+)
+"""Words of the names of models that are published with sentence-transformers files and need no prompts."""
+NAMES = {"query": ("query",), "passage": ("document", "passage", "corpus")}
+"""The names of the prompts that are read, the first one that is stated."""
 
 
 @dataclass(frozen=True)
@@ -179,27 +196,35 @@ def _prompts(root: Path, family: Family | None, config: TrialConfig, *, with_fil
     for name, prompt in prompts.items():
         if not isinstance(prompt, str):
             raise BackboneError(f"{path} states a prompt '{name}' that is no text: correct it there")
-    query, passage, assumed = prompts.get("query", ""), prompts.get("document", ""), list[str]()
-    if settings.get(COMPLETE) is not True:
-        query, passage, assumed = _stated_or_assumed(prompts, family, with_files=with_files)
-    given = config.query_prefix is not None and config.passage_prefix is not None
+    given = {"query": config.query_prefix, "passage": config.passage_prefix}
+    found = {kind: next((prompts[name] for name in names if name in prompts), "") for kind, names in NAMES.items()}
+    unread = ", ".join(name for name in prompts if name not in chain.from_iterable(NAMES.values()))
+    assumed = list[str]()
+    if settings.get(COMPLETE) is not True and not any(found.values()):
+        found["query"], found["passage"], assumed = _assumed(root, family, unread, with_files=with_files)
+    elif unread:
+        assumed = [
+            f"assumed no prompt of a {kind}; those named {unread} can be set with {kind}_prefix"
+            for kind, prompt in found.items()
+            if not prompt and given[kind] is None
+        ]
     return (
-        query if config.query_prefix is None else config.query_prefix,
-        passage if config.passage_prefix is None else config.passage_prefix,
-        [] if given else assumed,
+        found["query"] if config.query_prefix is None else config.query_prefix,
+        found["passage"] if config.passage_prefix is None else config.passage_prefix,
+        assumed if None in given.values() else [],
     )
 
 
-def _stated_or_assumed(
-    own: Mapping[str, str], family: Family | None, *, with_files: bool
-) -> tuple[str, str, list[str]]:
-    passage = next((own[name] for name in ("document", "passage", "corpus") if name in own), "")
-    if passage or "query" in own:
-        return own.get("query", ""), passage, []
+def _assumed(root: Path, family: Family | None, unread: str, *, with_files: bool) -> tuple[str, str, list[str]]:
+    """Return the prompts of a model whose files state none under `NAMES`, and what was assumed."""
     if family is None and with_files:
-        other = ", ".join(own)
-        assumed = f"assumed no prompts; those named {other} can be set with query_prefix and passage_prefix"
-        return "", "", [assumed] if own else []
+        assumed = (
+            "assumed no prompts, as its files state none: set query_prefix and passage_prefix if its card has some"
+        )
+        if unread:
+            assumed = f"assumed no prompts; those named {unread} can be set with query_prefix and passage_prefix"
+        known = not unread and any(words <= name_words(root) for words in WITHOUT_PROMPTS)
+        return "", "", [] if known else [assumed]
     family = family or PAPER
     prompts = family.query_prefix, family.passage_prefix
     assumed = f"no stated prompts: assumed {prompts[0]!r} and {prompts[1]!r} as in {family.title}"

@@ -24,8 +24,11 @@ from study.model.sentence_transformers_files import COMPLETE
 from tasks.errors import UserError
 
 CARD = "README.md"
-
-
+ROTARY_BASES = {
+    "modernbert": {"full_attention": "global_rope_theta", "sliding_attention": "local_rope_theta"},
+    "gemma3_text": {"full_attention": "rope_theta", "sliding_attention": "rope_local_base_freq"},
+}
+"""Model types with a base for each kind of layer, and the keys that transformers 4 reads these under."""
 LANGUAGE_MEANS = "language_means.safetensors"
 """Mean passage embedding by language, and `all`, the mean of these means."""
 
@@ -89,15 +92,17 @@ def _remove_code(path: Path) -> None:
 def _state_rotary_base(path: Path) -> None:
     """Write the base of rotary positions where transformers 4, and servers built on it, look for it too.
 
-    They ignore `rope_parameters` of transformers 5 without a word, and take 10,000.
+    They ignore `rope_parameters` of transformers 5 without a word, and take the base that is usual for the type.
     """
     settings = json.loads(path.read_text("utf-8"))
     rotary = settings.get("rope_parameters") or {}
-    if "rope_theta" in rotary:  # not in those of models with another base for each kind of layer
+    if "rope_theta" in rotary:
         settings["rope_theta"] = rotary["rope_theta"]
         if rotary.get("rope_type", "default") != "default":
             settings["rope_scaling"] = rotary
-        _write_json(path, settings)
+    for layers, key in ROTARY_BASES.get(settings["model_type"], {}).items():
+        settings[key] = rotary[layers]["rope_theta"]
+    _write_json(path, settings)
 
 
 def _lowercases(tokenizer: Any) -> bool:

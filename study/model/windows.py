@@ -27,9 +27,7 @@ class Windows:
         self._tokenizer = encoder.tokenizer
         self._prefix, longest = encoder.forms["passage"]
         self._tokens, self._stride = min(config.tokens, longest), config.stride
-        with TOKENIZING:
-            around = len(self._tokenizer(self._prefix)["input_ids"])
-        if around >= self._tokens:
+        if (around := encoder.around("passage")) >= self._tokens:
             raise UserError(
                 f"windows of {self._tokens} tokens have no room for text, as the passage prefix and the special tokens "
                 f"are {around}: raise windows.tokens or max_passage_tokens"

@@ -22,6 +22,7 @@ from torch import Tensor
 from study.distributed import rank, sum_over_ranks, world_size
 from study.retrieval.encode import Encoding, TextEncoder, encode
 from tasks.errors import UserError
+from tasks.formats.identity import Version
 from tasks.same_text import bare
 from tasks.schema import Corpus, Rows
 
@@ -43,15 +44,18 @@ class Candidates:
         self._number_of_row: dict[str, Rows] = {}
         of_rows: list[Rows] = []
         bare_P: list[Rows] = []
+        self.queries: list[Version] = []
+        """The rows' queries in each language, equal for those that are one to `tasks.same_text`."""
         size = 0
         for language in corpus.languages:
             own_rows = rows_in(corpus, rows, language)
-            exact, without_form = _hashes(corpus, own_rows, language)
+            exact, without_form, query = _hashes(corpus, own_rows, language)
             _, first, text = np.unique(exact, return_index=True, return_inverse=True)
             self._numbers[language] = range(size, size + len(first))
             self._rows[language], self._number_of_row[language] = own_rows, size + text
             of_rows.append(own_rows[first])
             bare_P.append(without_form[first])
+            self.queries.append(Version(own_rows, query))
             size += len(first)
         self._row_P: Rows = np.concatenate(of_rows)
         self._language_P = np.repeat(np.arange(len(of_rows)), [len(own_rows) for own_rows in of_rows])
@@ -140,15 +144,20 @@ def _reserve(file: Path, size: int) -> None:
         ) from None
 
 
-def _hashes(corpus: Corpus, rows: Rows, language: str) -> tuple[Rows, Rows]:
-    """Return hashes of each row's passage, of the text as it is and as `bare` returns it; the same in every process."""
-    exact, without_form = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
+def _hashes(corpus: Corpus, rows: Rows, language: str) -> tuple[Rows, Rows, Rows]:
+    """Return hashes of each row's passage, as it is and as `bare` returns it, and of its query as `bare` returns it.
+
+    They are the same in every process.
+    """
+    exact, without_form, query = (np.empty(len(rows), dtype=np.int64) for _ in range(3))
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
         pairs = corpus.pairs(part, [language] * len(part), [language] * len(part))
-        exact[start : start + len(part)] = _digests(pair.passage for pair in pairs)
-        without_form[start : start + len(part)] = _digests(bare(pair.passage) for pair in pairs)
-    return exact, without_form
+        own = slice(start, start + len(part))
+        exact[own] = _digests(pair.passage for pair in pairs)
+        without_form[own] = _digests(bare(pair.passage) for pair in pairs)
+        query[own] = _digests(bare(pair.query) for pair in pairs)
+    return exact, without_form, query
 
 
 def _digests(texts: Iterable[str]) -> Rows:

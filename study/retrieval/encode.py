@@ -17,6 +17,7 @@ from study.ahead import ahead
 from study.batching import batches_by_length, encoding_tokens
 from study.distributed import gather_rows, rank, world_size
 from study.model.tokens import move
+from tasks.errors import UserError
 from tasks.schema import Rows
 
 Kind = Literal["query", "passage"]
@@ -172,7 +173,11 @@ def _embeddings(
     token_budget: int | None,
     embedded: Embedded | None,
 ) -> Tensor:
-    """Return the embeddings of texts whose token ids come in parts, each text's once."""
+    """Return the embeddings of texts whose token ids come in parts, each text's once.
+
+    Raises:
+        UserError: one is not finite; no passage scores above NaN, so that whatever is ranked by it would come first.
+    """
     encoder.eval()
     budget = token_budget or encoding_tokens(encoder.device)
     number: dict[tuple[int, ...], int] = {}
@@ -190,4 +195,9 @@ def _embeddings(
             number |= {ids: len(number) + i for i, ids in enumerate(new)}
             number_N += [number[tuple(ids)] for ids in part]
     row_U = np.argsort(np.concatenate(order_U))
-    return torch.cat(embedding_UD)[move(torch.from_numpy(row_U[number_N]), encoder.device)]
+    all_UD = torch.cat(embedding_UD)
+    if not all_UD.isfinite().all():
+        raise UserError(
+            "the model's embeddings are not finite (NaN or infinity): its weights are damaged or training diverged"
+        )
+    return all_UD[move(torch.from_numpy(row_U[number_N]), encoder.device)]

@@ -3,8 +3,9 @@
 Positive-aware, as TopK-PercPos of NV-Retriever (arXiv 2407.15831, section 3.3): a candidate that scores above a
 fraction of the positive's score is likely to be relevant too, and is dropped. So is every passage that the corpus pairs
 with the query in any row, in any language, and every one with the text of such a passage or of a negative that scores
-higher (`tasks.same_text`). The fraction applies to raw cosines: a model trained at a low temperature has them in a
-narrow range (multilingual E5: most above .7) and keeps hard candidates only with a fraction near 1.
+higher (`tasks.same_text` says when two queries or passages are one). The fraction applies to raw cosines: a model
+trained at a low temperature has them in a narrow range (multilingual E5: most above .7) and keeps hard candidates only
+with a fraction near 1.
 
 Shapes: Q rows of a block, K candidates of a row, N negatives of a row, P passages, D width.
 """
@@ -24,6 +25,7 @@ from study.retrieval.answers import Answers
 from study.retrieval.candidates import Candidates, MiningError, rows_in
 from study.retrieval.encode import Encoding, TextEncoder, encode_together
 from study.retrieval.search import Hits, TopK
+from tasks.formats.identity import Version, components
 from tasks.schema import Corpus, Rows
 
 DRAWN = 64
@@ -78,7 +80,10 @@ class Miner:
         self.copies = np.setdiff1d(every, self.rows, assume_unique=True)
         """Rows that are not mined, because an earlier row has the same texts."""
         self.candidates = Candidates(corpus, self.rows)
-        self._answers = Answers(corpus.components(every), self.candidates)
+        known = corpus.components(every)
+        # The corpus compares texts as they are: a question in capitals would have the other's answer as a negative.
+        queries = components(len(corpus), [Version(every, known.queries), *self.candidates.queries])
+        self._answers = Answers(known._replace(queries=queries), self.candidates)
         for language in corpus.languages:
             self._check_enough(language)
 

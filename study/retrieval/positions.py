@@ -84,7 +84,6 @@ class PositionCounter:
     def add(self, passage_NVD: Tensor, pool: int, row_N: Tensor) -> None:
         """Count a block of passages of one pool; `row_N` holds their rows in it, in any order."""
         assert passage_NVD.dtype == torch.float32
-        assert passage_NVD.isfinite().all(), "an embedding is not finite"
         query_index = self._competing(pool)
         with full_precision():
             for index_Q in torch.split(query_index, Tile.on(passage_NVD.device).queries):

@@ -219,8 +219,9 @@ def check_backbones(
         hub.model_folder(name, hub.MODEL_FILES if download else ["config.json"])
     for trial in {trial.backbone: trial for trial in config.examples}.values():
         _check_unchanged(trial, finished)
+    asked = ("backbone", "pooling", "lora", "query_prefix", "passage_prefix", "max_query_tokens", "max_passage_tokens")
     trials = {
-        repr((trial.backbone, trial.pooling, trial.lora)): trial
+        repr([getattr(trial, key) for key in asked]): trial
         for trial in config.examples
         if backbone_folder(trial.backbone) or (download and not trial.backbone.startswith(BUILTIN))
     }
@@ -230,7 +231,9 @@ def check_backbones(
         return {}
     from study.model.backbone import check_backbone  # noqa: PLC0415 - imports torch: only if there is one to check
 
-    return {trial.backbone: check_backbone(trial).describe() for trial in trials.values()}
+    # Of a study that has begun only the trials without room for text fail: its search space cannot be changed.
+    room = not finished
+    return {trial.backbone: check_backbone(trial, room=room).describe() for trial in trials.values()}
 
 
 def _check_unchanged(trial: TrialConfig, finished: Sequence[TrialResult]) -> None:

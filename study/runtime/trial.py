@@ -21,6 +21,7 @@ from study.runtime.activity import Activity
 from study.runtime.messages import Assignment, Failure, FinalReport
 from study.runtime.ray_internals import torch_config
 from study.space.fields import flatten
+from tasks.errors import UserError
 
 WORKER_FAILURES = 3
 """How often a trial's workers may die before the trial fails."""
@@ -120,6 +121,9 @@ def measure_on_workers(
         progress: called in a thread of this process with a benchmark's name, the texts encoded so far, and all its
             texts.
         scratch: a folder for Ray Train's own files that every node reaches; the caller removes it.
+
+    Raises:
+        UserError: that of a worker, as one process alone would raise it.
     """
     queue = Queue(actor_options={"num_cpus": 0})
     trainer = ray_internals.TrialTrainer(
@@ -132,6 +136,11 @@ def measure_on_workers(
         background.submit(_forward, queue, progress)
         try:
             result: Measurement = trainer.fit().return_value
+        except ray.train.WorkerGroupError as failed:
+            for error in failed.worker_failures.values():
+                if isinstance(error, UserError):
+                    raise error from None
+            raise
         finally:
             queue.put(None)
         return result

@@ -101,6 +101,7 @@ def test_two_workers_measure_what_one_process_measures(measured: Measured, tmp_p
         (["--setting", "centring=[both, {sides: both}]"], "two entries are both named '@centred'"),
         (["--setting", "centring=bth"], "'bth' is refused: input should be 'both' or 'passages'"),
         (["--benchmarks", "xquad_r", "--data", "/nowhere"], "no folder"),
+        (["--benchmarks", "xquad_r", "--data", "/nowhere", "--workers", "2"], "no folder"),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments: list[str], sentence: str) -> None:

@@ -365,6 +365,10 @@ REFUSED: dict[str, tuple[Layout, str]] = {
         ),
         r"asks for 'custom_st\.Transformer', code from outside sentence-transformers, which is never run",
     ),
+    "jinaai/jina-embeddings-v3-hf": (
+        Layout("JinaEmbeddingsV3Model", ROBERTA, "xlm-roberta", "TPN"),
+        "jina-embeddings-v3 model, whose adapters for queries and for passages lie in folders that the study does not",
+    ),
     "nomic-ai/nomic-embed-text-v1.5": (
         Layout(
             "NomicBertModel",

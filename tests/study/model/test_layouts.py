@@ -114,7 +114,7 @@ def test_a_published_model_is_trained_and_its_export_is_the_same_in_sentence_tra
 ) -> None:
     path = folder(name, LAYOUTS[name])
     before = embeddings(load_encoder(config(path), CPU), "query")
-    encoder = trained(config(path, lora=lora, max_query_tokens=64, max_passage_tokens=64)).encoder
+    encoder = trained(config(path, lora=lora, max_query_tokens=128, max_passage_tokens=64)).encoder
     expected = embeddings(encoder, "query")[:4]
     assert (expected - before[:4]).abs().max() > 1e-4
     export(encoder, tmp_path / "exported", "")
@@ -160,6 +160,32 @@ def test_an_export_states_the_base_of_rotary_positions_for_versions_4_and_5_of_t
         assert_equal(
             embeddings(load_encoder(config(tmp_path / f"exported{number}"), CPU), "query"), embeddings(encoder, "query")
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("jhu-clsp/mmBERT-base", ("global_rope_theta", "local_rope_theta")),
+        ("google/embeddinggemma-300m", ("rope_theta", "rope_local_base_freq")),
+    ],
+)
+def test_an_export_states_the_base_of_each_kind_of_layer_for_versions_4_and_5_of_transformers(
+    folder: Folder, tmp_path: Path, name: str, keys: tuple[str, str]
+) -> None:
+    bases = {"full_attention": 320_000.0, "sliding_attention": 160_000.0}  # no type's own
+    rotary = {layers: {"rope_type": "default", "rope_theta": base} for layers, base in bases.items()}
+    shutil.copytree(folder(name, LAYOUTS[name]), tmp_path / "model")
+    update(tmp_path / "model" / "config.json", {"rope_parameters": rotary})
+    encoder = load_encoder(config(tmp_path / "model"), CPU)
+    export(encoder, tmp_path / "exported", "")
+    written = json.loads((tmp_path / "exported" / "config.json").read_text("utf-8"))
+    assert {key: written[key] for key in (*keys, "rope_parameters")} == {
+        **dict(zip(keys, bases.values(), strict=True)),
+        "rope_parameters": rotary,
+    }
+    again = load_encoder(config(tmp_path / "exported"), CPU)
+    assert again.transformer.config.rope_parameters == rotary
+    assert_equal(embeddings(again, "query"), embeddings(encoder, "query"))
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-Embedding-0.6B", "google/embeddinggemma-300m"])

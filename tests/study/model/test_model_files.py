@@ -240,6 +240,24 @@ def test_settings_that_a_model_cannot_serve_are_refused_before_a_study(
         check_backbone(TrialConfig.model_validate({"backbone": str(folder)} | changes))
 
 
+@pytest.mark.parametrize("kind", ["query", "passage"])
+def test_a_prefix_that_leaves_no_room_for_text_is_refused_before_a_study_and_by_whoever_loads_it(
+    labse: Path, kind: str
+) -> None:
+    def settings(longest: int) -> TrialConfig:
+        prefix = "คำสั่ง: ค้นหาข้อความที่ตอบคำถามต่อไปนี้ "
+        return TrialConfig.model_validate(
+            {"backbone": str(labse), f"{kind}_prefix": prefix, f"max_{kind}_tokens": longest}
+        )
+
+    around = load_encoder(settings(256), torch.device("cpu")).around(kind)  # type: ignore[arg-type]  # both are kinds
+    for use in (check_backbone, lambda trial: load_encoder(trial, torch.device("cpu"))):
+        use(settings(around + 1))
+        sentence = rf"{kind}_prefix 'คำสั่ง: .* leaves no room for text, .* {around} tokens .*raise max_{kind}_tokens"
+        with pytest.raises(BackboneError, match=sentence):
+            use(settings(around))
+
+
 def test_weights_in_several_files_are_loaded(labse: Path, tmp_path: Path) -> None:
     folder = tmp_path / "LaBSE"
     shutil.copytree(labse, folder)

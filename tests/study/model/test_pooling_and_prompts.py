@@ -120,6 +120,37 @@ def test_prompts_under_other_names_are_named_with_how_to_choose_one(tmp_path: Pa
     assert prefixes(folder) == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("checkpoint-500", True),  # of multilingual E5, for example
+        ("Linq-Embed-Mistral", True),
+        ("paraphrase-multilingual-MiniLM-L12-v2", False),
+        ("LaBSE", False),
+        ("gte-multilingual-base", False),
+    ],
+)
+def test_files_without_prompts_are_told_unless_the_name_is_of_models_that_need_none(
+    tmp_path: Path, name: str, told: bool
+) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / name)
+    line = "assumed no prompts, as its files state none: set query_prefix and passage_prefix if its card has some"
+    assert resolve(config(folder)).assumed == ((line,) if told else ())
+    assert resolve(config(folder, query_prefix="คำถาม: ", passage_prefix="")).assumed == ()
+    assert prefixes(folder) == ("", "")
+
+
+@pytest.mark.parametrize(("read", "other"), [("query", "passage"), ("document", "query"), ("passage", "query")])
+def test_a_prompt_of_one_side_alone_tells_what_the_other_might_be(tmp_path: Path, read: str, other: str) -> None:
+    folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")
+    write(folder / PROMPTS, {"prompts": {read: "ค้นหา: ", "retrieval.text": "نص: ", "sts": "文: "}})
+    line = f"assumed no prompt of a {other}; those named retrieval.text, sts can be set with {other}_prefix"
+    assert resolve(config(folder)).assumed == (line,)
+    assert resolve(config(folder, **{f"{other}_prefix": "نص: "})).assumed == ()
+    write(folder / PROMPTS, {"prompts": {read: "ค้นหา: "}})
+    assert resolve(config(folder)).assumed == ()
+
+
 def test_the_limit_is_that_of_sentence_transformers_and_is_printed(tmp_path: Path) -> None:
     folder = LAYOUTS[MULTILINGUAL].write(tmp_path / "model")  # 128, 512 and 512 tokens
     limits = {"max_query_tokens": 600, "max_passage_tokens": 600}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.batching import batches_by_length
-from study.retrieval.encode import Encoding, encode, encode_passages, encode_together, share
+from study.retrieval.encode import Encoding, Kind, encode, encode_passages, encode_together, share
+from tasks.errors import UserError
 from tests.hashing_encoder import HashingEncoder
 from tests.process_group import RunInGroup
 
@@ -56,6 +57,20 @@ def test_no_gradient_is_kept() -> None:
             return torch.nn.functional.normalize(torch.nn.Parameter(torch.ones(1, self.width)), dim=1)
 
     assert not encode(Learned(), ["河"], "query", 100).requires_grad
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("kind", ["query", "passage"])
+def test_an_embedding_that_is_not_finite_is_refused(kind: Kind, value: float) -> None:
+    class Damaged(HashingEncoder):
+        def embed(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+            embeddings = super().embed(token_ids)
+            embeddings[[ord("河") in ids for ids in token_ids], 0] = value
+            return embeddings
+
+    with pytest.raises(UserError, match="embeddings are not finite"):
+        list(encode_passages(Damaged(), TEXTS, Encoding(), kind))
+    encode(Damaged(), ["北京"], kind, 50)
 
 
 def encoded_together(texts: list[str]) -> tuple[Tensor, int]:

@@ -292,6 +292,23 @@ def test_neither_another_spelling_of_an_answer_nor_of_a_negative_is_a_negative_w
             assert len(set(found)) == negatives
 
 
+def test_no_answer_to_another_spelling_of_a_query_is_a_negative_in_any_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "cache"))
+    spellings = [
+        {"th": {"query": "รีเซ็ตรหัสผ่าน VPN อย่างไร", "passage": "แม่น้ำ"}, "zh": {"query": "重置？", "passage": "河"}},
+        {"th": {"query": "รีเซ็ตรหัสผ่าน  vpn อย่างไร", "passage": "ภูเขา"}},
+        {"zh": {"query": "重置?", "passage": "山"}},
+    ]
+    fillers = [{"th": {"query": f"คำ {row}", "passage": f"ทะเล {row}"}} for row in range(4)]
+    rule = Rule(negatives=4, depth=40, share=np.inf, multilingual=True)
+    lines, _ = mined(corpus_of(tmp_path / "train.jsonl", spellings + fillers), rule, tmp_path / "out.jsonl")
+    for line in lines[:3]:
+        for version in line["pairs"].values():
+            assert set(texts(version)) == {f"ทะเล {row}" for row in range(4)}
+
+
 class AngleEncoder(HashingEncoder):
     """Embeds a text as the angle, in degrees, that is its last word."""
 

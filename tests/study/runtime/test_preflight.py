@@ -12,6 +12,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from study.analysis.study import Study
 from study.config import TrialConfig
 from study.results import provenance
 from study.results.layout import RecordError, StudyError
@@ -200,6 +201,20 @@ def test_a_learning_rate_that_suits_random_weights_alone_is_told_for_a_pretraine
         assert any(note.startswith(f"learning_rate {rate:g} with backbone") for note in plan.notes) == told
     adapted = preflight.check(study(trial | {"learning_rate": 3e-3, "lora": {}}), str(tmp_path), dry_run=True)
     assert not any(note.startswith("learning_rate") for note in adapted.notes)
+
+
+def test_any_trial_whose_instruction_leaves_no_room_for_text_is_refused_until_its_study_has_begun(
+    tmp_path: Path, synthetic_study: Study
+) -> None:
+    toy_encoder(packed=False).transformer.save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    prefixes = {"type": "categorical", "choices": ["سؤال: ", "ابحث عن النص الذي يجيب عن هذا السؤال: ", ""]}
+    trial = TRIAL | {"backbone": str(tmp_path)}
+    search = {"sampler": "grid", "space": {"query_prefix": prefixes}}
+    config = study_config.parse({"trial": trial, "search": search}, "space")
+    with pytest.raises(UserError, match=r"query_prefix 'ابحث .* leaves no room for text"):
+        preflight.check_backbones(config, download=False)
+    assert preflight.check_backbones(config, download=False, finished=synthetic_study.results)
 
 
 @pytest.mark.parametrize(("cpus_per_worker", "told"), [(1, True), (8, False)])
