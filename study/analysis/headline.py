@@ -15,7 +15,7 @@ from study.analysis.groups import HYBRID, ZERO_SHOT, Group, groups_of, merit, ra
 from study.analysis.pairs import Pair, choose_pairs
 from study.analysis.statistics import Method
 from study.analysis.study import Study
-from study.analysis.verdict import badge, trained, untested_sentences
+from study.analysis.verdict import badge, chosen_from, trained, untested_sentences
 from study.config import SEPARATOR
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
@@ -99,12 +99,12 @@ def _turned(comparisons: Sequence[Comparison], figure: Figure) -> Iterator[str]:
     """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most."""
     clauses = []
     for comparison in comparisons:
-        order = badge(comparison.overall[figure], figure.metric)
+        order = badge(comparison.pair, comparison.overall[figure], figure.metric)
         others = [
             (abs(difference.value), other)
             for other, difference in comparison.overall.items()
             if other.setting is figure.setting or other in _ALWAYS_TOLD
-            if badge(difference, other.metric) in {"ahead", "behind"} - {order}
+            if badge(comparison.pair, difference, other.metric) in {"ahead", "behind"} - {order}
             if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
         ]
         if others:
@@ -134,13 +134,15 @@ def _clause(comparison: Comparison, figure: Figure, on: str = "") -> str:
     places = decimals(figure.metric)
     gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
     if unequal := comparison.pair.unequal:
-        gap += f", and the two also differ in {formats.some_of(list(unequal))}"
+        gap += f", and the two also differ in {formats.some_of(list(unequal))}{chosen_from(comparison.pair)}"
     if otherwise := comparison.measured_otherwise:
         gap += f", and the two were measured differently: {formats.some_of(list(otherwise))}"
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
+    if comparison.pair.confounded:
+        return f"not judged against {other}, as the two are not at equal settings ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
-    return f"{judged[badge(difference, figure.metric)]} {other}{on} ({gap})"
+    return f"{judged[badge(comparison.pair, difference, figure.metric)]} {other}{on} ({gap})"
 
 
 def _described(number: int, group: Group, study: Study) -> str:

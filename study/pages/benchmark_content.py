@@ -161,7 +161,7 @@ def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[
     figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
     for one in comparisons:
         if figure in one.overall:
-            yield Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric))
+            yield Verdict(sentence(one, figure), badge(one.pair, one.overall[figure], figure.metric))
     yield from (Verdict(curve_sentence(curve), "best") for curve in curves if curve.figure == figure)
     fronts = [front for front in read_fronts(study, name) if any(front.dominated.values())]
     yield from (Verdict(front_sentence(front), "front") for front in fronts)

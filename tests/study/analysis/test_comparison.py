@@ -33,7 +33,7 @@ def comparisons(synthetic_study: Study) -> list[Comparison]:
 
 def named(study: Study, *baselines: str) -> list[tuple[str, str, str, str]]:
     pairs = choose_pairs(study, baselines)
-    return [(g.backbone, g.label, other.backbone, other.label) for g, other in pairs]
+    return [(p.group.backbone, p.group.label, p.baseline.backbone, p.baseline.label) for p in pairs]
 
 
 def test_without_a_baseline_hybrid_meets_both_ends_of_each_backbone(synthetic_study: Study) -> None:
@@ -67,7 +67,7 @@ def test_every_difference_is_that_of_the_reported_figures(
         assert {figure.setting for figure in one.overall} == set(Setting)
         for figure, found in one.overall.items():
             key = f"xquad_r/{figure.setting}/{figure.metric}"
-            means = [group.mean(key) for group in one.pair]
+            means = [group.mean(key) for group in one.pair.groups]
             assert None not in means
             assert found.value == pytest.approx(means[0] - means[1])  # type: ignore[operator]  # checked above
             assert (found.seeds, found.questions) == ((2, 2), 40)
@@ -75,7 +75,7 @@ def test_every_difference_is_that_of_the_reported_figures(
 
 def test_every_language_has_its_own_difference(comparisons: list[Comparison]) -> None:
     one, figure = comparisons[0], Figure(Setting.CROSSLINGUAL, "map")
-    by_group = [group.by_language("xquad_r", Setting.CROSSLINGUAL, "map") for group in one.pair]
+    by_group = [group.by_language("xquad_r", Setting.CROSSLINGUAL, "map") for group in one.pair.groups]
     found = one.by_language[figure]
     assert len(found) == 11
     assert set(UNSEEN) < set(found)
@@ -175,7 +175,7 @@ def test_several_trials_without_training_are_one_and_no_seeds(tmp_path: Path) ->
     study = read_study(folder)
     (comparison,) = compare(study, choose_pairs(study, ["zero-shot"]), "xquad_r")
     found = comparison.overall[Figure(Setting.MULTILINGUAL, "map")]
-    assert (found.method, found.freedom, is_judged(found)) == (Method.QUESTIONS, 0, False)
+    assert (found.method, found.freedom, is_judged(comparison.pair, found)) == (Method.QUESTIONS, 0, False)
 
 
 def test_precision_left_to_the_machine_makes_two_settings_of_one(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def answer(
             pair,
             benchmark,
             {MAP: (found or {}).get(pair.baseline.sampling, difference(0.02, 0.001))},
-            block=block_of(pair, measured),
+            block=block_of(pair.groups, measured),
         )
         for pair in choose_pairs(study, baselines)
     ]
@@ -163,7 +163,7 @@ def test_a_score_that_turns_the_order_round_is_told() -> None:
     record = StudyRecord(name="toy", search_space={}, objectives=(objective(DEFAULT_OBJECTIVE),))
     study = Study("/studies/toy", record, numbered([trials(0.5, alpha=0.25), trials(0.4, alpha=1)]))
     (pair,) = choose_pairs(study)
-    block = block_of(pair, measured_groups(study, "factbook"))
+    block = block_of(pair.groups, measured_groups(study, "factbook"))
     mrr, ndcg, own = (Figure(Setting.MULTILINGUAL, name) for name in ("mrr", "ndcg@10", "language_preference"))
     found = {
         MAP: difference(0.047, 0.001),
@@ -262,6 +262,18 @@ def test_a_baseline_that_others_are_compared_with_too_is_named_once() -> None:
 def test_settings_that_are_not_compared_and_differ_are_named_in_the_answer() -> None:
     first, *_ = answer(trials(0.9, alpha=0.5, max_passage_tokens=24), trials(0.3, 1, steps=0))
     assert first.endswith(", and the two also differ in max_passage_tokens)."), first
+
+
+def test_groups_without_equal_settings_are_not_judged_and_the_answer_says_what_they_were_chosen_from() -> None:
+    best, *_ = answer(
+        *(trials(score, alpha=alpha, temperature=0.02) for score, alpha in ((0.9, 0.25), (0.8, 0.5), (0.7, 0.75))),
+        trials(0.5, alpha=0, temperature=0.1),
+    )
+    assert best == (
+        "me5, multilingual mAP of factbook: hybrid (alpha 0.25) is not judged against X-Y, as the two are not at equal "
+        "settings (+0.020 [+0.010, +0.030], and the two also differ in temperature, chosen by validation from 3 hybrid "
+        "and 1 X-Y setting, which favours the larger number)."
+    )
 
 
 def test_a_pair_that_was_measured_otherwise_is_told_in_the_answer() -> None:

@@ -110,7 +110,7 @@ def test_differences_from_zero_shot_do_not_stretch_the_scale_of_the_others(synth
     pair = comparisons[1].pair
     untrained = replace(pair.baseline, results=tuple(changed(result, steps=0) for result in pair.baseline.results))
     lead = {figure: replace(each, high=0.99) for figure, each in comparisons[1].overall.items()}
-    far = replace(comparisons[1], pair=pair._replace(baseline=untrained), overall=lead)
+    far = replace(comparisons[1], pair=replace(pair, baseline=untrained), overall=lead)
     near, stretched = forest_charts([comparisons[0], far])
     (alone,) = forest_charts(comparisons[:1])
     assert list(x_domains(near)) == list(x_domains(alone)) != list(x_domains(stretched))
