@@ -19,6 +19,7 @@ from study.results.layout import RecordError
 from study.results.trial_result import TrialResult
 from study.runtime import resources
 from study.runtime.data_checks import Data, check_data
+from study.runtime.planned_comparison import without_comparison
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
 
@@ -55,7 +56,8 @@ class Plan:
     def notes(self) -> list[str]:
         """What a user should know before the study starts, one line each.
 
-        Assumptions about backbones whose files state nothing, emulated bfloat16, test questions in training data.
+        Assumptions about backbones whose files state nothing, emulated bfloat16, rates that are too high, a
+        search without verdicts, test questions in training data.
         """
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
@@ -63,6 +65,7 @@ class Plan:
             *(f"backbone {name}: {line}" for name, of_backbone in assumed.items() for line in of_backbone),
             *filter(None, slow),
             *dict.fromkeys(filter(None, map(_high_learning_rate, self.config.examples))),
+            *filter(None, [without_comparison(self.config)]),
             *self.data.notes,
         ]
 
