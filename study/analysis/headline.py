@@ -6,6 +6,7 @@ The terminal and the report show the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from study.analysis import formats
 from study.analysis.caveats import caveats
@@ -13,7 +14,7 @@ from study.analysis.comparison import Comparison, Figure, compare, leading_figur
 from study.analysis.formats import decimals
 from study.analysis.groups import HYBRID, ZERO_SHOT, Group, groups_of, merit, ranked, settings_text, varied_settings
 from study.analysis.pairs import Pair, choose_pairs
-from study.analysis.statistics import Method
+from study.analysis.statistics import Method, holm
 from study.analysis.study import Study
 from study.analysis.verdict import badge, chosen_from, trained, untested_sentences
 from study.config import SEPARATOR
@@ -96,16 +97,24 @@ def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str,
 
 
 def _turned(comparisons: Sequence[Comparison], figure: Figure) -> Iterator[str]:
-    """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most."""
+    """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most.
+
+    The scores are looked through for such a one, so p is corrected for their number (Holm).
+    """
     clauses = []
     for comparison in comparisons:
         order = badge(comparison.pair, comparison.overall[figure], figure.metric)
+        looked_at = {
+            other: difference
+            for other, difference in comparison.overall.items()
+            if other != figure and (other.setting is figure.setting or other in _ALWAYS_TOLD)
+            if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
+        }
+        adjusted = holm([difference.p for difference in looked_at.values()])
         others = [
             (abs(difference.value), other)
-            for other, difference in comparison.overall.items()
-            if other.setting is figure.setting or other in _ALWAYS_TOLD
-            if badge(comparison.pair, difference, other.metric) in {"ahead", "behind"} - {order}
-            if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
+            for (other, difference), p in zip(looked_at.items(), adjusted, strict=True)
+            if badge(comparison.pair, replace(difference, p=p), other.metric) in {"ahead", "behind"} - {order}
         ]
         if others:
             _, other = max(others, key=lambda each: each[0])
