@@ -47,7 +47,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     named = [benchmark.key for result in study.results for benchmark in result.config.benchmarks]
     benchmark = next((name for name in [*named, *figures] if name in figures), next(iter(named)))
     comparisons = [one for one in compared.get(benchmark, ()) if figures.get(benchmark) in one.overall]
-    best = next(iter(ranked(study.results, study.objective)), None)
+    best = next(iter(ranked(study.results, study.objective, study.seeds)), None)
     group = next((each for each in groups_of(study.results) if best and each.holds(best.number)), None)
     sentences = list(_verdicts(comparisons, figures[benchmark], benchmark, group)) if comparisons else []
     if not sentences:

@@ -101,7 +101,7 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
 
 def _best_against_untrained(groups: Sequence[Group], study: Study) -> Iterator[Pair]:
     """Yield the best group and its backbone without training, if the study has that and measured both."""
-    first = next(iter(ranked(study.results, study.objective)), study.results[0])
+    first = next(iter(ranked(study.results, study.objective, study.seeds)), study.results[0])
     best = next(group for group in groups if group.holds(first.number))
     untrained = [group for group in groups if group.sampling == ZERO_SHOT and group.backbone == best.backbone]
     if untrained and best.sampling != ZERO_SHOT:

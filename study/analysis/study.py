@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,6 +40,12 @@ class Study:
     def objective(self) -> Objective:
         """The first objective, by which trials are ranked."""
         return self.record.objectives[0]
+
+    @property
+    def seeds(self) -> int:
+        """How many trials each point was to have, which differ in their seed alone: `search.seeds`."""
+        search = self.record.search_space.get("search")
+        return int(search.get("seeds", 1)) if isinstance(search, Mapping) else 1
 
     @property
     def benchmarks(self) -> tuple[str, ...]:

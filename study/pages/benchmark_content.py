@@ -96,14 +96,14 @@ def read_benchmark(
     figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
     curves = read_curves(study, name)
     led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
-    best = ranked(results, study.objective) or results
+    best = ranked(results, study.objective, study.seeds) or results
     metrics = quality_metrics(results, name)
     measured = measured_groups(study, name)
     heat = heat_maps(best[:MOST_TRIALS], name, metrics)
     return BenchmarkContent(
         name=name,
         facts=_benchmark_facts([result.benchmarks[name] for result in results]),
-        leaderboard=_figures_first(trials_table(results, study.objective, name)),
+        leaderboard=_figures_first(trials_table(results, study.objective, name, study.seeds)),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
         by_language=tuple(languages_table(each, figure) for each in led if figure),

@@ -70,7 +70,7 @@ def read_content(study: Study) -> Content:
     """Compute a report."""
     results = study.results
     histories = {result.number: result.training.history for result in results}
-    best = ranked(results, study.objective)
+    best = ranked(results, study.objective, study.seeds)
     compared = _compared(study)
     ordered = [*best, *(result for result in results if result not in best)]
     labels, differing = trial_labels(results), _differing(results)

@@ -32,7 +32,7 @@ def show(
         seconds: how long this run took; None if every trial had ended before.
     """
     results = layout.finished(folder)
-    several = len(config.objectives) > 1
+    several, seeds = len(config.objectives) > 1, config.search.seeds
     if several:  # files first: printing can fail
         files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(results, config.objectives))
     report = page.write_report(folder)[0] if results else None
@@ -40,10 +40,10 @@ def show(
     took = "nothing was left to run" if seconds is None else f"this run took {seconds:.0f} s"
     console.print(f"\n{evaluated}; {took}\n")
     if several:
-        console.print(leaderboard.front_table(results, config.objectives), "", sep="\n")
+        console.print(leaderboard.front_table(results, config.objectives, seeds), "", sep="\n")
     for benchmark in sorted({name for result in results for name in result.benchmarks}):
-        console.print(trials_table(results, config.objectives[0], benchmark), "", sep="\n")
-        console.print(samplings_table(results, config.objectives[0], benchmark), "", sep="\n")
+        console.print(trials_table(results, config.objectives[0], benchmark, seeds), "", sep="\n")
+        console.print(samplings_table(results, config.objectives[0], benchmark, seeds), "", sep="\n")
     lost = _lost(trials, folder)
     cli.say(console, *_without_result(trials, lost))
     if results:

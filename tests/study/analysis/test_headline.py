@@ -319,6 +319,10 @@ def test_settings_whose_seeds_were_stopped_early_are_named() -> None:
     results = numbered([trials(0.9, seeds=1, alpha=0.5), trials(0.6, alpha=0)])
     told = headline(Study("/studies/toy", record, results), {}, {})
     assert told[-1].startswith("Not all 2 seeds have a result at alpha 0.5: where early stopping or a failure took the")
+    assert told[-1].endswith("Settings with fewer seeds are ranked after the others.")
+    alone = numbered([*(trials(0.9, seeds=1, alpha=alpha) for alpha in (0.25, 0.5, 0.75)), trials(0.6, alpha=0)])
+    told = headline(Study("/studies/toy", record, alone), {}, {})
+    assert told[1].startswith("The best trial is 3 (me5, X-Y)"), "though most have one seed"
     whole = numbered([trials(0.9, alpha=0.5), trials(0.6, alpha=0)])
     assert not any("seeds have" in one for one in headline(Study("/studies/toy", record, whole), {}, {}))
 
