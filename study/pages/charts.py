@@ -10,7 +10,7 @@ from study.analysis import formats
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
-from study.analysis.groups import Group, differing, sampling_of
+from study.analysis.groups import ZERO_SHOT, Group, differing, sampling_of
 from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
@@ -187,7 +187,8 @@ def pareto(rows: Sequence[Row]) -> list[Row]:
     front: list[Row] = []
     for row in sorted(rows, key=lambda row: (-row["monolingual"], -row["multilingual"])):
         if not front or row["multilingual"] > front[-1]["multilingual"]:
-            front.append(row | {"label": f"#{row['trial']}, alpha {row['alpha']}"})
+            batches = ZERO_SHOT if row["alpha"] == formats.NOTHING else f"alpha {row['alpha']}"
+            front.append(row | {"label": f"#{row['trial']}, {batches}"})
     return front
 
 
@@ -231,4 +232,5 @@ def _by_backbone(results: Sequence[TrialResult]) -> dict[str, list[TrialResult]]
 
 
 def _identity(result: TrialResult) -> Row:
-    return {"trial": result.number, "alpha": formats.setting(result.config.alpha), "seed": result.config.seed}
+    alpha = formats.setting(result.config.alpha) if result.config.steps else formats.NOTHING
+    return {"trial": result.number, "alpha": alpha, "seed": result.config.seed}

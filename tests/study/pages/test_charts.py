@@ -155,6 +155,15 @@ def test_the_front_has_no_trial_that_another_beats_on_both() -> None:
     assert {row["trial"] for row in charts.pareto(rows)} == set(range(6)) - beaten
 
 
+def test_a_model_that_was_not_trained_has_no_alpha_on_the_front(synthetic_study: Study) -> None:
+    untrained = [changed(result, steps=0) for result in synthetic_study.results]
+    spec = charts.tradeoff_chart(untrained, "xquad_r", "map")
+    assert spec is not None
+    rows = rows_of(spec)
+    assert {row["alpha"] for row in rows} == {"–"}
+    assert all(row["label"] == f"#{row['trial']}, zero-shot" for row in rows if "label" in row)
+
+
 def test_every_way_to_sample_batches_has_its_own_colour_and_shape_and_the_legend_names_it() -> None:
     template = files("study.pages").joinpath("templates/report.html").read_text("utf-8")
     for scale in (chart_style.SAMPLING_COLOR, chart_style.SAMPLING_SHAPE):
