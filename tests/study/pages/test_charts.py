@@ -66,6 +66,23 @@ def test_lines_are_dashed_by_their_settings_where_there_are_several(synthetic_st
     assert line["encoding"]["strokeDash"]["scale"] == {"domain": list(lines), "range": [[1, 0], [6, 3]]}
 
 
+def test_lines_do_not_join_settings_that_are_equal_only_as_rounded_texts(synthetic_study: Study) -> None:
+    close = [changed(r, temperature=0.05012 if r.number % 2 else 0.0501) for r in synthetic_study.results]
+    lines = {(row["trial"] % 2, row["line"]) for row in rows_of(charts.alpha_charts(close, "xquad_r", "map")[0])}
+    assert lines == {(0, "temperature 0.0501"), (1, "temperature 0.0501 (2)")}
+    assert list(charts.alpha_lines(close)) == ["temperature 0.0501", "temperature 0.0501 (2)"]
+
+
+def test_trials_at_settings_of_their_own_are_points_without_a_line_or_a_place_in_the_legend(
+    synthetic_study: Study,
+) -> None:
+    drawn = [changed(r, temperature=0.01 + r.number / 100) for r in synthetic_study.results]
+    assert charts.alpha_lines(drawn) == {}
+    rows = rows_of(charts.alpha_charts(drawn, "xquad_r", "map")[0])
+    assert {row["line"] for row in rows} == {None}
+    assert {row["settings"] for row in rows} >= {"temperature 0.02"}
+
+
 def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:
     untrained = [changed(result, steps=0) for result in synthetic_study.results]
     assert charts.alpha_charts(untrained, "xquad_r", "map") == []
