@@ -17,8 +17,10 @@ from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Method
 from study.analysis.study import Study, read_study
 from study.analysis.verdict import is_judged, sentence, untested_sentences
+from study.config import TrialConfig
 from study.results import files, layout
 from study.results.layout import StudyError
+from study.results.trial_result import FailedTrial
 from tasks.factbook.names import LANGUAGES
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, UNSEEN, write_study
@@ -138,6 +140,16 @@ def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_pa
     files.write_json(str(tmp_path / layout.STUDY), {"name": "empty", "search_space": {}})
     with pytest.raises(StudyError, match="no finished trial"):
         read_study(str(tmp_path))
+
+
+def test_a_study_whose_trials_all_failed_says_so_with_the_first_reason(tmp_path: Path) -> None:
+    files.write_json(str(tmp_path / layout.STUDY), {"name": "ล้มเหลว", "search_space": {}})
+    for number, which in ((0, "the only trial that has ended has"), (1, "all 2 trials that have ended have")):
+        failed = FailedTrial(number=number, config=TrialConfig(), failed=f"corpus 'ข้อมูล' has no row {number}")
+        trial = layout.trial_folder(str(tmp_path), number)
+        files.write_json(files.join(trial, layout.RESULT), failed.model_dump(mode="json"))
+        with pytest.raises(StudyError, match=f"as {which} failed: trial 0: corpus 'ข้อมูล' has no row 0; remove"):
+            read_study(str(tmp_path))
 
 
 def test_what_averages_over_a_language_with_one_question_is_not_tested_and_says_so(tmp_path: Path) -> None:
