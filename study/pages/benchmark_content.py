@@ -94,7 +94,7 @@ def read_benchmark(
     unseen = unseen_languages(results, name)
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
     figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
-    curves = read_curves(study, name)
+    curves = read_curves(study, name, figure)
     led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
     best = ranked(results, study.objective, study.seeds) or results
     metrics = quality_metrics(results, name)
