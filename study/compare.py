@@ -72,7 +72,7 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
     cli.say(console, Text(study.name, style="bold"))
     cli.say_list(console, answer)
     cli.say(console, "In brackets: 95 % intervals. docs/statistics.md says what is tested.")
-    curves = {benchmark: read_curves(study, benchmark) for benchmark in figures}
+    curves = {benchmark: read_curves(study, benchmark, figure) for benchmark, figure in figures.items()}
     fronts = {benchmark: read_fronts(study, benchmark) for benchmark in figures}
     parts = [f"# {escape_markdown(study.name)}: differences between trials", markdown_list(answer)]
     for benchmark, comparisons in by_benchmark.items():

@@ -83,7 +83,7 @@ def _equal(groups: Sequence[Group], own: Group, metric: str) -> list[str]:
 
 def _chosen(study: Study, number: int | None) -> TrialResult:
     if number is None:
-        best = ranked(study.results, study.objective)
+        best = ranked(study.results, study.objective, study.seeds)
         if not best:
             raise StudyError(
                 f"no trial of {study.folder} has the objective {study.objective.metric}: name one with --trial"

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from ray.scripts.scripts import cli as ray_cli
 from typer.main import get_command
 
 from study import cli
+from study.space import study_config
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("experiments/*/*.md")]
@@ -82,3 +84,10 @@ def test_ray_takes_these_arguments(words: list[str]) -> None:
     while isinstance(command, click.Group):
         command, rest = command.commands[rest[0]], rest[1:]
     command.make_context(command.name, rest)
+
+
+def test_the_search_space_of_the_readme_loads_and_tries_all_three_ways_to_sample_batches_at_equal_settings() -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    points = study_config.parse(yaml.safe_load(example), "my_study").search.points
+    assert [point["alpha"] for point in points] == [0.0, 0.5, 1.0]
+    assert len({point["temperature"] for point in points}) == 1

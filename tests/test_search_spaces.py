@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from study.space import study_config
+from study.space.selection import Asha
 
 SHIPPED = {"hybrid", "paper", "quickstart", "zero_shot"}
 HEADER = ("Follows", "Run", "Takes", "Expect")
@@ -77,15 +78,22 @@ def test_paper_is_its_grid_with_its_settings() -> None:
         assert (trial.query_prefix, trial.passage_prefix) == ("Query: ", "Passage: ")
 
 
-def test_hybrid_starts_with_the_papers_setting() -> None:
+def test_hybrid_starts_with_hybrid_batches_and_both_ends_at_the_papers_setting_and_lets_these_finish() -> None:
     config = study_config.load("hybrid")
-    first = next(iter(config.examples))
     paper = next(iter(study_config.load("paper").examples))
-    assert (first.alpha, first.backbone) == (0.5, paper.backbone)
-    assert (first.learning_rate, first.batch_size) == (paper.learning_rate, paper.batch_size)
+    planned = config.examples[: len(config.search.points)]
+    (backbones,) = (branch.distribution.values() for (branch, *_) in config.search.space if branch.key == "backbone")
+    assert {(trial.backbone, trial.alpha) for trial in planned} == {(b, a) for b in backbones for a in (0.0, 0.5, 1.0)}
+    for trial in planned:
+        for setting in ("learning_rate", "batch_size", "temperature"):
+            assert getattr(trial, setting) == getattr(paper, setting)
+    assert paper.backbone in backbones
+    assert config.search.seeds > 1
+    assert len(config.search.zero_shot) == len(backbones)
+    assert isinstance(config.scheduler, Asha)
+    assert config.scheduler.startup == len(planned) * config.search.seeds
     searched = {branches[0].key for branches in config.search.space}
     assert searched == {"alpha", "temperature", "backbone", "learning_rate", "batch_size"}
-    assert config.scheduler.name == "asha"
 
 
 def test_zero_shot_trains_nothing() -> None:

@@ -131,7 +131,7 @@ def lead(study: Study, pair: Pair, view: str, setting: Setting, metric: str, onl
         n for n, unit in enumerate(values.of(pair.group.numbers[0]).units) if not only or unit.query_language in only
     ]
     document_Q = values.document_of(pair.group.numbers[0])
-    block = block_of(pair, groups(study))
+    block = block_of(pair.groups, groups(study))
     if block is None:
         both = values.stacked(pair.group.numbers), values.stacked(pair.baseline.numbers)
         return unpaired(*both, {metric: units}, document_Q)[metric]

@@ -53,7 +53,7 @@ def differences(folder: str, benchmark: str) -> dict[Key, Difference]:
         (each.pair.group.label, each.pair.baseline.label, figure.name): each.overall[figure]
         for each in compare(study, pairs, benchmark)
         for figure in FIGURES
-        if figure in each.overall and is_judged(each.overall[figure])
+        if figure in each.overall and is_judged(each.pair, each.overall[figure])
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from study.analysis import formats
 from study.analysis.comparison import Figure
-from study.analysis.curves import Curve, Front
+from study.analysis.curves import MOST_SETTINGS, Curve, Front
 from study.analysis.formats import decimals
 from study.analysis.groups import settings_text
 from study.analysis.tables import Cell, Table
@@ -95,7 +95,9 @@ def best_table(curves: Sequence[Curve]) -> Table:
     )
     headings = ("score", "best setting", "mean", "cannot be told from the best")
     left_out = f" (left out: {'; '.join(curves[0].left_out)})" if curves[0].left_out else ""
-    title = f"{curves[0].groups[0].backbone_name}: the best {' and '.join(curves[0].varied)}{_at(curves[0])}{left_out}"
+    alone = f" (on one score, as there are more than {MOST_SETTINGS})" if len(curves[0].groups) > MOST_SETTINGS else ""
+    varied = " and ".join(curves[0].varied)
+    title = f"{curves[0].groups[0].backbone_name}: the best {varied}{_at(curves[0])}{left_out}{alone}"
     left, settings = frozenset({"score", "best setting", "cannot be told from the best"}), frozenset({"best setting"})
     return Table(title, headings, rows, left, settings=settings)
 

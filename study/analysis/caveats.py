@@ -49,28 +49,27 @@ def _missing_seeds(study: Study) -> Iterator[str]:
     """Yield which settings lack seeds: early stopping takes the worse ones, and the mean of the others flatters."""
     groups = groups_of(study.results)
     trained = [group for group in groups if group.config.steps]
-    seeds = _planned_seeds(study, trained)
+    seeds = study.seeds if study.seeds > 1 else _seeds_of_grid(study, trained)
     lacking = [group for group in trained if len(group.results) < seeds]
     if lacking:
         names = varied_settings(groups)
         shown = formats.some_of([settings_text(group, names, groups) or group.label for group in lacking], "; ")
         yield (
             f"Not all {seeds} seeds have a result at {shown}: where early stopping or a failure took the worse ones, "
-            "the mean of the others flatters the setting. Settings with fewer seeds than most are ranked last."
+            "the mean of the others flatters the setting. "
+            f"Settings with fewer seeds {'' if study.seeds > 1 else 'than most '}are ranked after the others."
         )
 
 
-def _planned_seeds(study: Study, trained: Sequence[Group]) -> int:
-    """Return how many seeds each setting was to have: in a grid of seeds as many as any setting has.
+def _seeds_of_grid(study: Study, trained: Sequence[Group]) -> int:
+    """Return how many seeds each setting of a grid of seeds was to have: as many as any has.
 
     Other samplers draw the seed with the rest of a point, so that none is missing.
     """
     search = study.record.search_space.get("search")
-    if not isinstance(search, Mapping):
-        return 1
-    if search.get("sampler") == "grid" and "seed" in search.get("space", {}):
+    if isinstance(search, Mapping) and search.get("sampler") == "grid" and "seed" in search.get("space", {}):
         return max((len(group.results) for group in trained), default=1)
-    return int(search.get("seeds", 1))
+    return 1
 
 
 def _precisions(results: Sequence[TrialResult]) -> Iterator[str]:

@@ -70,13 +70,13 @@ class Comparison:
         """Trials of the two groups whose seeds are not shared, and which are therefore not compared."""
         if self.block is None:
             return ()
-        results = (result for group in self.pair if group.config.steps for result in group.results)
+        results = (result for group in self.pair.groups if group.config.steps for result in group.results)
         return tuple(result.number for result in results if result.config.seed not in self.block.seeds)
 
     @property
     def measured_otherwise(self) -> dict[str, tuple[str, str]]:
         """The details in which the measurements of the two differ, such as the texts that `@centred` takes means of."""
-        own, other = (group.results[0].benchmarks[self.benchmark].details for group in self.pair)
+        own, other = (group.results[0].benchmarks[self.benchmark].details for group in self.pair.groups)
         values = {key: (own.get(key, "none"), other.get(key, "none")) for key in (*own, *other)}
         return {key: (ours, theirs) for key, (ours, theirs) in values.items() if ours != theirs}
 
@@ -97,11 +97,11 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
     """
     groups = measured_groups(study, benchmark)
     comparisons = [
-        Comparison(pair, benchmark, block=block_of(pair, groups), at=_at(pair, groups))
+        Comparison(pair, benchmark, block=block_of(pair.groups, groups), at=_at(pair, groups))
         for pair in pairs
-        if all(group in groups for group in pair)
+        if all(group in groups for group in pair.groups)
     ]
-    results = [result for comparison in comparisons for group in comparison.pair for result in group.results]
+    results = [result for comparison in comparisons for group in comparison.pair.groups for result in group.results]
     for setting, metrics in shown_metrics(results, benchmark, shared=True).items():
         values = SettingValues(study, benchmark, setting, metrics)
         for comparison in comparisons:
@@ -117,7 +117,7 @@ def compare(study: Study, pairs: Sequence[Pair], benchmark: str) -> list[Compari
 
 def _at(pair: Pair, groups: Sequence[Group]) -> str:
     """Return the settings of a pair's group that tell it from other groups of its backbone."""
-    if not pair.group.config.steps or (pair.unequal and pair.baseline.config.steps):
+    if not pair.group.config.steps or pair.confounded:
         return ""
     trained = [group for group in groups if group.config.steps and group.backbone == pair.group.backbone]
     return settings_text(pair.group, (name for name in varied_settings(trained) if name not in pair.compared), trained)
@@ -172,12 +172,12 @@ def _differences(
     comparison: Comparison, values: SettingValues, figures: Mapping[_Key, Sequence[int]]
 ) -> dict[_Key, Difference]:
     """Return the difference of a pair in each figure: on each metric, overall and by query language."""
-    group, baseline = comparison.pair
+    group, baseline = comparison.pair.groups
     both_SUQ = values.stacked([*group.numbers, *baseline.numbers])
     document_Q = values.document_of(group.numbers[0])
     if comparison.block is None:
         # Trials without training are equal whatever their seed: several of them say nothing about noise between seeds.
-        own, other = (len(each.results) if each.config.steps else 1 for each in comparison.pair)
+        own, other = (len(each.results) if each.config.steps else 1 for each in comparison.pair.groups)
         a_SUQ, b_SUQ = both_SUQ[:own], both_SUQ[len(group.results) :][:other]
         compared = unpaired(a_SUQ, b_SUQ, figures, document_Q)
         if group.config.steps or baseline.config.steps:

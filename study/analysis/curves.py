@@ -29,6 +29,8 @@ FRONT = (
 """The goals of a multilingual retriever that pull in different directions."""
 _FEWEST = 3
 """Settings that make a curve; two are a pair (`comparison`)."""
+MOST_SETTINGS = 30
+"""More are compared on the leading figure alone: each is compared with all others, so time grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,23 @@ class Front:
     """Group -> the groups that are better in every figure; empty if it may be on the Pareto front."""
 
 
-def read_curves(study: Study, benchmark: str) -> list[Curve]:
-    """Return the curves of a study on one benchmark: for each figure, by alpha alone and by all settings at once."""
+def read_curves(study: Study, benchmark: str, leading: Figure | None = None) -> list[Curve]:
+    """Return the curves of a study on one benchmark: for each figure, by alpha alone and by all settings at once.
+
+    Args:
+        study: the study.
+        benchmark: what was measured.
+        leading: the only figure of curves with more than MOST_SETTINGS settings; multilingual mAP unless given.
+    """
+    leading = leading or FRONT[1]
     curves, measured = [], measured_groups(study, benchmark)
     for block in largest_blocks(measured):
         lacking = lacking_seeds(block, measured)
         for figure, crossed in _figures(study, benchmark, block):
             sign = 1 if higher_is_better(figure.metric) else -1
             for members, varied, fixed in _lines(block.groups):
+                if len(members) > MOST_SETTINGS and figure != leading:
+                    continue
                 compared = crossed.times(sign)
                 curves.append(
                     Curve(

@@ -59,22 +59,29 @@ def _languages(corpus: CorpusConfig) -> set[str]:
     return {language_code(str(language)) or str(language) for language in stated if language}
 
 
-def ranked(results: Iterable[TrialResult], objective: Objective) -> list[TrialResult]:
+def ranked(results: Iterable[TrialResult], objective: Objective, seeds: int = 1) -> list[TrialResult]:
     """Return the trials that have the objective, best first.
 
     Trials that differ in their seed alone stand together, ordered by the mean of the objective over their seeds, so
     that a lucky seed does not decide; among them the better one is first, equal ones by number. Of equal settings, the
-    one with the first trial comes first. Settings that have fewer seeds than most come last: the mean of a single seed
-    has more chances to be high than that of several.
+    one with the first trial comes first. Settings that lack seeds come after those that lack fewer: the mean of one
+    seed has more chances to be high than that of several, and early stopping leaves the lucky ones.
+
+    Args:
+        results: the trials.
+        objective: what they are ranked by.
+        seeds: how many seeds each setting was to have (`Study.seeds`); 1 if that is not known, as where seeds are drawn
+            with the rest of a point: then it is as many as most settings have.
     """
     sign = -1 if objective.direction == "maximize" else 1
     groups = groups_of(result for result in results if objective.metric in result.metrics)
-    counts = Counter(len(group.results) for group in groups if group.config.steps)
-    seeds = max(counts, key=lambda seeds: (counts[seeds], seeds), default=0)
-    ordered: list[tuple[bool, float, int, float, int, TrialResult]] = []
+    if seeds == 1:
+        counts = Counter(len(group.results) for group in groups if group.config.steps)
+        seeds = max(counts, key=lambda count: (counts[count], count), default=1)
+    ordered: list[tuple[int, float, int, float, int, TrialResult]] = []
     for group in groups:
         mean = fmean(sign * result.metrics[objective.metric] for result in group.results)
-        lacks = group.config.steps > 0 and len(group.results) < seeds
+        lacks = max(seeds - len(group.results), 0) if group.config.steps else 0
         ordered += [
             (lacks, mean, group.numbers[0], sign * result.metrics[objective.metric], result.number, result)
             for result in (*group.results, *group.repeats)

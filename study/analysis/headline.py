@@ -6,6 +6,7 @@ The terminal and the report show the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from study.analysis import formats
 from study.analysis.caveats import caveats
@@ -13,9 +14,9 @@ from study.analysis.comparison import Comparison, Figure, compare, leading_figur
 from study.analysis.formats import decimals
 from study.analysis.groups import HYBRID, ZERO_SHOT, Group, groups_of, merit, ranked, settings_text, varied_settings
 from study.analysis.pairs import Pair, choose_pairs
-from study.analysis.statistics import Method
+from study.analysis.statistics import Method, holm
 from study.analysis.study import Study
-from study.analysis.verdict import badge, trained, untested_sentences
+from study.analysis.verdict import badge, chosen_from, trained, untested_sentences
 from study.config import SEPARATOR
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
@@ -46,7 +47,7 @@ def headline(study: Study, compared: Mapping[str, Sequence[Comparison]], figures
     named = [benchmark.key for result in study.results for benchmark in result.config.benchmarks]
     benchmark = next((name for name in [*named, *figures] if name in figures), next(iter(named)))
     comparisons = [one for one in compared.get(benchmark, ()) if figures.get(benchmark) in one.overall]
-    best = next(iter(ranked(study.results, study.objective)), None)
+    best = next(iter(ranked(study.results, study.objective, study.seeds)), None)
     group = next((each for each in groups_of(study.results) if best and each.holds(best.number)), None)
     sentences = list(_verdicts(comparisons, figures[benchmark], benchmark, group)) if comparisons else []
     if not sentences:
@@ -96,16 +97,24 @@ def _verdicts(comparisons: Sequence[Comparison], figure: Figure, benchmark: str,
 
 
 def _turned(comparisons: Sequence[Comparison], figure: Figure) -> Iterator[str]:
-    """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most."""
+    """Yield on which other score the order is another, beyond noise: for each baseline, on that which differs most.
+
+    The scores are looked through for such a one, so p is corrected for their number (Holm).
+    """
     clauses = []
     for comparison in comparisons:
-        order = badge(comparison.overall[figure], figure.metric)
+        order = badge(comparison.pair, comparison.overall[figure], figure.metric)
+        looked_at = {
+            other: difference
+            for other, difference in comparison.overall.items()
+            if other != figure and (other.setting is figure.setting or other in _ALWAYS_TOLD)
+            if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
+        }
+        adjusted = holm([difference.p for difference in looked_at.values()])
         others = [
             (abs(difference.value), other)
-            for other, difference in comparison.overall.items()
-            if other.setting is figure.setting or other in _ALWAYS_TOLD
-            if badge(difference, other.metric) in {"ahead", "behind"} - {order}
-            if metric(other.metric).bounds == (0, 1)  # others are on scales of their own
+            for (other, difference), p in zip(looked_at.items(), adjusted, strict=True)
+            if badge(comparison.pair, replace(difference, p=p), other.metric) in {"ahead", "behind"} - {order}
         ]
         if others:
             _, other = max(others, key=lambda each: each[0])
@@ -134,13 +143,15 @@ def _clause(comparison: Comparison, figure: Figure, on: str = "") -> str:
     places = decimals(figure.metric)
     gap = f"{formats.signed(difference.value, places)} {formats.interval(difference.low, difference.high, places)}"
     if unequal := comparison.pair.unequal:
-        gap += f", and the two also differ in {formats.some_of(list(unequal))}"
+        gap += f", and the two also differ in {formats.some_of(list(unequal))}{chosen_from(comparison.pair)}"
     if otherwise := comparison.measured_otherwise:
         gap += f", and the two were measured differently: {formats.some_of(list(otherwise))}"
     if difference.method is Method.QUESTIONS:
         return f"not judged against {other}, as there is one seed only ({gap})"
+    if comparison.pair.confounded:
+        return f"not judged against {other}, as the two are not at equal settings ({gap})"
     judged = {"ahead": "ahead of", "behind": "behind", "within noise": "within noise of"}
-    return f"{judged[badge(difference, figure.metric)]} {other}{on} ({gap})"
+    return f"{judged[badge(comparison.pair, difference, figure.metric)]} {other}{on} ({gap})"
 
 
 def _described(number: int, group: Group, study: Study) -> str:

@@ -25,7 +25,7 @@ _TEXTS = frozenset({"front", "backbone", "batches"})
 _SETTINGS = frozenset({"backbone", "batches", "alpha", "temperature", "seed"})
 
 
-def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
+def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark: str, seeds: int = 1) -> Table:
     """Return all trials, best first by the objective, with their scores on one benchmark."""
     columns = _columns(benchmark, results)
     names, others = formats.short_names(result.config.backbone for result in results), _other_settings(results)
@@ -34,7 +34,7 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
     over_seeds = ("mean over seeds",) if any(len(group.results) > 1 for group in groups) else ()
     headings = ("trial", "backbone", "batches", *settings, *over_seeds, _heading(objective))
     rows = []
-    for place, result in enumerate(ranked(results, objective)):
+    for place, result in enumerate(ranked(results, objective, seeds)):
         mean = _group_of(result, groups).mean(objective.metric)
         cells = (
             setting_cell(result.number),
@@ -50,7 +50,7 @@ def trials_table(results: Sequence[TrialResult], objective: Objective, benchmark
     return Table(title, (*headings, *_headings(columns)), tuple(rows), _TEXTS, settings=_SETTINGS.union(others))
 
 
-def samplings_table(results: Sequence[TrialResult], objective: Objective, benchmark: str) -> Table:
+def samplings_table(results: Sequence[TrialResult], objective: Objective, benchmark: str, seeds: int = 1) -> Table:
     """Return, per backbone, the best setting by the objective of each way to sample batches; means over its seeds."""
     columns = _columns(benchmark, results)
     names = formats.short_names(result.config.backbone for result in results)
@@ -63,7 +63,7 @@ def samplings_table(results: Sequence[TrialResult], objective: Objective, benchm
                 for r in results
                 if r.config.backbone == backbone and sampling_of(r.config, r.training_languages) == sampling
             ]
-            for best in ranked(alike, objective)[:1]:
+            for best in ranked(alike, objective, seeds)[:1]:
                 group = _group_of(best, groups)
                 means = ((metric, group.mean(f"{benchmark}/{setting}/{metric}")) for setting, metric in columns)
                 cells = (
@@ -142,12 +142,13 @@ def _dominated(values_TO: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return np.asarray((at_least & better).any(0), np.bool_)
 
 
-def front_table(results: Sequence[TrialResult], objectives: Sequence[Objective]) -> Table:
+def front_table(results: Sequence[TrialResult], objectives: Sequence[Objective], seeds: int = 1) -> Table:
     """Return all trials, those on the front first and marked, each part best first by the first objective."""
     on_front = {result.number for result in front(results, objectives)}
     names = formats.short_names(result.config.backbone for result in results)
     rows = []
-    for result in sorted(ranked(_with_all(results, objectives), objectives[0]), key=lambda r: r.number not in on_front):
+    best_first = ranked(_with_all(results, objectives), objectives[0], seeds)
+    for result in sorted(best_first, key=lambda result: result.number not in on_front):
         marked = result.number in on_front
         cells = (
             *text_cells(str(result.number), MARK if marked else ""),

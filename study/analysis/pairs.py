@@ -3,14 +3,16 @@
 A sampling with more trials has more chances of a good one, so comparing best with best would favour it. A group is
 therefore compared at settings that its baseline was tried at too, apart from alpha: at those where the baseline does
 best by the objective and, among several alphas, at the best one by the objective, which is measured on other questions
-than the scores that are reported. The best setting is compared with its backbone without training too, whatever its
-batches, as that is what its user had before.
+than the scores that are reported. Where no settings are equal, the best of each are put beside each other, which is no
+verdict. The best setting is compared with its backbone without training too, whatever its batches, as that is what its
+user had before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from study.analysis.groups import (
     ENCODING_SETTINGS,
@@ -33,11 +35,19 @@ BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
 _COMPARED = frozenset({"seed", "alpha", "mixing", "backbone"})
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True)
+class Pair:
     """Two groups, the second of which is the baseline."""
 
     group: Group
     baseline: Group
+    candidates: tuple[int, int] = field(default=(1, 1), compare=False)
+    """From how many settings of its kind each of the two was chosen by the objective."""
+
+    @property
+    def groups(self) -> tuple[Group, Group]:
+        """Both."""
+        return self.group, self.baseline
 
     @property
     def compared(self) -> frozenset[str]:
@@ -54,6 +64,14 @@ class Pair(NamedTuple):
             names = (name for name in TrialConfig.model_fields if name not in self.compared)
         values = {name: (getattr(self.group.config, name), getattr(self.baseline.config, name)) for name in names}
         return {name: (own, other) for name, (own, other) in values.items() if own != other}
+
+    @property
+    def confounded(self) -> bool:
+        """Whether both were trained, and in other settings than the compared ones too: these may make the difference.
+
+        The best of more settings is better by chance too, so that such a difference is no verdict.
+        """
+        return all(group.config.steps for group in self.groups) and bool(self.unequal)
 
 
 def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
@@ -83,7 +101,7 @@ def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:
 
 def _best_against_untrained(groups: Sequence[Group], study: Study) -> Iterator[Pair]:
     """Yield the best group and its backbone without training, if the study has that and measured both."""
-    first = next(iter(ranked(study.results, study.objective)), study.results[0])
+    first = next(iter(ranked(study.results, study.objective, study.seeds)), study.results[0])
     best = next(group for group in groups if group.holds(first.number))
     untrained = [group for group in groups if group.sampling == ZERO_SHOT and group.backbone == best.backbone]
     if untrained and best.sampling != ZERO_SHOT:
@@ -105,8 +123,9 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
         other = named[baseline]
         wanted = [(same, alike.get((other, kind), [])) for (name, kind), same in alike.items() if name != other]
     elif own is not None:
-        best = representatives(groups, study.objective).values()
-        wanted = [([group], [own]) for group in best if group is not own]
+        best = representatives(groups, study.objective)
+        yield from (Pair(group, own, (len(alike[kind]), 1)) for kind, group in best.items() if group is not own)
+        return
     elif baseline.isdecimal():
         raise StudyError(f"trial {baseline} has no result to compare with: trials with one are {', '.join(numbers)}")
     else:
@@ -117,12 +136,13 @@ def _against(baseline: str, groups: Sequence[Group], study: Study) -> Iterator[P
             yield _matched(candidates, others, study.objective)
 
 
-def _matched(groups: Iterable[Group], baselines: Sequence[Group], objective: Objective) -> Pair:
+def _matched(groups: Sequence[Group], baselines: Sequence[Group], objective: Objective) -> Pair:
     """Return the pair to compare: with equal settings if possible, then with most seeds, then the best baseline."""
-    pairs = (Pair(group, baseline) for group in groups for baseline in baselines)
+    candidates = len(groups), len(baselines)
+    pairs = (Pair(group, baseline, candidates) for group in groups for baseline in baselines)
 
     def order(pair: Pair) -> tuple[Any, ...]:
-        seeds = min((len(group.results) for group in pair if group.config.steps), default=0)  # untrained ones have none
+        seeds = min((len(group.results) for group in pair.groups if group.config.steps), default=0)  # untrained: none
         return not pair.unequal, seeds, merit(pair.baseline, objective), merit(pair.group, objective)
 
     return max(pairs, key=order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,6 +40,12 @@ class Study:
     def objective(self) -> Objective:
         """The first objective, by which trials are ranked."""
         return self.record.objectives[0]
+
+    @property
+    def seeds(self) -> int:
+        """How many trials each point was to have, which differ in their seed alone: `search.seeds`."""
+        search = self.record.search_space.get("search")
+        return int(search.get("seeds", 1)) if isinstance(search, Mapping) else 1
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -120,6 +126,19 @@ def read_study(folder: str) -> Study:
     results = tuple(result for result in ended if isinstance(result, TrialResult))
     failed = tuple(result for result in ended if isinstance(result, FailedTrial))
     if not results:
-        raise StudyError(f"the study in {folder} has no finished trial yet: wait for one, or resume it")
+        raise StudyError(_without_results(folder, failed))
     check_same_data(folder, results)
     return Study(folder, record, results, failed)
+
+
+def _without_results(folder: str, failed: Sequence[FailedTrial]) -> str:
+    """Return why there is nothing to read yet, and what to do."""
+    if not failed:
+        return f"the study in {folder} has no finished trial yet: wait for one, or resume it"
+    which = (
+        "the only trial that has ended has" if len(failed) == 1 else f"all {len(failed)} trials that have ended have"
+    )
+    return (
+        f"the study in {folder} has no result, as {which} failed: trial {failed[0].number}: {failed[0].failed}; remove "
+        "the cause and resume the study, or start a new one with another --name if its settings are the cause"
+    )

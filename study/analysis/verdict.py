@@ -11,6 +11,7 @@ from study.analysis import formats
 from study.analysis.comparison import Comparison, Figure
 from study.analysis.formats import decimals
 from study.analysis.groups import Group
+from study.analysis.pairs import Pair
 from study.analysis.statistics import LEVEL, Difference, Method
 from study.analysis.tables import Cell, Table
 from tasks.metrics import higher_is_better
@@ -22,19 +23,20 @@ _HEADINGS = ("difference", "95 % interval")
 
 def sentence(comparison: Comparison, figure: Figure) -> str:
     """Return whether the group leads its baseline beyond noise; then how that was tested, and what else differs."""
-    difference, (group, baseline) = comparison.overall[figure], comparison.pair
+    difference, (group, baseline) = comparison.overall[figure], comparison.pair.groups
     other = baseline.label if baseline.backbone == group.backbone else f"{baseline.backbone_name}, {baseline.label}"
     return (
-        f"{trained(comparison)}: {group.label} {_judged(difference, other, figure)}, {_p_text(difference.p)}. "
+        f"{trained(comparison)}: {group.label} {_judged(comparison, other, figure)}, {_p_text(difference.p)}. "
         f"{_test(difference)}.{_left_out(comparison)}{_unequal(comparison)}"
     )
 
 
-def _judged(difference: Difference, other: str, figure: Figure) -> str:
-    """Return that a group leads or trails another one, where seeds were tried and that is beyond noise."""
+def _judged(comparison: Comparison, other: str, figure: Figure) -> str:
+    """Return that a group leads or trails another one, where that is a verdict and beyond noise."""
+    difference = comparison.overall[figure]
     places, value = decimals(figure.metric), difference.value
     gap = f"{formats.signed(value, places)} {formats.interval(difference.low, difference.high, places)}"
-    if not is_judged(difference):
+    if not is_judged(comparison.pair, difference):
         return f"differs from {other} on {figure.name} by {gap}"
     if difference.p >= LEVEL:
         return f"is within noise of {other} on {figure.name}, {gap}"
@@ -59,22 +61,22 @@ def untested_sentences(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def is_judged(difference: Difference) -> bool:
-    """Return whether noise between seeds is known, without which no difference is a verdict."""
-    return difference.method is not Method.QUESTIONS
+def is_judged(pair: Pair, difference: Difference) -> bool:
+    """Return whether a difference is a verdict: noise between seeds is known, and no other setting may have made it."""
+    return difference.method is not Method.QUESTIONS and not pair.confounded
 
 
-def badge(difference: Difference, metric: str) -> str:
+def badge(pair: Pair, difference: Difference, metric: str) -> str:
     """Return the judgement in one or two words: `ahead` or `behind` where the difference is beyond noise."""
-    if not is_judged(difference):
-        return "one seed"
+    if not is_judged(pair, difference):
+        return "one seed" if difference.method is Method.QUESTIONS else "other settings"
     leads = (difference.value > 0) == higher_is_better(metric)
     return "within noise" if difference.p >= LEVEL else "ahead" if leads else "behind"
 
 
 def title(comparison: Comparison) -> str:
     """Return the names of the two groups."""
-    group, baseline = comparison.pair
+    group, baseline = comparison.pair.groups
     own = "" if baseline.backbone == group.backbone else f"{baseline.backbone_name}, "
     return f"{trained(comparison)}: {group.label} against {own}{baseline.label}"
 
@@ -84,7 +86,7 @@ def differences_table(comparison: Comparison) -> Table:
     rows = [
         (
             Cell(figure.name),
-            *difference_cells(difference, figure.metric, difference.p),
+            *_difference_cells(comparison.pair, difference, figure.metric, difference.p),
         )
         for figure, difference in comparison.overall.items()
     ]
@@ -94,14 +96,15 @@ def differences_table(comparison: Comparison) -> Table:
 def languages_table(comparison: Comparison, figure: Figure) -> Table:
     """Return a pair's differences in one score by query language; p after Holm's correction over the languages."""
     differences, adjusted = comparison.by_language.get(figure, {}), comparison.adjusted(figure)
-    rows = [(Cell(la), *difference_cells(differences[la], figure.metric, p)) for la, p in adjusted.items()]
+    pair, metric = comparison.pair, figure.metric
+    rows = [(Cell(la), *_difference_cells(pair, differences[la], metric, p)) for la, p in adjusted.items()]
     name = f"{title(comparison)}, {figure.name} by query language (intervals: each alone)"
     return Table(name, ("language", *_HEADINGS, "p (Holm)"), tuple(rows), frozenset({"language"}))
 
 
-def difference_cells(difference: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
-    """Return cells with difference, interval and p, in bold where the difference is beyond noise of seeds too."""
-    places, strong = decimals(metric), is_judged(difference) and p < LEVEL
+def _difference_cells(pair: Pair, difference: Difference, metric: str, p: float) -> tuple[Cell, Cell, Cell]:
+    """Return cells with difference, interval and p, in bold where the difference is a verdict and beyond noise."""
+    places, strong = decimals(metric), is_judged(pair, difference) and p < LEVEL
     return (
         Cell(formats.signed(difference.value, places), difference.value, strong),
         Cell(formats.interval(difference.low, difference.high, places), difference.low),
@@ -117,6 +120,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "baseline": _group_data(comparison.pair.baseline),
         "trials_left_out": list(comparison.left_out),
         "unequal_settings": to_jsonable_python(comparison.pair.unequal),
+        "chosen_from": list(comparison.pair.candidates),
         "measured_otherwise": comparison.measured_otherwise,
         "figures": [
             {
@@ -183,8 +187,25 @@ def _unequal(comparison: Comparison) -> str:
         [f"{key} ({formats.setting(a)} against {formats.setting(b)})" for key, (a, b) in values.items()]
         for values in (comparison.pair.unequal, comparison.measured_otherwise)
     )
-    also = f" The two also differ in {formats.some_of(different)}." if different else ""
+    start = " That is no verdict, as the two" if comparison.pair.confounded else " The two"
+    chosen = chosen_from(comparison.pair)
+    also = f"{start} also differ in {formats.some_of(different)}{chosen}." if different else ""
     return also + (f" The two were measured differently: {'; '.join(otherwise)}." if otherwise else "")
+
+
+def chosen_from(pair: Pair) -> str:
+    """Return from how many settings the best of each kind were taken, where the two are not at equal settings."""
+    own, other = pair.candidates
+    if not pair.confounded or own == other == 1:
+        return ""
+    kinds = [group.sampling for group in pair.groups]
+    if pair.group.backbone != pair.baseline.backbone:
+        kinds = [f"{group.backbone_name} {group.sampling}" for group in pair.groups]
+    favours = "" if own == other else ", which favours the larger number"
+    return (
+        f", chosen by validation from {own} {kinds[0]} and {other} {kinds[1]} "
+        f"setting{'' if other == 1 else 's'}{favours}"
+    )
 
 
 def _p_text(p: float) -> str:

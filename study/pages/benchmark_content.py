@@ -94,16 +94,16 @@ def read_benchmark(
     unseen = unseen_languages(results, name)
     languages = {la: language_name(la, unseen) for la in benchmark_languages(results, name)}
     figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
-    curves = read_curves(study, name)
+    curves = read_curves(study, name, figure)
     led = [comparison for comparison in comparisons if figure in comparison.overall] if figure else []
-    best = ranked(results, study.objective) or results
+    best = ranked(results, study.objective, study.seeds) or results
     metrics = quality_metrics(results, name)
     measured = measured_groups(study, name)
     heat = heat_maps(best[:MOST_TRIALS], name, metrics)
     return BenchmarkContent(
         name=name,
         facts=_benchmark_facts([result.benchmarks[name] for result in results]),
-        leaderboard=_figures_first(trials_table(results, study.objective, name)),
+        leaderboard=_figures_first(trials_table(results, study.objective, name, study.seeds)),
         verdicts=tuple(_verdicts(study, comparisons, curves, name)),
         differences=(*best_tables(curves, figure), *(differences_table(one) for one in comparisons)),
         by_language=tuple(languages_table(each, figure) for each in led if figure),
@@ -161,7 +161,7 @@ def _verdicts(study: Study, comparisons: Sequence[Comparison], curves: Sequence[
     figure = leading_figures({name: comparisons}, objective=study.objective.metric).get(name)
     for one in comparisons:
         if figure in one.overall:
-            yield Verdict(sentence(one, figure), badge(one.overall[figure], figure.metric))
+            yield Verdict(sentence(one, figure), badge(one.pair, one.overall[figure], figure.metric))
     yield from (Verdict(curve_sentence(curve), "best") for curve in curves if curve.figure == figure)
     fronts = [front for front in read_fronts(study, name) if any(front.dominated.values())]
     yield from (Verdict(front_sentence(front), "front") for front in fronts)

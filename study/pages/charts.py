@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -10,7 +11,7 @@ from study.analysis import formats
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve
 from study.analysis.formats import metric_name
-from study.analysis.groups import Group, differing, sampling_of
+from study.analysis.groups import ZERO_SHOT, Group, differing, sampling_of
 from study.config_values import Schedule
 from study.pages import chart_style as style
 from study.pages.chart_style import Row, Spec
@@ -30,29 +31,34 @@ def alpha_charts(
     """Return, per backbone and setting, a metric against alpha, one point per trial.
 
     Lines connect means over seeds of trials that differ only in alpha and seed, dashed as `alpha_lines` says if there
-    are several; trials whose alpha has a schedule are left out. Curves that are given have a band around their line
-    (`analysis.best_setting.curve_band`), drawn within the bounds of the metric.
+    are several; a trial at settings of its own is a point alone. Trials whose alpha has a schedule are left out. Curves
+    that are given have a band around their line (`analysis.best_setting.curve_band`), drawn within the bounds of the
+    metric.
     """
     charts, dash = [], _dash(alpha_lines(results))
     for backbone, trials in _by_backbone(results).items():
         fixed = _at_one_alpha(trials)
-        alike = differing([trial.config for trial in fixed])
+        alike, lines = differing([trial.config for trial in fixed]), _lines(fixed)
         for setting in Setting:
             rows = [
                 _identity(trial)
                 | {"alpha": trial.config.alpha, "settings": settings, "setting": setting}
-                | {"value": style.rounded(value)}
+                | {"line": lines.get(trial.number), "value": style.rounded(value)}
                 for trial, settings in zip(fixed, alike, strict=True)
                 if (value := trial.metrics.get(f"{benchmark}/{setting}/{metric}")) is not None
             ]
             base = alt.Chart(style.data(rows)).encode(
                 x=alt.X("alpha:Q", title="alpha", scale=alt.Scale(domain=[0, 1]), axis=_QUARTERS),
                 color=alt.value(style.SETTING_COLOR[setting]),
-                detail="settings:N",
             )
-            line = base.mark_line(strokeWidth=2, opacity=0.7).encode(
-                y=alt.Y("mean(value):Q", title=None, scale=alt.Scale(zero=False)),
-                strokeDash=dash,
+            line = (
+                base.transform_filter("datum.line !== null")
+                .mark_line(strokeWidth=2, opacity=0.7)
+                .encode(
+                    y=alt.Y("mean(value):Q", title=None, scale=alt.Scale(zero=False)),
+                    detail="line:N",
+                    strokeDash=dash,
+                )
             )
             shown = style.tooltip("trial", "seed", "alpha", "settings", "value")
             points = base.mark_point(filled=True, size=44, opacity=0.8).encode(
@@ -69,9 +75,28 @@ def alpha_lines(results: Sequence[TrialResult]) -> dict[str, str]:
 
     Empty if no backbone has several lines.
     """
-    alike = [differing([trial.config for trial in _at_one_alpha(trials)]) for trials in _by_backbone(results).values()]
-    settings = dict.fromkeys(text for texts in alike for text in texts if text)
-    return {text: style.DASHES[place % len(style.DASHES)] for place, text in enumerate(settings)}
+    by_backbone = [_lines(_at_one_alpha(trials)) for trials in _by_backbone(results).values()]
+    names = dict.fromkeys(name for lines in by_backbone for name in lines.values() if name)
+    return {name: style.DASHES[place % len(style.DASHES)] for place, name in enumerate(names)}
+
+
+def _lines(trials: Sequence[TrialResult]) -> dict[int, str]:
+    """Return the name of each trial's line, its settings, for trials of one backbone that have others at another alpha.
+
+    Lines whose settings are equal as rounded texts are numbered.
+    """
+    texts = differing([trial.config for trial in trials])
+    alike: dict[tuple[str, str], list[TrialResult]] = {}
+    for trial, text in zip(trials, texts, strict=True):
+        alike.setdefault((text, trial.config.model_dump_json(exclude={"alpha", "seed"})), []).append(trial)
+    lines: dict[int, str] = {}
+    count: Counter[str] = Counter()
+    for (text, _), members in alike.items():
+        if len({trial.config.alpha for trial in members}) > 1:
+            count[text] += 1
+            name = text if count[text] == 1 else f"{text} ({count[text]})"
+            lines |= {trial.number: name for trial in members}
+    return lines
 
 
 def _at_one_alpha(results: Sequence[TrialResult]) -> list[TrialResult]:
@@ -83,7 +108,7 @@ def _dash(lines: Mapping[str, str]) -> alt.StrokeDash:
     """Return how lines are told apart by their settings."""
     dashes = [[int(length) for length in dash.split()] for dash in lines.values()]
     scale = alt.Scale(domain=list(lines), range=dashes) if lines else alt.Undefined
-    return alt.StrokeDash("settings:N", scale=scale, legend=None)
+    return alt.StrokeDash("line:N", scale=scale, legend=None)
 
 
 def _is_of(curve: Curve, backbone: str, setting: Setting, metric: str) -> bool:
@@ -187,7 +212,8 @@ def pareto(rows: Sequence[Row]) -> list[Row]:
     front: list[Row] = []
     for row in sorted(rows, key=lambda row: (-row["monolingual"], -row["multilingual"])):
         if not front or row["multilingual"] > front[-1]["multilingual"]:
-            front.append(row | {"label": f"#{row['trial']}, alpha {row['alpha']}"})
+            batches = ZERO_SHOT if row["alpha"] == formats.NOTHING else f"alpha {row['alpha']}"
+            front.append(row | {"label": f"#{row['trial']}, {batches}"})
     return front
 
 
@@ -231,4 +257,5 @@ def _by_backbone(results: Sequence[TrialResult]) -> dict[str, list[TrialResult]]
 
 
 def _identity(result: TrialResult) -> Row:
-    return {"trial": result.number, "alpha": formats.setting(result.config.alpha), "seed": result.config.seed}
+    alpha = formats.setting(result.config.alpha) if result.config.steps else formats.NOTHING
+    return {"trial": result.number, "alpha": alpha, "seed": result.config.seed}

@@ -10,7 +10,7 @@ import yaml
 
 from study.analysis.comparison import Comparison, compare, leading_figures
 from study.analysis.formats import NOTHING, key_name
-from study.analysis.groups import ENCODING_SETTINGS, groups_of, ranked, representatives, sampling_of
+from study.analysis.groups import groups_of, ranked, representatives, sampling_of
 from study.analysis.headline import headline
 from study.analysis.languages import trial_labels
 from study.analysis.pairs import choose_pairs
@@ -22,13 +22,10 @@ from study.config_sections import VALIDATION
 from study.pages import charts
 from study.pages.benchmark_content import MOST_TRIALS, BenchmarkContent, read_benchmark
 from study.pages.chart_style import Spec
-from study.pages.trial_detail import TrialDetail, read_detail
+from study.pages.trial_detail import UNTRAINED, TrialDetail, read_detail
 from study.results.layout import StudyError
 from study.results.study_record import without_password
 from study.results.trial_result import BackboneRecord, FailedTrial, TrialResult
-
-_UNTRAINED = (*ENCODING_SETTINGS, "backbone", "steps", "seed", "benchmarks", "centring", "top_lists", "resources")
-"""Settings that have an effect without training."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def read_content(study: Study) -> Content:
     """Compute a report."""
     results = study.results
     histories = {result.number: result.training.history for result in results}
-    best = ranked(results, study.objective)
+    best = ranked(results, study.objective, study.seeds)
     compared = _compared(study)
     ordered = [*best, *(result for result in results if result not in best)]
     labels, differing = trial_labels(results), _differing(results)
@@ -165,7 +162,7 @@ def _settings(results: Sequence[TrialResult], names: Sequence[str]) -> Table:
     rows = []
     for result in results:
         settings = result.config.model_dump(mode="json")
-        shown = settings if result.config.steps else {name: settings[name] for name in _UNTRAINED}
+        shown = settings if result.config.steps else {name: settings[name] for name in UNTRAINED}
         texts = (_yaml(shown[name]).removesuffix("...\n").strip() if name in shown else "–" for name in names)
         rows.append((setting_cell(result.number), *text_cells(*texts)))
     return Table("Settings in which trials differ", ("trial", *names), tuple(rows), frozenset(names))

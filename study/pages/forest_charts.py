@@ -55,7 +55,7 @@ def _forest(pair: Pair, differences: Mapping[Figure, Difference], scale: alt.Sca
             "low": style.rounded(difference.low),
             "high": style.rounded(difference.high),
             "p": style.rounded(difference.p),
-            "difference is": BEYOND if is_judged(difference) and difference.p < LEVEL else "within noise",
+            "difference is": BEYOND if is_judged(pair, difference) and difference.p < LEVEL else "within noise",
         }
         for figure, difference in differences.items()
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from study.analysis import formats
+from study.analysis.groups import ENCODING_SETTINGS
 from study.analysis.tables import Cell, Table, number_cell
 from study.config import SEPARATOR
 from study.pages.forest_charts import LOWER
@@ -13,6 +14,9 @@ from study.results.layout import TRIALS
 from study.results.trial_result import BenchmarkResult, TrialResult
 from study.space.selection import Objective
 from tasks.metrics import higher_is_better
+
+UNTRAINED = (*ENCODING_SETTINGS, "backbone", "steps", "seed", "benchmarks", "centring", "top_lists", "resources")
+"""Settings that have an effect without training."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,11 @@ def read_detail(result: TrialResult, label: str, objective: Objective, differing
         result: the trial.
         label: tells it from the others.
         objective: what trials are ranked by.
-        differing: the settings in which trials of the study differ.
+        differing: the settings in which trials of the study differ; those of training are left out without training.
     """
     training = result.training
-    facts = {name: formats.setting(getattr(result.config, name)) for name in differing}
+    shown = [name for name in differing if result.config.steps or name in UNTRAINED]
+    facts = {name: formats.setting(getattr(result.config, name)) for name in shown}
     if objective.metric in result.metrics:
         value = formats.fixed(result.metrics[objective.metric], formats.decimals(objective.metric))
         facts |= {formats.key_name(objective.metric): value}

@@ -19,6 +19,7 @@ from study.results.layout import RecordError
 from study.results.trial_result import TrialResult
 from study.runtime import resources
 from study.runtime.data_checks import Data, check_data
+from study.runtime.planned_comparison import without_comparison
 from study.space.leaks import perhaps_translated
 from study.space.study_config import StudyConfig
 from tasks.errors import UserError
@@ -60,7 +61,7 @@ class Plan:
         """What a user should know before the study starts, one line each.
 
         Assumptions about backbones whose files state nothing, emulated bfloat16, a small head of a cluster, an
-        ignored STUDY_RECORD, test questions in training data.
+        ignored STUDY_RECORD, rates that are too high, a search without verdicts, test questions in training data.
         """
         assumed = {name: description.get("assumed", ()) for name, description in self.backbones.items()}
         slow = dict.fromkeys(resources.emulated_bf16(trial) for trial in self.config.examples) if self.is_local else {}
@@ -72,6 +73,7 @@ class Plan:
             *filter(None, [] if self.is_local else [resources.short_head(self.trials_at_once)]),
             *dict.fromkeys(filter(None, map(_high_learning_rate, self.config.examples))),
             *dict.fromkeys(filter(None, map(perhaps_translated, self.config.examples))),
+            *filter(None, [without_comparison(self.config)]),
             *self.data.notes,
         ]
 

@@ -50,6 +50,8 @@ class Record:
         # A dashboard locks a SQLite file while it reads; a database server may close an idle connection.
         local = url.startswith("sqlite")
         options = {"connect_args": {"timeout": _SQLITE_WAITS_S}} if local else {"pool_pre_ping": True}
+        kept = config.scheduler.startup if isinstance(config.scheduler, Asha) else 0
+        self._never_stopped = len(config.search.zero_shot) + kept
         self._storage = RDBStorage(url, engine_kwargs=options)
         self.study = optuna.create_study(
             storage=self._storage,
@@ -131,7 +133,7 @@ class Record:
         return stops
 
     def _stops(self, number: int) -> bool:
-        if isinstance(self.study.pruner, NopPruner):
+        if isinstance(self.study.pruner, NopPruner) or number < self._never_stopped:
             return False
         copy = optuna.create_study(study_name=self.study.study_name, directions=self.study.directions)
         copy.add_trials(self.study.get_trials(deepcopy=True))

@@ -22,7 +22,7 @@ from study.space.study_config import StudyConfig
 def show(
     config: StudyConfig, trials: Sequence[FrozenTrial], folder: str, console: Console, seconds: float | None
 ) -> int:
-    """Write the report, print the results and why trials have none; return the exit status.
+    """Print the results and why trials have none, write the report; return the exit status.
 
     Args:
         config: the study.
@@ -32,23 +32,22 @@ def show(
         seconds: how long this run took; None if every trial had ended before.
     """
     results = layout.finished(folder)
-    several = len(config.objectives) > 1
+    several, seeds = len(config.objectives) > 1, config.search.seeds
     if several:  # files first: printing can fail
         files.write_json(files.join(folder, leaderboard.FRONT), leaderboard.front_data(results, config.objectives))
-    report = page.write_report(folder)[0] if results else None
     evaluated = f"{len(results)} of {max(len(trials), config.search.trials)} trials evaluated{_others(trials)}"
     took = "nothing was left to run" if seconds is None else f"this run took {seconds:.0f} s"
     console.print(f"\n{evaluated}; {took}\n")
     if several:
-        console.print(leaderboard.front_table(results, config.objectives), "", sep="\n")
+        console.print(leaderboard.front_table(results, config.objectives, seeds), "", sep="\n")
     for benchmark in sorted({name for result in results for name in result.benchmarks}):
-        console.print(trials_table(results, config.objectives[0], benchmark), "", sep="\n")
-        console.print(samplings_table(results, config.objectives[0], benchmark), "", sep="\n")
+        console.print(trials_table(results, config.objectives[0], benchmark, seeds), "", sep="\n")
+        console.print(samplings_table(results, config.objectives[0], benchmark, seeds), "", sep="\n")
     lost = _lost(trials, folder)
     cli.say(console, *_without_result(trials, lost))
     if results:
         cli.say_list(console, headline_of(read_study(folder)))
-    if report:
+        report = page.write_report(folder)[0]  # may take minutes, so after the answer
         console.print(Text(f"report: {report}"), soft_wrap=True)
     console.print(Text(f"all files: {folder}"), soft_wrap=True)
     return exit_code(config, trials) or (FAILED if lost else 0)

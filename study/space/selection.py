@@ -43,6 +43,8 @@ class Asha(Settings):
     many, and so on."""
     reduction_factor: int = Field(default=3, ge=2, le=100)
     """1 / reduction_factor of the trials continue."""
+    startup: int = Field(default=0, ge=0)
+    """Trials that are never stopped: the first trained ones, so that those of `search.first` can be compared."""
 
 
 class Median(Settings):

@@ -18,8 +18,10 @@ from study.analysis.pairs import choose_pairs
 from study.analysis.statistics import Method
 from study.analysis.study import Study, read_study
 from study.analysis.verdict import is_judged, sentence, untested_sentences
+from study.config import TrialConfig
 from study.results import files, layout
 from study.results.layout import StudyError
+from study.results.trial_result import FailedTrial
 from tasks.factbook.names import LANGUAGES
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, UNSEEN, write_study
@@ -34,7 +36,7 @@ def comparisons(synthetic_study: Study) -> list[Comparison]:
 
 def named(study: Study, *baselines: str) -> list[tuple[str, str, str, str]]:
     pairs = choose_pairs(study, baselines)
-    return [(g.backbone, g.label, other.backbone, other.label) for g, other in pairs]
+    return [(p.group.backbone, p.group.label, p.baseline.backbone, p.baseline.label) for p in pairs]
 
 
 def test_without_a_baseline_hybrid_meets_both_ends_of_each_backbone(synthetic_study: Study) -> None:
@@ -68,7 +70,7 @@ def test_every_difference_is_that_of_the_reported_figures(
         assert {figure.setting for figure in one.overall} == set(Setting)
         for figure, found in one.overall.items():
             key = f"xquad_r/{figure.setting}/{figure.metric}"
-            means = [group.mean(key) for group in one.pair]
+            means = [group.mean(key) for group in one.pair.groups]
             assert None not in means
             assert found.value == pytest.approx(means[0] - means[1])  # type: ignore[operator]  # checked above
             assert (found.seeds, found.questions) == ((2, 2), 40)
@@ -76,7 +78,7 @@ def test_every_difference_is_that_of_the_reported_figures(
 
 def test_every_language_has_its_own_difference(comparisons: list[Comparison]) -> None:
     one, figure = comparisons[0], Figure(Setting.CROSSLINGUAL, "map")
-    by_group = [group.by_language("xquad_r", Setting.CROSSLINGUAL, "map") for group in one.pair]
+    by_group = [group.by_language("xquad_r", Setting.CROSSLINGUAL, "map") for group in one.pair.groups]
     found = one.by_language[figure]
     assert len(found) == 11
     assert set(UNSEEN) < set(found)
@@ -141,6 +143,16 @@ def test_a_folder_without_a_study_and_a_study_without_results_are_refused(tmp_pa
         read_study(str(tmp_path))
 
 
+def test_a_study_whose_trials_all_failed_says_so_with_the_first_reason(tmp_path: Path) -> None:
+    files.write_json(str(tmp_path / layout.STUDY), {"name": "ล้มเหลว", "search_space": {}})
+    for number, which in ((0, "the only trial that has ended has"), (1, "all 2 trials that have ended have")):
+        failed = FailedTrial(number=number, config=TrialConfig(), failed=f"corpus 'ข้อมูล' has no row {number}")
+        trial = layout.trial_folder(str(tmp_path), number)
+        files.write_json(files.join(trial, layout.RESULT), failed.model_dump(mode="json"))
+        with pytest.raises(StudyError, match=f"as {which} failed: trial 0: corpus 'ข้อมูล' has no row 0; remove"):
+            read_study(str(tmp_path))
+
+
 def test_what_averages_over_a_language_with_one_question_is_not_tested_and_says_so(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "study", questions=30, backbones=[XLMR], examples=False)
     for result in read_study(folder).results:
@@ -176,7 +188,7 @@ def test_several_trials_without_training_are_one_and_no_seeds(tmp_path: Path) ->
     study = read_study(folder)
     (comparison,) = compare(study, choose_pairs(study, ["zero-shot"]), "xquad_r")
     found = comparison.overall[Figure(Setting.MULTILINGUAL, "map")]
-    assert (found.method, found.freedom, is_judged(found)) == (Method.QUESTIONS, 0, False)
+    assert (found.method, found.freedom, is_judged(comparison.pair, found)) == (Method.QUESTIONS, 0, False)
 
 
 def test_precision_left_to_the_machine_makes_two_settings_of_one(tmp_path: Path) -> None:

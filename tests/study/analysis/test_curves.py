@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from study.analysis.best_setting import BestSettings
-from study.analysis.best_text import best_table, curve_sentence, curve_table, front_sentence
+from study.analysis.best_text import best_table, best_tables, curve_sentence, curve_table, front_sentence
 from study.analysis.comparison import Figure
 from study.analysis.curves import Curve, Front, read_curves, read_fronts
 from study.analysis.groups import Group, groups_of
@@ -69,6 +69,25 @@ def test_a_study_that_varies_the_temperature_too_has_a_curve_at_each_and_all_set
     (front,) = read_fronts(study, "xquad_r")
     assert [str(figure.setting) for figure in front.figures] == ["monolingual", "multilingual", "multilingual"]
     assert len(front.dominated) == 6
+
+
+def test_many_settings_are_compared_on_the_leading_figure_alone_and_the_table_says_so(
+    synthetic_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tuple(
+        changed(result, backbone=BACKBONES[0], temperature=0.02) if result.config.backbone == BACKBONES[1] else result
+        for result in synthetic_study.results
+    )
+    study = Study(synthetic_study.folder, synthetic_study.record, results)
+    monkeypatch.setattr("study.analysis.curves.MOST_SETTINGS", 5)
+    monkeypatch.setattr("study.analysis.best_text.MOST_SETTINGS", 5)
+    mrr = Figure(Setting.MULTILINGUAL, "mrr")
+    for leading, figure in ((None, MAP), (mrr, mrr)):
+        found = read_curves(study, "xquad_r", leading)
+        assert [curve.figure for curve in found if len(curve.groups) == 6] == [figure]
+        assert len({curve.figure for curve in found if len(curve.groups) == 3}) > 1
+        titles = [table.title for table in best_tables(found, figure)]
+        assert sum("(on one score, as there are more than 5)" in title for title in titles) == 1
 
 
 def test_temperatures_that_are_written_alike_are_two_curves(synthetic_study: Study) -> None:

@@ -113,3 +113,12 @@ def test_a_setting_that_lacks_seeds_comes_after_those_that_have_all() -> None:
     lucky, untrained = trial(3, 0.9, alpha=0.25, seed=0), trial(4, 0.6, steps=0)
     ordered = ranked([*results, lucky, untrained], objective(OBJECTIVE))
     assert [result.number for result in ordered] == [4, 2, 1, 0, 3]
+
+
+def test_settings_with_more_of_the_planned_seeds_come_first_though_most_have_a_single_one_left() -> None:
+    """Early stopping leaves the lucky seeds."""
+    left = [trial(number, 0.9 - number / 100, alpha=number / 10) for number in range(1, 5)]
+    two = [trial(5 + seed, 0.6, alpha=0.5, seed=seed) for seed in range(2)]
+    whole = [trial(7 + seed, 0.5, alpha=0.6, seed=seed) for seed in range(3)]
+    ordered = ranked([*left, *two, *whole], objective(OBJECTIVE), seeds=3)
+    assert [result.number for result in ordered] == [7, 8, 9, 5, 6, 1, 2, 3, 4]

@@ -61,6 +61,14 @@ def test_where_no_settings_are_equal_the_best_meet_and_what_differs_is_known() -
     (pair,) = choose_pairs(study, ["X-Y"])
     assert (pair.group.numbers, pair.baseline.numbers) == ((2,), (1,))
     assert pair.unequal == {"temperature": (0.1, 0.02)}
+    assert pair.confounded
+    assert pair.candidates == (2, 2)
+
+
+def test_a_trial_that_is_named_as_the_baseline_was_chosen_from_no_others() -> None:
+    study = study_of((0.5, {"alpha": 0}), *((0.6, {"alpha": 0.5, "temperature": 0.1 * n}) for n in range(1, 4)))
+    (pair,) = choose_pairs(study, ["0"])
+    assert pair.candidates == (3, 1)
 
 
 def test_an_untrained_backbone_has_no_settings_of_training_to_be_equal() -> None:

@@ -104,7 +104,7 @@ def test_the_sentence_names_the_trials_that_share_no_seed_and_are_left_out() -> 
     ]
     pair = Pair(groups[0], groups[1])
     found = difference(0.031, 0.004)
-    compared = Comparison(pair, "factbook", {MAP: found}, {MAP: {"th": found}}, block_of(pair, groups))
+    compared = Comparison(pair, "factbook", {MAP: found}, {MAP: {"th": found}}, block_of(pair.groups, groups))
     assert compared.left_out == (2,)
     assert sentence(compared, MAP).endswith(". Trial 2 is left out: only one of the two has its seed.")
     assert as_data(compared)["trials_left_out"] == [2]
@@ -116,10 +116,10 @@ def test_the_settings_that_tell_a_group_from_others_of_its_sampling_are_named() 
 
 
 def test_one_seed_each_is_no_answer() -> None:
-    methods = (Method.QUESTIONS, Method.CROSSED)
-    judged = [badge(difference(0.03, p, method=method), "map") for method in methods for p in (0.01, 0.2)]
+    pair, methods = Pair(group(alpha=0.5), group(alpha=0)), (Method.QUESTIONS, Method.CROSSED)
+    judged = [badge(pair, difference(0.03, p, method=method), "map") for method in methods for p in (0.01, 0.2)]
     assert judged == ["one seed", "one seed", "ahead", "within noise"]
-    assert badge(difference(0.03, 0.01), "rank_distance") == "behind"
+    assert badge(pair, difference(0.03, 0.01), "rank_distance") == "behind"
 
 
 def test_a_smaller_rank_distance_leads() -> None:
@@ -134,10 +134,32 @@ def test_another_backbone_is_named() -> None:
     assert "leads labse-tiny, hybrid (alpha 0.5) on" in sentence(other, MAP)
 
 
-def test_settings_that_are_not_equal_are_named() -> None:
+@pytest.mark.parametrize(
+    ("candidates", "chosen"),
+    [
+        ((12, 4), ", chosen by validation from 12 hybrid and 4 X-Y settings, which favours the larger number"),
+        ((4, 4), ", chosen by validation from 4 hybrid and 4 X-Y settings"),
+        ((1, 1), ""),
+    ],
+)
+def test_trained_groups_at_other_settings_are_no_verdict_and_the_sentence_says_what_they_were_chosen_from(
+    candidates: tuple[int, int], chosen: str
+) -> None:
     other = comparison(difference(0.031, 0.004), alpha=0, temperature=0.1, learning_rate=2e-5)
-    told = " The two also differ in temperature (0.05 against 0.1), learning_rate (3e-05 against 2e-05)."
-    assert sentence(other, MAP).endswith(told)
+    other = replace(other, pair=replace(other.pair, candidates=candidates))
+    told = sentence(other, MAP)
+    assert "hybrid (alpha 0.5) differs from X-Y on multilingual mAP by +0.031 [+0.012, +0.050], p = 0.004." in told
+    differ = "temperature (0.05 against 0.1), learning_rate (3e-05 against 2e-05)"
+    assert told.endswith(f" That is no verdict, as the two also differ in {differ}{chosen}.")
+    assert badge(other.pair, other.overall[MAP], "map") == "other settings"
+    assert not any(cell.strong for row in differences_table(other).rows for cell in row)
+    assert as_data(other)["chosen_from"] == list(candidates)
+
+
+def test_an_untrained_group_that_reads_texts_otherwise_is_judged_and_the_setting_is_named() -> None:
+    other = comparison(difference(0.031, 0.004), steps=0, max_query_tokens=24)
+    assert sentence(other, MAP).endswith(" The two also differ in max_query_tokens (64 against 24).")
+    assert badge(other.pair, other.overall[MAP], "map") == "ahead"
 
 
 def test_measurements_that_differ_are_named() -> None:

@@ -66,6 +66,23 @@ def test_lines_are_dashed_by_their_settings_where_there_are_several(synthetic_st
     assert line["encoding"]["strokeDash"]["scale"] == {"domain": list(lines), "range": [[1, 0], [6, 3]]}
 
 
+def test_lines_do_not_join_settings_that_are_equal_only_as_rounded_texts(synthetic_study: Study) -> None:
+    close = [changed(r, temperature=0.05012 if r.number % 2 else 0.0501) for r in synthetic_study.results]
+    lines = {(row["trial"] % 2, row["line"]) for row in rows_of(charts.alpha_charts(close, "xquad_r", "map")[0])}
+    assert lines == {(0, "temperature 0.0501"), (1, "temperature 0.0501 (2)")}
+    assert list(charts.alpha_lines(close)) == ["temperature 0.0501", "temperature 0.0501 (2)"]
+
+
+def test_trials_at_settings_of_their_own_are_points_without_a_line_or_a_place_in_the_legend(
+    synthetic_study: Study,
+) -> None:
+    drawn = [changed(r, temperature=0.01 + r.number / 100) for r in synthetic_study.results]
+    assert charts.alpha_lines(drawn) == {}
+    rows = rows_of(charts.alpha_charts(drawn, "xquad_r", "map")[0])
+    assert {row["line"] for row in rows} == {None}
+    assert {row["settings"] for row in rows} >= {"temperature 0.02"}
+
+
 def test_trials_that_did_not_train_have_no_alpha(synthetic_study: Study) -> None:
     untrained = [changed(result, steps=0) for result in synthetic_study.results]
     assert charts.alpha_charts(untrained, "xquad_r", "map") == []
@@ -110,7 +127,7 @@ def test_differences_from_zero_shot_do_not_stretch_the_scale_of_the_others(synth
     pair = comparisons[1].pair
     untrained = replace(pair.baseline, results=tuple(changed(result, steps=0) for result in pair.baseline.results))
     lead = {figure: replace(each, high=0.99) for figure, each in comparisons[1].overall.items()}
-    far = replace(comparisons[1], pair=pair._replace(baseline=untrained), overall=lead)
+    far = replace(comparisons[1], pair=replace(pair, baseline=untrained), overall=lead)
     near, stretched = forest_charts([comparisons[0], far])
     (alone,) = forest_charts(comparisons[:1])
     assert list(x_domains(near)) == list(x_domains(alone)) != list(x_domains(stretched))
@@ -153,6 +170,15 @@ def test_the_front_has_no_trial_that_another_beats_on_both() -> None:
         if any(a >= mono and b >= multi and (a, b) != (mono, multi) for a, b in places)
     }
     assert {row["trial"] for row in charts.pareto(rows)} == set(range(6)) - beaten
+
+
+def test_a_model_that_was_not_trained_has_no_alpha_on_the_front(synthetic_study: Study) -> None:
+    untrained = [changed(result, steps=0) for result in synthetic_study.results]
+    spec = charts.tradeoff_chart(untrained, "xquad_r", "map")
+    assert spec is not None
+    rows = rows_of(spec)
+    assert {row["alpha"] for row in rows} == {"–"}
+    assert all(row["label"] == f"#{row['trial']}, zero-shot" for row in rows if "label" in row)
 
 
 def test_every_way_to_sample_batches_has_its_own_colour_and_shape_and_the_legend_names_it() -> None:

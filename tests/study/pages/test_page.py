@@ -19,6 +19,7 @@ from study.analysis.tables import escape_markdown
 from study.pages import page
 from study.pages.content import Content, read_content
 from study.pages.model_card import model_card
+from study.pages.trial_detail import read_detail
 from study.results import files, layout
 from tasks.schema import Setting
 from tests.study.synthetic_study import BACKBONES, OBJECTIVE, benchmark, write_study
@@ -132,6 +133,14 @@ def test_the_details_of_a_trial_hold_its_settings_its_training_and_all_its_score
     assert len(scores) == len(measured)
     assert scores["multilingual mAP"] == measured["xquad_r/multilingual/map"]
     assert scores["multilingual rank distance ↓"] == measured["xquad_r/multilingual/rank_distance"]
+
+
+def test_the_details_of_a_model_that_was_not_trained_hold_no_settings_of_training(synthetic_study: Study) -> None:
+    untrained = changed(synthetic_study.results[3], steps=0)
+    differing = ["backbone", "alpha", "temperature", "learning_rate", "steps"]
+    facts = read_detail(untrained, "#3", synthetic_study.objective, differing).facts
+    assert {"backbone", "steps"} <= facts.keys()
+    assert not {"alpha", "temperature", "learning_rate"} & facts.keys()
 
 
 def test_sentences_figures_and_published_numbers_are_in_both(html: str, content: Content) -> None:

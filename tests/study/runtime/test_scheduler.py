@@ -52,16 +52,19 @@ def scores(alpha: float) -> dict[int, float]:
     return {step: quality * step for step in STEPS}
 
 
-def halved(alphas: list[float], rungs: tuple[int, ...], factor: int) -> list[int | None]:
-    """Return the step at which each of several trials, run one after another, stops (arXiv 1810.05934, algorithm 2)."""
+def halved(alphas: list[float], rungs: tuple[int, ...], factor: int, startup: int = 0) -> list[int | None]:
+    """Return the step at which each of several trials, run one after another, stops (arXiv 1810.05934, algorithm 2).
+
+    The first `startup` ones are never stopped; what they reach counts for the others.
+    """
     reached: dict[int, list[float]] = {rung: [] for rung in rungs}
     stops: list[int | None] = []
-    for alpha in alphas:
+    for number, alpha in enumerate(alphas):
         stopped = None
         for rung in rungs:
             reached[rung].append(scores(alpha)[rung])
             best = sorted(reached[rung], reverse=True)[: max(1, len(reached[rung]) // factor)]
-            if scores(alpha)[rung] < best[-1]:
+            if scores(alpha)[rung] < best[-1] and number >= startup:
                 stopped = rung
                 break
         stops.append(stopped)
@@ -95,6 +98,7 @@ def test_untrained_trials_do_not_count_for_the_startup_of_the_median() -> None:
     [
         (ASHA, halved(ALPHAS, (10, 20), 2)),
         ({**ASHA, "reduction_factor": 3}, halved(ALPHAS, (10, 30), 3)),
+        ({**ASHA, "startup": 3}, halved(ALPHAS, (10, 20), 2, startup=3)),
         (MEDIAN, below_median(ALPHAS, 20, 3)),
         ("none", [None] * len(ALPHAS)),
     ],

@@ -12,6 +12,7 @@ from rich.console import Console
 from study.analysis import leaderboard
 from study.results import files
 from study.runtime import exit_status, summary
+from study.space.selection import DEFAULT_OBJECTIVE
 from study.space.study_config import parse
 from tests.study.trial_results import trial_result
 
@@ -84,6 +85,17 @@ def test_several_objectives_end_in_a_pareto_front_shown_and_written(
     assert f"- The answer of {tmp_path}.\n" in text
     front = files.read_json(str(tmp_path / leaderboard.FRONT))["front"]
     assert [trial["number"] for trial in front] == [0, 1]
+
+
+def test_the_answer_is_printed_before_the_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.results.layout.finished", lambda _: [trial_result(0, {DEFAULT_OBJECTIVE: 0.5})])
+    monkeypatch.setattr("study.pages.page.write_report", lambda _: 1 / 0)
+    monkeypatch.setattr(summary, "read_study", lambda folder: folder)
+    monkeypatch.setattr(summary, "headline_of", lambda _: ["คำตอบ"])
+    console = Console(width=160, highlight=False)
+    with console.capture() as captured, pytest.raises(ZeroDivisionError):
+        summary.show(config(), trials(ENDED), str(tmp_path), console, None)
+    assert "- คำตอบ\n" in captured.get()
 
 
 def test_a_trial_that_the_record_calls_complete_and_that_has_no_result_is_said_and_no_success(tmp_path: Path) -> None:
