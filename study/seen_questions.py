@@ -44,7 +44,7 @@ def seen_questions(benchmark: Benchmark, corpora: Sequence[Corpus]) -> Seen:
     texts, ids = set[str](), set[str]()
     left, too_large = MOST_QUESTIONS, []
     for corpus in sorted(corpora, key=lambda corpus: _size(corpus, corpus.languages)):
-        fitting = [chosen for chosen in (corpus.languages, benchmark.languages) if _size(corpus, chosen) <= left]
+        fitting = [chosen for chosen in (corpus.languages, benchmark.languages) if 0 < _size(corpus, chosen) <= left]
         if not fitting:
             too_large.append(corpus.name)
             continue

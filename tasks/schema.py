@@ -19,6 +19,8 @@ Rows = npt.NDArray[np.int64]
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id -> passage id -> grade (1 or more). Language versions of one query share its id and so its relevant
 passages, which may lie in any pool."""
+UNANSWERED = "unanswered"
+"""The detail that says how many queries are left out, as they are judged to have no relevant passage."""
 
 
 class Setting(StrEnum):

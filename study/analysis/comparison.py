@@ -29,7 +29,7 @@ from study.analysis.study import Study
 from study.config_sections import VALIDATION
 from study.results.layout import StudyError
 from tasks.plugins import nearest
-from tasks.schema import Setting
+from tasks.schema import UNANSWERED, Setting
 
 LEADING = "multilingual/map"
 _Key = tuple[str, str | None]
@@ -77,6 +77,8 @@ class Comparison:
     def measured_otherwise(self) -> dict[str, tuple[str, str]]:
         """The details in which the measurements of the two differ, such as the texts that `@centred` takes means of."""
         own, other = (group.results[0].benchmarks[self.benchmark].details for group in self.pair.groups)
+        if UNANSWERED not in own or UNANSWERED not in other:  # results of earlier versions do not tell it
+            own, other = ({k: v for k, v in each.items() if k != UNANSWERED} for each in (own, other))
         values = {key: (own.get(key, "none"), other.get(key, "none")) for key in (*own, *other)}
         return {key: (ours, theirs) for key, (ours, theirs) in values.items() if ours != theirs}
 

@@ -75,9 +75,10 @@ def ranked(results: Iterable[TrialResult], objective: Objective, seeds: int = 1)
     """
     sign = -1 if objective.direction == "maximize" else 1
     groups = groups_of(result for result in results if objective.metric in result.metrics)
+    counts = Counter(len(group.results) for group in groups if group.config.steps)
     if seeds == 1:
-        counts = Counter(len(group.results) for group in groups if group.config.steps)
         seeds = max(counts, key=lambda count: (counts[count], count), default=1)
+    seeds = min(seeds, max(counts, default=1))  # a model that was not trained lacks none, and gains nothing by that
     ordered: list[tuple[int, float, int, float, int, TrialResult]] = []
     for group in groups:
         mean = fmean(sign * result.metrics[objective.metric] for result in group.results)

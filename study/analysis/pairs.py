@@ -33,6 +33,10 @@ from tasks.plugins import nearest
 
 BASELINES = tuple(sampling for sampling in SAMPLINGS if sampling != HYBRID)
 _COMPARED = frozenset({"seed", "alpha", "mixing", "backbone"})
+_SAME_FIGURES = frozenset(
+    {"compile", "gradient_caching", "gradient_checkpointing", "micro_batch_tokens", "resources", "top_lists"}
+)
+"""Settings that change time and memory, and what a score is only as far as rounding does."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Pair:
 
         The best of more settings is better by chance too, so that such a difference is no verdict.
         """
-        return all(group.config.steps for group in self.groups) and bool(self.unequal)
+        return all(group.config.steps for group in self.groups) and not self.unequal.keys() <= _SAME_FIGURES
 
 
 def choose_pairs(study: Study, baselines: Sequence[str] = ()) -> list[Pair]:

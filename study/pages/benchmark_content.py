@@ -31,6 +31,7 @@ from study.pages.forest_charts import forest_charts
 from study.results.layout import EXAMPLES
 from study.results.trial_result import BenchmarkResult, TrialResult
 from tasks.metrics import language_bias
+from tasks.schema import UNANSWERED
 
 MOST_TRIALS = 100
 """Heat maps and learning curves take most of the page's size: they are shown for this many of the best trials."""
@@ -144,14 +145,18 @@ def _figures_first(table: Table) -> Table:
 
 def _benchmark_facts(measured: Sequence[BenchmarkResult]) -> dict[str, str]:
     """Return what was measured; all trials read the same data, and may have been measured otherwise on it."""
-    first, *others = measured
+    first = measured[0]
     keys = dict.fromkeys(key for each in measured for key in each.details)
-    shared = {key for key in keys if all(each.details.get(key) == first.details.get(key) for each in others)}
+    facts = {key: {each.details.get(key, "") for each in measured} for key in keys}
+    facts.get(UNANSWERED, set[str]()).discard("")  # results of earlier versions do not tell it
     return {
         "queries": f"{sum(first.queries.values()):,}",
         "passages": f"{sum(first.passages.values()):,}",
         "query languages": str(len(first.queries)),
-        **{key: first.details[key] if key in shared else "not the same for all trials" for key in keys},
+        **{
+            key: next(iter(values)) if len(values) == 1 else "not the same for all trials"
+            for key, values in facts.items()
+        },
         "revision": first.revision[:12],
     }
 

@@ -156,11 +156,13 @@ def check_database(url: str) -> None:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     scheme = url.partition("://")[0]
+    driver = scheme
     try:
         dialect = make_url(url).get_dialect()
+        driver = dialect.driver
         dialect.import_dbapi()
     except ImportError:
-        package = _PACKAGES.get(dialect.driver, dialect.driver)
+        package = _PACKAGES.get(driver, driver)
         raise RecordError(
             f"storage: a database of '{scheme}' needs the package {package}, which is not installed: pip install "
             f"'{package}', or write a file such as sqlite:////home/me/studies.db"

@@ -52,12 +52,14 @@ class EarlyStopping(FIFOScheduler):
             if memory.is_sign(error):
                 error = f"its driver was killed: {_memory_advice(trial)}"
             self._searcher.on_trial_error(trial.trial_id, error)
-            if os.strerror(errno.ENOSPC) in error and (_is_full(self._folder) or not _has_other_nodes()):
+            if os.strerror(errno.ENOSPC) in error and (_is_full(self._folder) or not _runs_elsewhere(trial)):
                 raise OSError(errno.ENOSPC, f"trial {trial_number(trial.config)}: {error}")
 
 
-def _has_other_nodes() -> bool:
-    return len(cluster.supply().nodes) > 1
+def _runs_elsewhere(trial: Trial) -> bool:
+    """Return whether more than one node can run workers of the trial; a head often runs drivers alone."""
+    need = Assignment.from_dict(trial.config).trial.resources
+    return sum(node.copies for node in cluster.supply().nodes if node.workers(need)) > 1
 
 
 def _is_full(folder: str) -> bool:
@@ -68,7 +70,7 @@ def _is_full(folder: str) -> bool:
 def _memory_advice(trial: Trial) -> str:
     """Return what to change where Ray killed processes of a trial for memory; drivers run on the head."""
     advice = memory.advice(Assignment.from_dict(trial.config).trial)
-    if not _has_other_nodes():
+    if len(cluster.supply().nodes) == 1:
         return advice
     return f"if the head of the cluster was short of memory, set concurrent lower or take a larger head; else {advice}"
 

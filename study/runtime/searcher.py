@@ -47,6 +47,7 @@ class StudySearcher(Searcher):
         self._most_unfinished = max(_MOST_UNFINISHED, at_once)
         self._unfinished = 0
         self._assignments: dict[str, Assignment] = {}
+        self._running = set[str]()
         self._errors: dict[str, str] = {}
 
     @property
@@ -74,14 +75,18 @@ class StudySearcher(Searcher):
         """Return the assignment behind one of Tune's trial ids."""
         return self._assignments[trial_id]
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # Tune's types forget FINISHED
-        """Return the next trial's assignment as a dict, or FINISHED if there is none."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # Tune's forget FINISHED
+        """Return the next trial's assignment as a dict, or FINISHED if there is none.
+
+        None asks Tune to come again: whether more trials are drawn, those that still run decide.
+        """
         assignment = self._next_interrupted()
         while assignment is None and self._started < self._config.search.trials and not self.gave_up:
             assignment = self._next_new()
         if assignment is None:
-            return self.FINISHED
+            return None if self.gave_up and self._running else self.FINISHED
         self._assignments[trial_id] = assignment
+        self._running.add(trial_id)
         return assignment.to_dict()
 
     def _next_interrupted(self) -> Assignment | None:
@@ -153,6 +158,7 @@ class StudySearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Record why a trial ended that has no outcome; it remains in the record to be resumed."""
+        self._running.discard(trial_id)
         number = self._assignments[trial_id].number
         trial = self._record.trial(number)
         if trial.state == TrialState.RUNNING and not trial.user_attrs.get("error"):

@@ -79,7 +79,7 @@ def read(folder: Path) -> tuple[TrainingProgress, dict[str, Tensor]]:
         CheckpointError: a file is missing or truncated.
     """
     try:
-        progress = _PROGRESS.validate_python(json.loads((folder / PROGRESS).read_text("utf-8")), extra="forbid")
+        progress = _PROGRESS.validate_python(json.loads((folder / PROGRESS).read_text("utf-8")), extra="ignore")
         return progress, load_file(folder / WEIGHTS)
     except UNREADABLE as error:
         raise CheckpointError(f"checkpoint {folder} cannot be read: {error}") from error

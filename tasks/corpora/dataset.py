@@ -25,7 +25,7 @@ Not run here: downloads from the hub; there was no network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -88,6 +88,8 @@ class _Source(NamedTuple):
 
     where: str
     parts: list[_Part]
+    unclear: Sequence[Path] = ()
+    """Files beside these, of which the name tells no split."""
 
     @property
     def files(self) -> list[Path]:
@@ -133,6 +135,7 @@ def load(  # noqa: PLR0913 - one per option in a search space
         source = _on_this_machine(user_path(path), split)
     if columns is None:
         columns = {str(language): published_columns(source.names, source.where)}
+    _refuse_unclear(source, columns.values())
     recipe = f"dataset 4 {split} {sorted((code, side.model_dump_json()) for code, side in columns.items())}"
     return converted("dataset", recipe, source.files, lambda: _rows(source, columns))
 
@@ -176,6 +179,20 @@ def _rows(source: _Source, columns: Mapping[str, Columns]) -> Iterator[dict[str,
         missing -= found
     if missing:
         raise _no_column(min(missing), source.where, source.names)
+
+
+def _refuse_unclear(source: _Source, columns: Collection[Columns]) -> None:
+    """Refuse pairs in a file that is not read, since its name tells no split."""
+    for file in source.unclear:
+        try:
+            names = set(column_names(file))
+        except TaskError:  # settings, such as `config.json`
+            continue
+        if any({side.query, side.passage} <= names for side in columns):
+            raise TaskError(
+                f"corpus 'dataset': the name of {file} tells no split, and it would not be read beside "
+                f"{source.files[0]}: name it train-{file.name} to train on it, or take it out of {source.where}"
+            )
 
 
 def _refuse_lacking(part: _Part, found: AbstractSet[str], columns: Iterable[Columns], *, is_only: bool) -> None:
@@ -222,14 +239,8 @@ def _on_this_machine(path: Path, split: str) -> _Source:
     chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
     if not chosen:
         raise TaskError(f"corpus 'dataset': {path} cannot be opened: no data file in it belongs to split '{split}'")
-    kinds = set(map(suffix_of, chosen))  # settings beside them, such as `config.json`, are no data
-    unclear = [file for file, found in named.items() if not found and file not in chosen and suffix_of(file) in kinds]
-    if split == "train" and unclear:
-        raise TaskError(
-            f"corpus 'dataset': the name of {unclear[0]} tells no split, and it would not be read beside {chosen[0]}: "
-            f"name it train-{unclear[0].name} to train on it, or take it out of {path}"
-        )
-    return _files(chosen, str(path))
+    unclear = [file for file, found in named.items() if not found and file not in chosen]
+    return _files(chosen, str(path))._replace(unclear=unclear if split == "train" else ())
 
 
 def _is_data(file: Path) -> bool:

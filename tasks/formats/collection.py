@@ -21,7 +21,7 @@ from tasks.formats.layouts import DataFile, Part, of_part, of_split, splits
 from tasks.formats.subsets import Options, Subset, names_of, subsets_of
 from tasks.plugins import TaskError
 from tasks.relevance import TwoPoolsError, locate, missing_error
-from tasks.schema import Benchmark, Pool, Qrels, Query, Setting, Texts
+from tasks.schema import UNANSWERED, Benchmark, Pool, Qrels, Query, Setting, Texts
 
 _PARTS: tuple[Part, ...] = ("corpus", "queries", "qrels")
 _LOG = logging.getLogger(__name__)
@@ -261,7 +261,7 @@ def _details(
         details["copies"] = f"{copies:,} rows repeat another and were read once"
     unanswered = {query for judged in content.qrels.values() for query in judged.unanswered}
     if left_out := sum(query in unanswered for table in queries.values() for query in table.ids()):
-        details["unanswered"] = (
+        details[UNANSWERED] = (
             f"{left_out:,} queries have judgements but no relevant passage and are not measured; trec_eval, BEIR and "
             "MTEB count each as 0"
         )

@@ -90,6 +90,7 @@ def test_large_corpora_are_not_searched(corpus: Corpus, monkeypatch: pytest.Monk
     assert seen_questions(asked, [corpus]) == (1, ())
     monkeypatch.setattr(module, "MOST_QUESTIONS", thai - 1)
     assert seen_questions(asked, [corpus]) == (None, ("parallel_jsonl",))
+    assert seen_questions(benchmark({"xx": ["?"]}), [corpus]) == (None, ("parallel_jsonl",))
 
 
 def test_a_corpus_that_is_too_large_does_not_keep_smaller_ones_from_being_searched(

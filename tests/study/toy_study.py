@@ -94,7 +94,7 @@ class Tune:
         while len(self._running) < self.at_once:
             trial_id = f"{len(self.handed_out):08x}"
             suggested = self.searcher.suggest(trial_id)
-            if isinstance(suggested, str):
+            if not isinstance(suggested, dict):
                 break
             self.handed_out.append(suggested)
             self._running[trial_id] = reports(suggested["trial"], after=suggested["recorded_step"])

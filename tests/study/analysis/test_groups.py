@@ -122,3 +122,8 @@ def test_settings_with_more_of_the_planned_seeds_come_first_though_most_have_a_s
     whole = [trial(7 + seed, 0.5, alpha=0.6, seed=seed) for seed in range(3)]
     ordered = ranked([*left, *two, *whole], objective(OBJECTIVE), seeds=3)
     assert [result.number for result in ordered] == [7, 8, 9, 5, 6, 1, 2, 3, 4]
+
+
+def test_a_model_that_was_not_trained_is_not_first_because_no_setting_has_all_seeds_yet() -> None:
+    untrained, left = trial(0, 0.3, steps=0), [trial(1, 0.8, alpha=0.1), trial(2, 0.9, alpha=0.2)]
+    assert [result.number for result in ranked([untrained, *left], objective(OBJECTIVE), seeds=3)] == [2, 1, 0]

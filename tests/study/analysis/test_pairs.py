@@ -65,6 +65,17 @@ def test_where_no_settings_are_equal_the_best_meet_and_what_differs_is_known() -
     assert pair.candidates == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("setting", "confounded"),
+    [({"micro_batch_tokens": 512, "gradient_checkpointing": True}, False), ({"resources": {"workers": 2}}, False),
+     ({"micro_batch_tokens": 512, "learning_rate": 1e-3}, True)],
+)  # fmt: skip
+def test_settings_that_change_time_and_memory_alone_take_no_verdict(setting: dict[str, Any], confounded: bool) -> None:
+    (pair,) = choose_pairs(study_of((0.5, {"alpha": 0}), (0.9, {"alpha": 0.5} | setting)), ["X-Y"])
+    assert pair.unequal.keys() == setting.keys()
+    assert pair.confounded == confounded
+
+
 def test_a_trial_that_is_named_as_the_baseline_was_chosen_from_no_others() -> None:
     study = study_of((0.5, {"alpha": 0}), *((0.6, {"alpha": 0.5, "temperature": 0.1 * n}) for n in range(1, 4)))
     (pair,) = choose_pairs(study, ["0"])

@@ -174,6 +174,14 @@ def test_measurements_that_differ_are_named() -> None:
     assert set(as_data(compared)["measured_otherwise"]) == {"centring", "transductive"}
 
 
+def test_a_count_that_older_results_lack_is_no_difference_of_measurements() -> None:
+    own, old = factbook(split="test", unanswered="3 queries"), factbook(split="test")
+    pair = Pair(group(alpha=0.5, measured=own), group(alpha=0, measured=old))
+    assert Comparison(pair, "factbook", {MAP: difference(0.031, 0.004)}).measured_otherwise == {}
+    other = replace(pair, baseline=group(alpha=0, measured=factbook(split="test", unanswered="4 queries")))
+    assert set(Comparison(other, "factbook", {MAP: difference(0.031, 0.004)}).measured_otherwise) == {"unanswered"}
+
+
 def test_what_is_beyond_noise_is_bold_in_the_tables_by_language_after_holm() -> None:
     found = comparison(difference(0.031, 0.03), alpha=0)
     (overall,) = differences_table(found).rows

@@ -231,10 +231,17 @@ def test_the_reason_is_the_exceptions_own_line() -> None:
 
 
 def on_error(
-    scheduler: EarlyStopping, folder: Path, error: str, monkeypatch: pytest.MonkeyPatch, *, nodes: int, free: int
+    scheduler: EarlyStopping,
+    folder: Path,
+    error: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    nodes: int,
+    free: int,
+    heads: int = 0,
 ) -> None:
-    """Let a trial end in an error on a cluster of some nodes, with storage of some free bytes."""
-    monkeypatch.setattr(cluster, "supply", lambda: Supply("the cluster", (Node(4, 0),) * nodes))
+    """Let a trial end in an error on a cluster of some nodes and heads, with storage of some free bytes."""
+    monkeypatch.setattr(cluster, "supply", lambda: Supply("the cluster", (Node(0, 0),) * heads + (Node(4, 0),) * nodes))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     file = folder / "error.txt"
     file.write_text(f"Failure # 1 (occurred at 2026-11-23_02-04-43)\n{error}\n", "utf-8")
@@ -247,13 +254,14 @@ def on_error(
 FULL = "OSError: [Errno 28] No space left on device: '/tmp/ไทย/encoder.safetensors'"
 
 
+@pytest.mark.parametrize("heads", [0, 1])
 @pytest.mark.parametrize(("nodes", "free", "ends"), [(3, 2**40, False), (3, 2**20, True), (1, 2**40, True)])
 def test_the_full_disk_of_one_node_ends_no_study_whose_storage_has_room_and_whose_other_nodes_work(
-    nodes: int, free: int, ends: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: int, free: int, ends: bool, heads: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toy, scheduler = begun(folder)
     with pytest.raises(OSError, match=r"trial 1: OSError.*No space") if ends else nullcontext():
-        on_error(scheduler, folder, FULL, monkeypatch, nodes=nodes, free=free)
+        on_error(scheduler, folder, FULL, monkeypatch, nodes=nodes, free=free, heads=heads)
     toy.searcher.on_trial_complete("bad", error=True)
     assert toy.record.trial(1).user_attrs["error"] == FULL
 

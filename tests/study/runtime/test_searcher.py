@@ -154,7 +154,7 @@ def ended(tune: Tune, unfinished: str, most: int = 20) -> int:
     """Let trials end one after another, `x` of them unfinished; return how many were handed out."""
     for number, how in enumerate(unfinished.ljust(most, "x")):
         given = tune.searcher.suggest(f"{how}{number}")
-        if isinstance(given, str):
+        if not isinstance(given, dict):
             return number
         final = FinalReport(STEPS[-1], {METRIC: 0.5})
         report = Failure("backbone 'ไทย' is not on this node", resumable=True) if how == "x" else final
@@ -173,6 +173,22 @@ def test_a_sampler_that_learns_draws_no_more_after_several_trials_in_a_row_that_
     tune = Tune(study_of(search), folder, at_once)
     assert ended(tune, unfinished) == len(tune.record.trials()) == drawn
     assert bool(tune.searcher.gave_up) == (search == "tpe")
+
+
+def test_trials_that_still_run_on_other_nodes_decide_whether_more_are_drawn(folder: Path) -> None:
+    tune = Tune(study_of("tpe"), folder, at_once=3)
+    assert isinstance(tune.searcher.suggest("good"), dict)
+    assert ended(tune, "xxx") == 3
+    assert tune.searcher.suggest("later") is None
+    tune.searcher.observe("good", FinalReport(STEPS[-1], {METRIC: 0.5}))
+    tune.searcher.on_trial_complete("good")
+    assert isinstance(tune.searcher.suggest("later"), dict)
+    assert tune.searcher.gave_up < 3
+    tune.searcher.observe("later", FinalReport(STEPS[-1], {METRIC: 0.5}))
+    tune.searcher.on_trial_complete("later")
+    assert ended(tune, "xxx") == 3
+    assert tune.searcher.suggest("last") == tune.searcher.FINISHED
+    assert tune.searcher.gave_up == 3
 
 
 def test_trials_that_cannot_be_resumed_yet_do_not_keep_a_study_from_new_ones(folder: Path) -> None:

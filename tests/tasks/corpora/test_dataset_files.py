@@ -67,7 +67,9 @@ def test_files_of_evaluation_are_not_trained_on(tmp_path: Path) -> None:
 def test_a_file_whose_name_tells_no_split_is_refused_beside_one_that_is_read(tmp_path: Path, name: str) -> None:
     first, more = write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"}), tmp_path / name
     write(tmp_path / "test.jsonl", {"query": "谁", "passage": "他"})
-    write(tmp_path / "config.json", {"model": "ไม่ใช่ข้อมูล"})
+    (tmp_path / "config.json").write_text('{\n "model": "ไม่ใช่ข้อมูล"\n}', "utf-8")
+    write(tmp_path / "corpus.jsonl", {"_id": "p1", "title": "", "text": "เขา"})
+    write(tmp_path / "queries.jsonl", {"_id": "q1", "text": "ใคร"})
     assert pairs_of(tmp_path, language="th") == [Pair("ใคร", "เขา")]
     write(more, {"query": "哪里", "passage": "这里"})
     if more.suffix == ".gz":
