@@ -33,10 +33,12 @@ tests-without-ray: .venv/test.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not ray" --durations 15
 
 # A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage (STORAGE) and, where
-# that is a bucket, the database of their trials (RECORD); every call to Ray carries the token.
+# that is a bucket, the database of their trials (RECORD); every call to Ray carries the token. The
+# database's URL may hold a password and signs of the shell.
 node: .venv/run.stamp
-	printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' STUDY_STORAGE=$(STORAGE) \
-		STUDY_RECORD=$(RECORD) RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
+	umask 077; printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' "STUDY_STORAGE='$(STORAGE)'" \
+		"STUDY_RECORD='$(RECORD)'" RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
+	chmod 600 ~/.study_environment
 	grep -qs study_environment ~/.bashrc || echo '. ~/.study_environment' >> ~/.bashrc
 
 # What `ray up` needs to start machines of a cloud, on the laptop and on the head.

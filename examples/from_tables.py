@@ -104,7 +104,7 @@ def main(data: Path) -> None:
     said = [*write_study(data, training_rows(trained)), *notes(tables, trained)]
     asked = counted("question", tables.questions.keys() - trained.questions.keys())
     print(f"test: {asked}, against {counted('article', tables.articles)}", *said, sep="\n")
-    space, folder = shlex.quote(str(data / "study.yaml")), f"{os.environ.get('STUDY_STORAGE', DEFAULT_STORAGE)}/first"
+    space, folder = shlex.quote(str(data / "study.yaml")), f"{os.environ.get('STUDY_STORAGE') or DEFAULT_STORAGE}/first"
     print(f"next: python -m study.run {space} --dry-run", f"then: python -m study.run {space} --name first", sep="\n")
     print(f"then: python -m study.compare {folder}  # study.report and study.export take the folder, too")
 

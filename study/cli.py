@@ -132,7 +132,8 @@ def study_folder(study: str) -> str:
     """
     if "/" in study or files.exists(files.join(files.absolute(study), layout.STUDY)):
         return study
-    storage = files.absolute(os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE))
+    storage = files.absolute(os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE)
+    layout.check_reachable(storage)
     if files.exists(files.join(storage, study, layout.STUDY)):
         return files.join(storage, study)
     if Path(study).exists():

@@ -97,8 +97,9 @@ def _compare(folder: str, baselines: list[str], metric: str | None, console: Con
         "fronts": [front_data(front) for benchmark in fronts for front in fronts[benchmark]],
     }
     file = files.join(study.folder, file_name([*baselines, *([metric] if metric else [])]))
-    files.write_json(f"{file}.json", written)
-    files.write_text(f"{file}.md", paragraphs(parts))
+    with layout.writing(study.folder):
+        files.write_json(f"{file}.json", written)
+        files.write_text(f"{file}.md", paragraphs(parts))
     console.print(f"\nwritten: {file}.md and .json", soft_wrap=True)
 
 

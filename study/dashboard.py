@@ -40,14 +40,16 @@ def main(
 
 def _serve(folder: str, port: int, host: str, console: Console) -> None:
     layout.read_study(folder)
-    from study.pages.dashboard import Site  # imports Optuna and the charts' libraries, which take seconds
+    # These import Optuna and the charts' libraries, which take seconds.
+    from study.pages.dashboard import LOOPBACK_HOSTS, Site
     from study.pages.live import open_study
 
     study, record = open_study(folder)
     Interruption().install()
     with _server(host, port) as server:
-        server.set_app(Site(folder, study, record, open_to_all=host != LOOPBACK))
-        if host != LOOPBACK:
+        open_to_all = host not in LOOPBACK_HOSTS
+        server.set_app(Site(folder, study, record, open_to_all=open_to_all))
+        if open_to_all:
             console.print(
                 "[bold yellow]warning:[/] there is no password: everyone who can reach this address can read the study"
             )

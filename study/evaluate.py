@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from study import cli
+from study.analysis.formats import some_of
 from study.analysis.study import read_study
 from study.analysis.tables import languages_table, settings_table
 from study.config import TrialConfig
@@ -99,7 +100,7 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
             | {
                 "backbone": absolute_paths(model, "backbone"),
                 "steps": 0,
-                "benchmarks": [_benchmark(name.strip(), data, options) for name in benchmarks.split(",")],
+                "benchmarks": _benchmarks([name.strip() for name in benchmarks.split(",")], data, options),
                 "resources": {"workers": workers},
             }
         )
@@ -127,14 +128,18 @@ def main(  # noqa: PLR0913, PLR0917 - one per command-line option
 
 
 def on_gpus(config: TrialConfig, supply: resources.Supply) -> tuple[TrialConfig, str]:
-    """Let several workers take a GPU each, with its CPUs, where there are so many GPUs.
+    """Let several workers take a GPU each, with its CPUs, where there are so many GPUs; else share CPUs out to them.
 
     Returns:
         The trial, and a sentence for a user where some GPUs are there and too few.
     """
     workers, nodes = config.resources.workers, [node for node in supply.nodes if node.gpus]
-    if workers == 1 or not nodes:
+    if workers == 1:
         return config, ""
+    if not nodes:
+        smallest = min((node.cpus for node in supply.nodes if node.cpus >= 1), default=1)
+        shared = config.resources.model_copy(update={"cpus_per_worker": float(max(1, smallest // workers))})
+        return config.model_copy(update={"resources": shared}), ""
     each = {"gpus_per_worker": 1.0, "cpus_per_worker": float(max(1, min(node.cpus // node.gpus for node in nodes)))}
     with_gpus = config.resources.model_copy(update=each)
     if supply.trials_at_once(with_gpus):
@@ -174,8 +179,16 @@ def _settings(texts: list[str]) -> dict[str, Any]:
     return settings
 
 
+def _benchmarks(names: list[str], data: Path | None, options: dict[str, Any]) -> list[BenchmarkConfig]:
+    """Return benchmarks with their options; `data` is the `path` of those that have this option."""
+    if data and not any("path" in option_names(name) for name in names):
+        raise UserError(
+            f"--data {data} is refused, as {some_of(names)} reads no folder: add --benchmarks local, or one that does"
+        )
+    return [_benchmark(name, data, options) for name in names]
+
+
 def _benchmark(name: str, data: Path | None, options: dict[str, Any]) -> BenchmarkConfig:
-    """Return a benchmark with its options; `data` is the `path` of a benchmark that has this option."""
     path = {"path": str(data)} if data and "path" in option_names(name) else {}
     given = absolute_paths(path | options)  # workers may run in another folder
     check_benchmark(name, given)

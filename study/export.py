@@ -16,6 +16,7 @@ from study.analysis.formats import some_of
 from study.analysis.groups import Group, groups_of, ranked
 from study.analysis.study import Study, read_study
 from study.config import TrialConfig, backbone_folder
+from study.corpora import training_corpora
 from study.model import hub_upload
 from study.pages.model_card import model_card
 from study.results import files, layout
@@ -51,6 +52,8 @@ def main(
         folder = cli.output_folder(output or f"{source.name}-{result.number:04d}", "--output")
         if folder.exists():
             raise UserError(f"{folder} exists: choose another --output, or remove it")
+        if language_means:
+            _check_corpora(result)
         if push:
             hub_upload.create_repository(push)
         _export(source, result, folder, language_means=language_means)
@@ -124,6 +127,16 @@ def _export(study: Study, result: TrialResult, folder: Path, *, language_means: 
                 raise StudyError(f"trial {result.number}: {error}; choose another with --trial") from error
     means = export_means(encoder, result.config) if language_means else None
     export(encoder, folder, model_card(result, folder.name, language_means=language_means), means)
+
+
+def _check_corpora(result: TrialResult) -> None:
+    """Check that the means would be those of the rows that the trial was trained on."""
+    now = [(corpus.name, corpus.revision, len(corpus)) for corpus in training_corpora(result.config)]
+    if now != [(corpus.name, corpus.revision, corpus.rows) for corpus in result.corpora]:
+        raise StudyError(
+            f"--language-means: the corpora are not those that trial {result.number} was trained on: put their files "
+            "back, or leave the option out"
+        )
 
 
 def _pinned(result: TrialResult) -> TrialConfig:

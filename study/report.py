@@ -17,7 +17,9 @@ def main(study: Annotated[str, typer.Argument(help=cli.STUDY_HELP)]) -> None:
         layout.read_study(files.absolute(study))
         from study.pages.page import write_report  # imports the charts' libraries, which take a second
 
-        for path in write_report(study):
+        with layout.writing(study):
+            paths = write_report(study)
+        for path in paths:
             cli.console().print(f"written: {path}", soft_wrap=True)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
+
+import yaml
 
 from tests.file_server import FileServer
 
@@ -114,7 +117,7 @@ class HubServer(FileServer):
                 self._uploaded[checksum] = body
                 self._send_json(request, {})
             case ["api", "validate-yaml"]:
-                self._send_json(request, {"errors": [], "warnings": []})
+                self._check_card(request, json.loads(body)["content"])
             case _ if token not in self.writers:
                 self.refuse(request, HTTPStatus.UNAUTHORIZED, "")
             case ["api", "repos", "create"]:
@@ -155,6 +158,19 @@ class HubServer(FileServer):
         repository.commit = "c" * 40
         address = f"{self.url}/{name}/commit/{repository.commit}"
         self._send_json(request, {"commitUrl": address, "commitOid": repository.commit, "success": True})
+
+    def _check_card(self, request: BaseHTTPRequestHandler, card: str) -> None:
+        """Answer as the hub does, which takes ISO 639 codes of languages alone."""
+        languages = (yaml.safe_load(card.split("---")[1]) or {}).get("language", []) if card.startswith("---") else []
+        unknown = [language for language in languages if not re.fullmatch("[a-z]{2,3}", language)]
+        errors = [{"message": f'"language" must be ISO 639 codes, not {language}'} for language in unknown]
+        status = HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK
+        body = json.dumps({"errors": errors, "warnings": []}).encode()
+        request.send_response(status)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
 
     def _send_json(self, request: BaseHTTPRequestHandler, answer: object) -> None:
         self.send(request, json.dumps(answer).encode(), {"Content-Type": "application/json"})

@@ -64,6 +64,11 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except HFValidationError:
         raise UploadError(f"--push {name} is refused: write owner/name") from None
+    except ValueError as error:  # of the model card, which the hub is asked about first
+        raise UploadError(
+            f"--push {name}: {' '.join(str(error).split())}: correct README.md in the exported folder, and upload it "
+            f"with `hf upload {name} FOLDER`"
+        ) from error
     except HfHubHTTPError as error:
         answer = f"{error.response.status_code} {error.response.reason_phrase}"
         forbidden = error.response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}

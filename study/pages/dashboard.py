@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANSWERS_S = 0.5
 
 
@@ -73,7 +73,7 @@ class Site:
         path, host = environ["PATH_INFO"], urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
         if not only_reads(environ):
             return _answer(start_response, "405 Method Not Allowed", "This dashboard is read-only.")
-        if not self._open_to_all and host not in _LOOPBACK:
+        if not self._open_to_all and host not in LOOPBACK_HOSTS:
             return _answer(
                 start_response, "403 Forbidden", "This dashboard answers only under this machine's own name."
             )

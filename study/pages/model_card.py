@@ -92,7 +92,10 @@ def _front_matter(result: TrialResult) -> str:
     fields = {
         "library_name": "sentence-transformers",
         "pipeline_tag": "sentence-similarity",
-        "language": sorted({language for measured in result.benchmarks.values() for language in measured.queries}),
+        # The hub takes ISO 639 codes alone, and refuses one with a script such as `zh_Hant`.
+        "language": sorted(
+            {name.partition("_")[0] for measured in result.benchmarks.values() for name in measured.queries}
+        ),
         "tags": ["sentence-transformers", "feature-extraction", "dense-retrieval", "multilingual"],
     }
     is_hub_id = backbone.count("/") == 1 and not backbone.startswith((BUILTIN, ".", "/", "~"))

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pydantic
@@ -103,6 +105,22 @@ def check_reachable(folder: str) -> None:
         raise StudyError(
             f"{folder} cannot be reached ({reason}): check its name, the network and your credentials"
         ) from None
+
+
+@contextmanager
+def writing(folder: str) -> Iterator[None]:
+    """Turn errors of a folder that others may only read, or of a full disk, into a sentence.
+
+    Raises:
+        StudyError: what is done within raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise StudyError(
+            f"{folder} cannot be written ({reason}): copy the study's folder to where you can, and give the copy"
+        ) from error
 
 
 def check_writable(study_folder: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,28 @@ def test_the_environment_of_a_node_is_the_one_of_make_run(cluster: dict[str, Any
     assert targets["node"] == targets["run"] == targets["aws gcp"]
     assert any("make node" in command for command in cluster["setup_commands"])
     assert all("pip install" not in command for key in (*COMMANDS, "head_setup_commands") for command in cluster[key])
+
+
+def test_the_environment_of_a_node_holds_a_url_with_signs_of_the_shell_and_is_readable_by_its_user_alone(
+    tmp_path: Path,
+) -> None:
+    record = "postgresql+psycopg://u:p@h/studies?sslmode=verify-full&sslrootcert=/x"
+    command = [
+        "make",
+        "-o",
+        ".venv/run.stamp",
+        "node",
+        "STORAGE=s3://ไทย/studies",
+        f"RECORD={record}",
+        f"HOME={tmp_path}",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    file = tmp_path / ".study_environment"
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["sh", "-c", f". {file}; env"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert {"STUDY_STORAGE=s3://ไทย/studies", f"STUDY_RECORD={record}", "RAY_AUTH_MODE=token"} <= set(shown)
 
 
 def test_the_head_never_trains(cluster: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from study import cli, compare, dashboard, evaluate, report, run
 from study.results import files, layout
 from study.run import LONGEST_NAME
 from tasks.errors import UserError
+from tests.study.synthetic_study import write_study
 
 RUNNER = CliRunner()
 NAMES = [
@@ -78,6 +79,42 @@ def test_a_study_is_found_by_its_folder_and_by_its_name_in_the_storage(
         cli.study_folder("การทดลอ")
 
 
+def test_a_storage_that_does_not_answer_is_one_sentence_for_the_name_of_a_study(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exists(path: str) -> bool:
+        if path.startswith("s3://"):
+            raise OSError("AWS Error NETWORK_CONNECTION\nin HeadBucket")
+        return False
+
+    monkeypatch.setattr(files, "exists", exists)
+    monkeypatch.setenv("STUDY_STORAGE", "s3://bucket/studies")
+    with pytest.raises(UserError, match=r"s3://bucket/studies cannot be reached \(AWS Error NETWORK_CONNECTION\)"):
+        cli.study_folder("การทดลอง")
+
+
+def test_an_empty_storage_is_the_default_one_as_for_study_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STUDY_STORAGE", "")
+    with pytest.raises(UserError, match=f"here or in {tmp_path}/multilingual-retrieval-studies"):
+        cli.study_folder("การทดลอง")
+
+
+@pytest.mark.parametrize("command", [compare, report])
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("AWS Error ACCESS_DENIED\nin PutObject")
+
+    folder = write_study(tmp_path / "การทดลอง", questions=20, examples=False)
+    for name in ("write_json", "write_text"):
+        monkeypatch.setattr(files, name, refuse)
+    done = RUNNER.invoke(cli.program(command.main), [folder])
+    assert done.exit_code == 2
+    assert f"error: {folder} cannot be written (AWS Error ACCESS_DENIED): copy the study's folder" in done.stderr
+
+
 def test_a_pipe_has_the_width_that_the_environment_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert cli.console().width == cli.LOG_WIDTH
@@ -115,6 +152,10 @@ def test_a_bucket_that_does_not_answer_is_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (
+            ["--data", "ไม่มี"],
+            "--data ไม่มี is refused, as factbook reads no folder: add --benchmarks local, or one that does",
+        ),
         (["--setting", "steps=100"], "--setting steps is refused: an evaluation trains nothing"),
         (["--setting", "benchmarks=[xquad_r]"], "--setting benchmarks is refused: use --benchmarks"),
         (["--setting", "resources={workers: 2}"], "--setting resources is refused: use --workers"),

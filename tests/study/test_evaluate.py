@@ -265,7 +265,8 @@ def test_a_private_model_is_measured_at_the_commit_that_is_recorded_and_its_toke
             0,
             "there are GPUs for 2 of them, with 1 CPU each; use --workers 2 to run on GPUs",
         ),
-        ((Node(16, 0),), 1, 0, ""),
+        ((Node(16, 0),), 4, 0, ""),
+        ((Node(3, 0),), 1, 0, ""),
     ],
 )
 def test_several_workers_take_a_gpu_each_with_its_cpus_where_there_are_so_many(

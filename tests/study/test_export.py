@@ -36,7 +36,8 @@ from tests.study.trial_results import trial_result
 OBJECTIVE = "validation/multilingual/map"
 QUERIES = ["เมืองหลวงของไทยคือเมืองใด", "泰国的首都是哪里？"]
 CONFIG = TrialConfig(steps=20, max_passage_tokens=64)
-CORPORA = (CorpusRecord(name="factbook", revision="0123456789ab", rows=9),)
+TRAINED_ON = factbook.load()
+CORPORA = (CorpusRecord(name="factbook", revision=TRAINED_ON.revision, rows=len(TRAINED_ON)),)
 APP = program(main)
 
 
@@ -124,6 +125,22 @@ def test_language_means_are_those_of_the_trials_corpora_and_the_card_says_how_to
     assert export(study, "--output", "plain").exit_code == 0
     assert not (tmp_path / "plain" / "language_means.safetensors").exists()
     assert "language_means" not in (tmp_path / "plain" / "README.md").read_text("utf-8")
+
+
+def test_means_of_other_rows_than_the_trial_was_trained_on_are_refused(study: str, tmp_path: Path) -> None:
+    write_trial(study, 0, 0.5)
+    file = files.join(layout.trial_folder(study, 0), layout.RESULT)
+    result = files.read_json(file)
+    result["corpora"][0]["rows"] -= 1
+    files.write_json(file, result)
+    refused = export(study, "--language-means", "--output", "centred")
+    assert refused.exit_code == 2
+    assert (
+        "--language-means: the corpora are not those that trial 0 was trained on: put their files back"
+        in refused.stderr
+    )
+    assert not (tmp_path / "centred").exists()
+    assert export(study, "--output", "plain").exit_code == 0
 
 
 def test_what_cannot_be_exported_is_said_in_one_sentence(study: str, tmp_path: Path) -> None:

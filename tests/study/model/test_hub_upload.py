@@ -50,6 +50,15 @@ def test_an_empty_repository_is_filled_and_one_with_files_is_refused(writer: Hub
         create_repository("team/retriever")
 
 
+def test_a_card_that_the_hub_refuses_is_one_sentence(writer: HubServer, folder: Path) -> None:
+    create_repository("team/retriever")
+    (folder / "README.md").write_text("---\nlanguage: [th, zh_Hant]\n---\n", "utf-8")
+    with pytest.raises(
+        UploadError, match=r"--push team/retriever: Invalid metadata.* not zh_Hant: correct README.md in"
+    ):
+        upload(folder, "team/retriever")
+
+
 def test_an_empty_repository_that_is_public_is_refused(writer: HubServer) -> None:
     create_repository("team/retriever")
     writer.repositories["models/team/retriever"].token = None

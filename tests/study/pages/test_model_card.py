@@ -54,6 +54,14 @@ def test_the_front_matter_names_languages_library_and_the_hub_s_backbone() -> No
     assert fields["base_model"] == "FacebookAI/xlm-roberta-base"
 
 
+def test_the_hub_is_told_languages_without_their_scripts() -> None:
+    trial = result()
+    measured = trial.benchmarks["parallel"]
+    traditional = measured.model_copy(update={"queries": {"zh": 3, "zh_Hant": 3, "sr_Latn": 2}})
+    _, front, _ = model_card(trial.model_copy(update={"benchmarks": {"parallel": traditional}}), "x").split("---\n", 2)
+    assert yaml.safe_load(front)["language"] == ["sr", "zh"]
+
+
 def test_the_card_says_which_questions_were_trained_on() -> None:
     trial = result()
     assert "in the training data" not in model_card(trial, "x")
