@@ -53,7 +53,7 @@ class Partial:
             self._write()
 
     def complete(self) -> None:
-        """Record that all parts are counted: other processes may take long yet, or fail, and this one is begun anew."""
+        """Record that all parts are counted: other processes or benchmarks may take long yet, or fail."""
         if self._file and (self._file.is_file() or time.monotonic() - self._saved >= SAVE_EVERY_S):
             self._write()
 
@@ -65,11 +65,6 @@ class Partial:
         except (OSError, SafetensorError) as error:
             logger.warning("%s cannot be written (%s): this evaluation cannot be resumed", self._file, error)
         self._saved = time.monotonic()
-
-    def remove(self) -> None:
-        """Remove the file: every process has counted all parts."""
-        if self._file:
-            self._file.unlink(missing_ok=True)
 
     def _save(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

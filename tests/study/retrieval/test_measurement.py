@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
 from study.config import TrialConfig
-from study.retrieval.measurement import means, measure_backbone
+from study.retrieval import evaluation_checkpoint
+from study.retrieval.measurement import means, measure, measure_backbone, remove_kept_counts
+from tests.hashing_encoder import HashingEncoder
+from tests.parallel_benchmark import parallel_benchmark
 from tests.toy_encoder import toy_encoder
 
 
@@ -44,3 +51,46 @@ def test_means_are_those_of_the_training_corpora_where_a_trial_trains_unless_ano
     found = means(toy_encoder(), config, config.centring[0])
     assert found.source == source
     assert set(found.passages) == (set() if source == "the benchmark" else {"th", "zh"})
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which counts are kept, after every block."""
+    monkeypatch.setattr(evaluation_checkpoint, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path))
+    return tmp_path / "evaluations"
+
+
+def test_a_benchmark_that_is_measured_is_not_read_again_after_a_failure_in_the_next(kept: Path) -> None:
+    first, config = parallel_benchmark(), TrialConfig(steps=0)
+    second = replace(first, name="second")
+
+    def fail_in_the_second(name: str, done: int, total: int) -> None:
+        if name == second.name:
+            raise KeyboardInterrupt
+
+    encoder: Any = HashingEncoder()
+    (expected,) = measure(encoder, config, [first])
+    remove_kept_counts(config)
+    with pytest.raises(KeyboardInterrupt):
+        measure(encoder, config, [first, second], progress=fail_in_the_second)
+    again: Any = HashingEncoder()
+    (result,) = measure(again, config, [first])
+    assert result.positions.equals(expected.positions)
+    relevant = {passage for graded in first.qrels.values() for passage in graded}
+    early = len(relevant) + sum(map(len, first.queries.values()))
+    assert sum(map(len, again.embedded)) == early, "no other passage is encoded again"
+
+
+def test_counts_are_kept_until_everything_is_measured_and_no_longer(kept: Path) -> None:
+    corpus = {"name": "factbook", "languages": ["ar", "th"], "held_out": 9}
+    one = {"name": "held_out", "corpus": corpus}
+    config = TrialConfig.model_validate({"steps": 0, "benchmarks": [one, one | {"label": "again"}]})
+    there: list[set[str]] = []
+    measure_backbone(
+        config,
+        torch.device("cpu"),
+        progress=lambda *_: there.append({file.name for file in kept.rglob("*.safetensors")}),
+    )
+    assert there[-1] >= {"held_out-0-of-1.safetensors"}
+    assert not list(kept.iterdir())
