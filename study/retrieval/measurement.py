@@ -27,6 +27,7 @@ from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, ev
 from study.same_everywhere import check_same_everywhere, check_same_precision
 from tasks.data.cache import cache_folder
 from tasks.plugins import load_benchmark
+from tasks.relevance import relevance
 from tasks.schema import Benchmark
 
 EXPORTED_TEXTS = 1000
@@ -115,12 +116,19 @@ def export_means(encoder: Encoder, config: TrialConfig) -> dict[str, Tensor]:
 def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: RunFiles | None = None, progress: Progress | None = None
 ) -> Measurement:
-    """Load a trial's backbone and evaluate it without a training step."""
+    """Load a trial's backbone and evaluate it without a training step; collective.
+
+    Raises:
+        TaskError: a benchmark cannot be measured; before a text is encoded.
+    """
     content = content_of(config)
     check_same_everywhere(code_and_model(config, content))
     check_same_precision(used_precision(config.precision, device))
     encoder = load_encoder(config, device)
-    evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
+    benchmarks = [load(benchmark) for benchmark in config.benchmarks]
+    for benchmark in benchmarks:  # all of them now: the first may take hours
+        relevance(benchmark)
+    evaluations = measure(encoder, config, benchmarks, runs=runs, progress=progress)
     remove_kept_counts(config)
     return measurement(config, content, device, evaluations)
 

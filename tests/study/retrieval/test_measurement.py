@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from study.config import TrialConfig
-from study.retrieval import evaluation_checkpoint
+from study.retrieval import evaluation_checkpoint, measurement
 from study.retrieval.measurement import means, measure, measure_backbone, remove_kept_counts
+from tasks.plugins import TaskError
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import parallel_benchmark
 from tests.toy_encoder import toy_encoder
@@ -51,6 +53,43 @@ def test_means_are_those_of_the_training_corpora_where_a_trial_trains_unless_ano
     found = means(toy_encoder(), config, config.centring[0])
     assert found.source == source
     assert set(found.passages) == (set() if source == "the benchmark" else {"th", "zh"})
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> HashingEncoder:
+    """The encoder that is loaded for any backbone."""
+    encoder = HashingEncoder()
+    monkeypatch.setattr(measurement, "load_encoder", lambda *_: encoder)
+    return encoder
+
+
+def local(tmp_path: Path, passage: str = "p0") -> dict[str, Any]:
+    """Write a benchmark of one question in Thai and one passage, and return how a trial names it."""
+    folder = tmp_path / "own" / "th"
+    folder.mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(json.dumps({"_id": passage, "text": "แม่น้ำโขง"}), "utf-8")
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q0", "text": "แม่น้ำอะไร"}), "utf-8")
+    (folder / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\nq0\t{passage}\t1\n", "utf-8")
+    return {"name": "local", "options": {"path": str(folder.parent)}}
+
+
+def after_another(benchmark: dict[str, Any]) -> TrialConfig:
+    """Return a trial that is measured on a benchmark without faults and then on this one."""
+    first = {"name": "held_out", "corpus": {"name": "factbook", "languages": ["ar", "zh"], "held_out": 9}}
+    return TrialConfig.model_validate({"steps": 0, "benchmarks": [first, benchmark]})
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [({"path": "not-there"}, "not-there"), ({"settings": ["crosslingual"]}, "no query has a relevant passage")],
+)
+def test_a_benchmark_is_refused_before_texts_of_an_earlier_one_are_encoded(
+    tmp_path: Path, loaded: HashingEncoder, fault: dict[str, Any], message: str
+) -> None:
+    benchmark = local(tmp_path)
+    with pytest.raises(TaskError, match=message):
+        measure_backbone(after_another(benchmark | {"options": benchmark["options"] | fault}), torch.device("cpu"))
+    assert not loaded.embedded
 
 
 @pytest.fixture
