@@ -24,6 +24,7 @@ from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
+from study.retrieval.runs import check_ids
 from study.same_everywhere import check_same_everywhere, check_same_precision
 from tasks.data.cache import cache_folder
 from tasks.plugins import load_benchmark
@@ -128,6 +129,8 @@ def measure_backbone(
     benchmarks = [load(benchmark) for benchmark in config.benchmarks]
     for benchmark in benchmarks:  # all of them now: the first may take hours
         relevance(benchmark)
+        if runs:
+            check_ids(benchmark)
     evaluations = measure(encoder, config, benchmarks, runs=runs, progress=progress)
     remove_kept_counts(config)
     return measurement(config, content, device, evaluations)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from study.config import TrialConfig
+from study.config_sections import RunFiles
 from study.retrieval import evaluation_checkpoint, measurement
 from study.retrieval.measurement import means, measure, measure_backbone, remove_kept_counts
 from tasks.plugins import TaskError
@@ -90,6 +91,17 @@ def test_a_benchmark_is_refused_before_texts_of_an_earlier_one_are_encoded(
     with pytest.raises(TaskError, match=message):
         measure_backbone(after_another(benchmark | {"options": benchmark["options"] | fault}), torch.device("cpu"))
     assert not loaded.embedded
+
+
+@pytest.mark.parametrize("name", ["แม่น้ำ โขง", "河\u3000流"])
+def test_an_id_that_a_run_file_cannot_hold_is_refused_before_a_text_is_encoded(
+    tmp_path: Path, loaded: HashingEncoder, name: str
+) -> None:
+    config, device = after_another(local(tmp_path, passage=name)), torch.device("cpu")
+    with pytest.raises(TaskError, match=f"benchmark 'local': id 'th:{name}' has white space in it"):
+        measure_backbone(config, device, runs=RunFiles(tmp_path / "runs", 5))
+    assert not loaded.embedded
+    assert "local" in measure_backbone(config, device).benchmarks, "without run files it is measured"
 
 
 @pytest.fixture
