@@ -47,8 +47,10 @@ class RunWriter:
         sizes = [len(pool.passages) for pool in benchmark.pools]
         self._first_P: Rows = np.cumsum([0, *sizes])[:-1]
         """A passage's key is its row plus that of its pool's first passage here."""
+        self._kept = runs.depth + benchmark.ignore_identical_ids
+        """Passages kept for a query; one may be ignored."""
         self._union = (
-            TopK(query_QD, min(runs.depth, sum(sizes))) if Setting.MULTILINGUAL in benchmark.settings else None
+            TopK(query_QD, min(self._kept, sum(sizes))) if Setting.MULTILINGUAL in benchmark.settings else None
         )
         self._in_pool: TopK | None = None
         self._competing: Rows = np.empty(0, dtype=np.int64)
@@ -57,8 +59,8 @@ class RunWriter:
         """Get ready for the blocks of a pool."""
         self._competing = self._queries_against(pool)
         competing = torch.from_numpy(self._competing)
-        depth = min(self._runs.depth, len(self._benchmark.pools[pool].passages))
-        self._in_pool = TopK(self._query_QD[competing], depth) if len(competing) else None
+        kept = min(self._kept, len(self._benchmark.pools[pool].passages))
+        self._in_pool = TopK(self._query_QD[competing], kept) if len(competing) else None
 
     def add(self, block: Block) -> None:
         """Search a block of the current pool."""
@@ -98,11 +100,11 @@ class RunWriter:
             mine = language_Q == language
             ignored_Q = self._relevance.ignored_keys(self._first_P)[query_Q[mine]]
             ranked_QK = (hits.key_QK[mine] >= 0) & (hits.key_QK[mine] != ignored_Q[:, None])
-            query, place = np.nonzero(ranked_QK)
+            position_QK = np.cumsum(ranked_QK, axis=1)
+            query, place = np.nonzero(ranked_QK & (position_QK <= self._runs.depth))
             queries = self._query_ids(query_Q[mine][query])
             passages = self._passage_ids(hits.key_QK[mine][query, place])
-            position = np.cumsum(ranked_QK, axis=1)[query, place]
-            ranked = zip(queries, passages, position, score_QK[mine][query, place], strict=True)
+            ranked = zip(queries, passages, position_QK[query, place], score_QK[mine][query, place], strict=True)
             path = self._path(int(language), pool)
             _write_lines(f"{path}.run", (f"{q} Q0 {p} {n} {s:.9g} study" for q, p, n, s in ranked))
             _write_lines(f"{path}.qrels", self._qrels(query_Q[mine], pool))

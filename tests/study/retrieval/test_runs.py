@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
@@ -17,7 +18,7 @@ from study.retrieval.runs import check_ids, falling
 from tasks.plugins import TaskError
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 from tests.hashing_encoder import HashingEncoder
-from tests.parallel_benchmark import named_for_passages, parallel_benchmark
+from tests.parallel_benchmark import named_for_passages, parallel_benchmark, relevant_passages
 from tests.process_group import RunInGroup
 
 
@@ -87,6 +88,19 @@ def test_a_run_holds_k_hits_a_query_in_falling_order(tmp_path: Path) -> None:
         assert [int(hit[3]) for hit in hits] == list(range(1, 21))
         scores = [np.float32(hit[4]) for hit in hits]
         assert all(above > below for above, below in pairwise(scores))
+
+
+def test_a_run_holds_k_hits_beside_a_passage_with_the_id_of_its_query(tmp_path: Path) -> None:
+    whole = parallel_benchmark()
+    benchmark = replace(named_for_passages(whole, relevant_passages(whole)), metrics=("recall@10",))
+    result = evaluated(benchmark, tmp_path, 10)
+    for run in tmp_path.rglob("*.run"):
+        lines = [line.split() for line in run.read_text("utf-8").splitlines()]
+        assert set(Counter(query for query, *_ in lines).values()) == {10}
+        assert all(query != passage for query, _, passage, *_ in lines)
+    for language in benchmark.languages:
+        of_run = rescored(tmp_path / "parallel" / "multilingual" / f"{language}.run")["recall@10"]
+        assert of_run == pytest.approx(result.by_language["multilingual"][language]["recall@10"], abs=1e-9)
 
 
 def test_falling_changes_no_score_that_falls_already() -> None:
