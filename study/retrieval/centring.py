@@ -83,7 +83,7 @@ def centred(
         benchmark: what is measured.
         relevance: says which queries take part.
         query_QD: the embeddings of the queries that take part, the same in every process.
-        passages: this process's share of, at least, `config.texts` evenly spaced passages of every pool.
+        passages: this process's share of, at least, `config.texts` evenly spaced passages of every searched pool.
     """
     means, candidates = _means_of_blocks(benchmark, passages, config.texts, query_QD), known.candidates(benchmark)
     languages = {pool.language for pool in benchmark.pools}

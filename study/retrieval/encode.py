@@ -129,26 +129,25 @@ def encode_passages(
 ) -> Iterator[Group]:
     """Yield the embeddings of these passages, grouped by their number of windows.
 
-    Each has one window unless `encoding.windows` is set and they are encoded as passages.
+    Each has one window unless `encoding.windows` is set and they are encoded as passages. Then the windows of
+    `TEXTS_AHEAD` passages are in memory at a time, as a long one may have hundreds.
     """
     if encoding.windows is None or kind == "query":
         passage_ND = encode(encoder, texts, kind, encoding.token_budget, embedded)
         yield Group(np.arange(len(texts)), passage_ND[:, None])
         return
     longest_first = _longest_first(texts)
-    counts: list[int] = []
-
-    def token_ids(windows: Windows) -> Iterator[list[list[int]]]:
-        for part in ahead(windows, _parts(texts, longest_first)):
-            counts.extend(len(of_text) for of_text in part)
-            yield [ids for of_text in part for ids in of_text]
-
-    window_MD = _embeddings(encoder, token_ids(encoding.windows), encoding.token_budget, embedded)
-    count_N = np.array(counts, dtype=np.int64)
-    first_N = np.cumsum(count_N) - count_N
-    for count in np.unique(count_N):
-        alike = np.flatnonzero(count_N == count)
-        yield Group(longest_first[alike], window_MD[torch.from_numpy(first_N[alike, None] + np.arange(count))])
+    first = 0
+    for part in ahead(encoding.windows, _parts(texts, longest_first)):
+        index_N, count_N = longest_first[first : first + len(part)], np.array([len(of_text) for of_text in part])
+        window_MD = _embeddings(
+            encoder, [[ids for of_text in part for ids in of_text]], encoding.token_budget, embedded
+        )
+        first_N = np.cumsum(count_N) - count_N
+        for count in np.unique(count_N):
+            alike = np.flatnonzero(count_N == count)
+            yield Group(index_N[alike], window_MD[torch.from_numpy(first_N[alike, None] + np.arange(count))])
+        first += len(part)
 
 
 def share(texts: Sequence[str], of_rank: int | None = None) -> Rows:

@@ -83,7 +83,7 @@ class Outputs(NamedTuple):
     """TREC run files."""
     partial: Path | None = None
     """Folder of this model and these settings that keeps the counts of a long evaluation, from which it continues when
-    it was interrupted; not used with `runs`, whose lists of passages are in memory alone."""
+    it was interrupted; the caller removes it. Not used with `runs`, whose lists of passages are in memory alone."""
 
 
 def evaluate(
@@ -140,9 +140,7 @@ def evaluate_views(
     partial = Partial(None if outputs.runs else outputs.partial, benchmark, counters, searches)
     _read(stream, early, rankings, partial)
     passages = _passages([benchmark.pools[i] for i in stream.pools])
-    evaluations = [ranking.evaluation(passages) for ranking in rankings]
-    partial.remove()
-    return evaluations
+    return [ranking.evaluation(passages) for ranking in rankings]
 
 
 class Ranking:

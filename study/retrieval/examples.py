@@ -37,9 +37,8 @@ class ExampleSearch:
         """Pools -> chosen queries whose list, in the widest setting, is ranked over them."""
         for query in self._query_Q.tolist():
             self._groups.setdefault(self._pools(query), []).append(query)
-        self.searches = {
-            pools: TopK(query_QD[torch.tensor(queries)], RETRIEVED) for pools, queries in self._groups.items()
-        }
+        kept = RETRIEVED + benchmark.ignore_identical_ids  # one may be ignored
+        self.searches = {pools: TopK(query_QD[torch.tensor(queries)], kept) for pools, queries in self._groups.items()}
         """By the pools they search."""
 
     def _pools(self, query: int) -> frozenset[int]:
@@ -70,7 +69,7 @@ class ExampleSearch:
         (query_id,), (text,) = queries.ids(row), queries.texts(row)
         ignored = self._relevance.ignored_keys(self._first_P[:-1])[query]
         kept = [(key, score) for key, score in zip(keys, scores, strict=True) if key >= 0 and key != ignored]
-        retrieved = list(self._retrieved(query_id, kept))
+        retrieved = list(self._retrieved(query_id, kept[:RETRIEVED]))
         return {"query_id": query_id, "query_language": language, "query": text, "retrieved": retrieved}
 
     def _retrieved(self, query_id: str, hits: list[tuple[int, float]]) -> Iterator[dict[str, Any]]:

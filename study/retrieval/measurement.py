@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,9 +24,11 @@ from study.results.trial_result import BackboneRecord, Measurement
 from study.retrieval.centring import LanguageMeans, means_of_benchmark, means_of_corpora
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Centring, Evaluation, Extras, Outputs, evaluate_views
+from study.retrieval.runs import check_ids
 from study.same_everywhere import check_same_everywhere, check_same_precision
 from tasks.data.cache import cache_folder
 from tasks.plugins import load_benchmark
+from tasks.relevance import relevance
 from tasks.schema import Benchmark
 
 EXPORTED_TEXTS = 1000
@@ -58,10 +62,12 @@ def measure(
     runs: RunFiles | None = None,
     progress: Progress | None = None,
 ) -> list[Evaluation]:
-    """Evaluate an encoder on a trial's benchmarks, as `load` returns them, each with every centring; collective."""
+    """Evaluate an encoder on a trial's benchmarks, as `load` returns them, each with every centring; collective.
+
+    What was counted is kept until `remove_kept_counts` is called.
+    """
     measured: list[Evaluation] = []
-    digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
-    outputs = Outputs(runs, cache_folder() / "evaluations" / digest)
+    outputs = Outputs(runs, _kept_counts(config))
     if config.centring and progress:
         progress("means of languages", 0, 0)
     centrings = [Centring(one, means(encoder, config, one)) for one in config.centring]
@@ -76,6 +82,17 @@ def measure(
             encoder, benchmark, encoding(encoder, config), extras, progress=advance, outputs=outputs
         )
     return measured
+
+
+def remove_kept_counts(config: TrialConfig) -> None:
+    """Remove what an interrupted evaluation of this trial would continue from; collective."""
+    distributed.gather_objects(None)  # until all processes are here, one may fail and all begin anew
+    shutil.rmtree(_kept_counts(config), ignore_errors=True)
+
+
+def _kept_counts(config: TrialConfig) -> Path:
+    digest = blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()
+    return cache_folder() / "evaluations" / digest
 
 
 def means(encoder: Encoder, config: TrialConfig, centring: CentringConfig) -> LanguageMeans:
@@ -100,12 +117,22 @@ def export_means(encoder: Encoder, config: TrialConfig) -> dict[str, Tensor]:
 def measure_backbone(
     config: TrialConfig, device: torch.device, *, runs: RunFiles | None = None, progress: Progress | None = None
 ) -> Measurement:
-    """Load a trial's backbone and evaluate it without a training step."""
+    """Load a trial's backbone and evaluate it without a training step; collective.
+
+    Raises:
+        TaskError: a benchmark cannot be measured; before a text is encoded.
+    """
     content = content_of(config)
     check_same_everywhere(code_and_model(config, content))
     check_same_precision(used_precision(config.precision, device))
     encoder = load_encoder(config, device)
-    evaluations = measure(encoder, config, map(load, config.benchmarks), runs=runs, progress=progress)
+    benchmarks = [load(benchmark) for benchmark in config.benchmarks]
+    for benchmark in benchmarks:  # all of them now: the first may take hours
+        relevance(benchmark)
+        if runs:
+            check_ids(benchmark)
+    evaluations = measure(encoder, config, benchmarks, runs=runs, progress=progress)
+    remove_kept_counts(config)
     return measurement(config, content, device, evaluations)
 
 

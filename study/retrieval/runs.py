@@ -29,9 +29,15 @@ from tasks.plugins import TaskError
 from tasks.relevance import Relevance
 from tasks.schema import Benchmark, Rows, Setting
 
+_BLOCK = 100_000
+"""Ids that are checked at a time."""
+
 
 class RunWriter:
-    """Searches pool after pool, and writes the runs against each, and then against their union (rank 0 writes)."""
+    """Searches pool after pool, and writes the runs against each, and then against their union (rank 0 writes).
+
+    The benchmark is one that `check_ids` takes.
+    """
 
     def __init__(self, runs: RunFiles, benchmark: Benchmark, relevance: Relevance, query_QD: Tensor) -> None:
         self._runs = runs
@@ -41,8 +47,10 @@ class RunWriter:
         sizes = [len(pool.passages) for pool in benchmark.pools]
         self._first_P: Rows = np.cumsum([0, *sizes])[:-1]
         """A passage's key is its row plus that of its pool's first passage here."""
+        self._kept = runs.depth + benchmark.ignore_identical_ids
+        """Passages kept for a query; one may be ignored."""
         self._union = (
-            TopK(query_QD, min(runs.depth, sum(sizes))) if Setting.MULTILINGUAL in benchmark.settings else None
+            TopK(query_QD, min(self._kept, sum(sizes))) if Setting.MULTILINGUAL in benchmark.settings else None
         )
         self._in_pool: TopK | None = None
         self._competing: Rows = np.empty(0, dtype=np.int64)
@@ -51,8 +59,8 @@ class RunWriter:
         """Get ready for the blocks of a pool."""
         self._competing = self._queries_against(pool)
         competing = torch.from_numpy(self._competing)
-        depth = min(self._runs.depth, len(self._benchmark.pools[pool].passages))
-        self._in_pool = TopK(self._query_QD[competing], depth) if len(competing) else None
+        kept = min(self._kept, len(self._benchmark.pools[pool].passages))
+        self._in_pool = TopK(self._query_QD[competing], kept) if len(competing) else None
 
     def add(self, block: Block) -> None:
         """Search a block of the current pool."""
@@ -92,11 +100,11 @@ class RunWriter:
             mine = language_Q == language
             ignored_Q = self._relevance.ignored_keys(self._first_P)[query_Q[mine]]
             ranked_QK = (hits.key_QK[mine] >= 0) & (hits.key_QK[mine] != ignored_Q[:, None])
-            query, place = np.nonzero(ranked_QK)
+            position_QK = np.cumsum(ranked_QK, axis=1)
+            query, place = np.nonzero(ranked_QK & (position_QK <= self._runs.depth))
             queries = self._query_ids(query_Q[mine][query])
             passages = self._passage_ids(hits.key_QK[mine][query, place])
-            position = np.cumsum(ranked_QK, axis=1)[query, place]
-            ranked = zip(queries, passages, position, score_QK[mine][query, place], strict=True)
+            ranked = zip(queries, passages, position_QK[query, place], score_QK[mine][query, place], strict=True)
             path = self._path(int(language), pool)
             _write_lines(f"{path}.run", (f"{q} Q0 {p} {n} {s:.9g} study" for q, p, n, s in ranked))
             _write_lines(f"{path}.qrels", self._qrels(query_Q[mine], pool))
@@ -114,11 +122,8 @@ class RunWriter:
             yield f"{query} 0 {passage} {grade}"
         missing = relevance.missing
         lost = np.flatnonzero(np.isin(missing.query_M, query_Q) & ((missing.pool_M == pool) | (pool is None)))
-        passages = _words([missing.ids_M[i] for i in lost])
-        for query, passage, grade in zip(
-            self._query_ids(missing.query_M[lost]), passages, missing.grade_M[lost], strict=True
-        ):
-            yield f"{query} 0 {passage} {grade}"
+        for query, m in zip(self._query_ids(missing.query_M[lost]), lost.tolist(), strict=True):
+            yield f"{query} 0 {missing.ids_M[m]} {missing.grade_M[m]}"
 
     def _path(self, language: int, pool: int | None) -> Path:
         """Return the path of a run file without its suffix."""
@@ -134,16 +139,17 @@ class RunWriter:
         if not len(query_X):
             return []
         language = self._benchmark.languages[int(self._relevance.query_language_Q[query_X[0]])]
-        return _words(self._benchmark.queries[language].ids(self._relevance.query_row_Q[query_X]))
+        return self._benchmark.queries[language].ids(self._relevance.query_row_Q[query_X])
 
     def _passage_ids(self, key_X: Rows) -> list[str]:
         """Return the ids of passages of any pools."""
-        ids = np.empty(len(key_X), dtype=object)
+        ids: npt.NDArray[np.object_] = np.empty(len(key_X), dtype=object)
         pool_X = np.searchsorted(self._first_P, key_X, side="right") - 1
         for pool in np.unique(pool_X):
             of_pool = pool_X == pool
             ids[of_pool] = self._benchmark.pools[pool].passages.ids(key_X[of_pool] - self._first_P[pool])
-        return _words(ids.tolist())
+        found: list[str] = ids.tolist()
+        return found
 
 
 def falling(score_QK: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -154,14 +160,26 @@ def falling(score_QK: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return lowered
 
 
-def _words(ids: list[str]) -> list[str]:
-    """Return the ids, none of which has white space in it: that is what parts the columns of a run."""
-    broken = next((i for i in ids if len(i.split()) != 1), None)
+def check_ids(benchmark: Benchmark) -> None:
+    """Refuse ids with white space in them: that is what parts the columns of a run.
+
+    Raises:
+        TaskError: a query or passage has such an id.
+    """
+    broken = next((i for ids in _ids(benchmark) for i in ids if len(i.split()) != 1), None)
     if broken is not None:
         raise TaskError(
-            f"id '{broken}' has white space in it, which a TREC run file cannot hold: rename it in the data"
+            f"benchmark '{benchmark.name}': id '{broken}' has white space in it, which a TREC run file cannot hold: "
+            "rename it in the data, or leave --runs out"
         )
-    return ids
+
+
+def _ids(benchmark: Benchmark) -> Iterator[Iterable[str]]:
+    """Yield the ids of all queries and passages, a block at a time: there may be millions."""
+    for texts in [*benchmark.queries.values(), *(pool.passages for pool in benchmark.pools)]:
+        for start in range(0, len(texts), _BLOCK):
+            yield texts.ids(np.arange(start, min(start + _BLOCK, len(texts))))
+    yield benchmark.missing
 
 
 def _write_lines(name: str, lines: Iterable[str]) -> None:

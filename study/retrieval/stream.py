@@ -61,7 +61,8 @@ class Stream:
             benchmark: whose texts.
             relevance: the relevant passages.
             progress: called after every batch and block.
-            sample: pool -> rows that are encoded early, with the relevant passages.
+            sample: pool -> rows that are encoded early, with the relevant passages; pools that no query searches are
+                left out.
         """
         self._encoder = encoder
         self._encoding = encoding
@@ -72,7 +73,8 @@ class Stream:
         self.pools = list(range(len(benchmark.pools))) if union else np.unique(relevance.pool_T).tolist()
         """The pools that are searched by some query."""
         early = [np.stack([relevance.pool_T, relevance.row_T])]
-        early += [np.stack([np.full_like(rows, pool), rows]) for pool, rows in (sample or {}).items()]
+        sampled = {pool: rows for pool, rows in (sample or {}).items() if pool in self.pools}
+        early += [np.stack([np.full_like(rows, pool), rows]) for pool, rows in sampled.items()]
         self._early_pool_U, self._early_row_U = np.unique(np.concatenate(early, axis=1), axis=1)
         self._done = self._in_block = self._block = 0
         self._total = len(relevance.query_row_Q) + sum(len(benchmark.pools[pool].passages) for pool in self.pools)
@@ -96,6 +98,7 @@ class Stream:
         texts: list[str] = []
         for pool in self.pools:
             texts += self._benchmark.pools[pool].passages.texts(self._early_row_U[self._early_pool_U == pool])
+        assert len(texts) == len(self._early_row_U), "each early text has its own pool and row"
         blocks: list[Block] = []
         for span in self._slices(len(texts)):
             blocks += self._encoded(texts[span], self._early_pool_U[span], self._early_row_U[span])

@@ -36,6 +36,7 @@ from study.retrieval.measurement import (
     measure,
     measure_backbone,
     measurement,
+    remove_kept_counts,
 )
 from study.retrieval.question_loss import QuestionLoss
 from study.runtime import checkpoints, ray_internals
@@ -88,6 +89,7 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         _LOG.exception("trial %d failed for good", assignment.number)
     else:
         _write(folder, result, evaluations)
+        remove_kept_counts(config)
         _keep_best(folder, result)
 
 

@@ -112,6 +112,20 @@ def test_windows_of_a_passage_stay_together_in_groups_of_equal_number() -> None:
             assert torch.equal(passage_VD, encoder.embed(windows_of_five([texts[i]])[0]))
 
 
+def test_windows_of_a_few_passages_at_a_time_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.retrieval.encode.TEXTS_AHEAD", 2)
+    texts, encoder = [text for text in TEXTS if text], HashingEncoder()
+    groups = encode_passages(encoder, texts, Encoding(windows=windows_of_five))
+    taken = [next(groups)]
+    longest = sorted(texts, key=len)[-2:]
+    assert sum(map(len, encoder.embedded)) == sum(map(len, windows_of_five(longest)))
+    taken += groups
+    assert sorted(i for index_N, _ in taken for i in index_N.tolist()) == list(range(len(texts)))
+    for index_N, passage_NVD in taken:
+        for i, passage_VD in zip(index_N, passage_NVD, strict=True):
+            assert torch.equal(passage_VD, HashingEncoder().embed(windows_of_five([texts[i]])[0]))
+
+
 def test_without_windows_a_passage_has_one_embedding() -> None:
     [group] = encode_passages(HashingEncoder(), TEXTS, Encoding())
     assert group.index_N.tolist() == list(range(len(TEXTS)))

@@ -67,5 +67,6 @@ def test_a_passage_with_the_id_of_a_query_is_not_shown_for_it() -> None:
         named = [example for example in examples(searched_in) if example["query_id"] in text_of]
         return [text_of[e["query_id"]] in {passage["text"] for passage in e["retrieved"]} for e in named]
 
+    assert {len(example["retrieved"]) for example in examples(benchmark)} == {RETRIEVED}
     assert any(shown(replace(benchmark, ignore_identical_ids=False)))
     assert not any(shown(benchmark))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 from study.config_sections import RunFiles
+from study.retrieval import runs
 from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
-from study.retrieval.runs import falling
+from study.retrieval.runs import check_ids, falling
 from tasks.plugins import TaskError
-from tasks.schema import Benchmark, Query, Setting, Texts
+from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 from tests.hashing_encoder import HashingEncoder
-from tests.parallel_benchmark import named_for_passages, parallel_benchmark
+from tests.parallel_benchmark import named_for_passages, parallel_benchmark, relevant_passages
 from tests.process_group import RunInGroup
 
 
@@ -88,6 +90,19 @@ def test_a_run_holds_k_hits_a_query_in_falling_order(tmp_path: Path) -> None:
         assert all(above > below for above, below in pairwise(scores))
 
 
+def test_a_run_holds_k_hits_beside_a_passage_with_the_id_of_its_query(tmp_path: Path) -> None:
+    whole = parallel_benchmark()
+    benchmark = replace(named_for_passages(whole, relevant_passages(whole)), metrics=("recall@10",))
+    result = evaluated(benchmark, tmp_path, 10)
+    for run in tmp_path.rglob("*.run"):
+        lines = [line.split() for line in run.read_text("utf-8").splitlines()]
+        assert set(Counter(query for query, *_ in lines).values()) == {10}
+        assert all(query != passage for query, _, passage, *_ in lines)
+    for language in benchmark.languages:
+        of_run = rescored(tmp_path / "parallel" / "multilingual" / f"{language}.run")["recall@10"]
+        assert of_run == pytest.approx(result.by_language["multilingual"][language]["recall@10"], abs=1e-9)
+
+
 def test_falling_changes_no_score_that_falls_already() -> None:
     scores = np.array([[0.5, 0.25, -1.0], [0.5, 0.5, 0.5]], dtype=np.float32)
     lowered = falling(scores)
@@ -95,9 +110,18 @@ def test_falling_changes_no_score_that_falls_already() -> None:
     assert 0.5 == lowered[1, 0] > lowered[1, 1] > lowered[1, 2] > 0.4999998
 
 
-def test_an_id_with_white_space_is_refused(tmp_path: Path) -> None:
-    benchmark = parallel_benchmark((Setting.MONOLINGUAL,))
-    queries = {"th": Texts.of([Query("คำถาม 1", "แม่น้ำ")])}
-    broken = replace(benchmark, queries=queries, qrels={"คำถาม 1": {"8-999": 1}})
-    with pytest.raises(TaskError, match="id 'คำถาม 1' has white space"):
-        evaluated(broken, tmp_path, 5)
+@pytest.mark.parametrize("where", ["a query", "a passage of a later block", "a passage that is missing"])
+def test_an_id_with_white_space_is_refused_wherever_it_is(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setattr(runs, "_BLOCK", 2)
+    benchmark, broken = parallel_benchmark(), "คำถาม 1"
+    check_ids(benchmark)
+    match where:
+        case "a query":
+            benchmark = replace(benchmark, queries={"th": Texts.of([Query(broken, "แม่น้ำ")])})
+        case "a passage of a later block":
+            passages = Texts.of(Passage(name, "河") for name in ("p0", "p1", "p2", "p3", broken))
+            benchmark = replace(benchmark, pools=[*benchmark.pools, Pool("more", "zh", passages)])
+        case _:
+            benchmark = replace(benchmark, missing={broken: "th"})
+    with pytest.raises(TaskError, match="benchmark 'parallel': id 'คำถาม 1' has white space"):
+        check_ids(benchmark)
