@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from study.config import TrialConfig
+from study.config import TrialConfig, backbone_folder
 from study.config_sections import VALIDATION, ValidationConfig
 from study.config_values import Frozen
 from study.space import fields, selection
@@ -144,7 +144,7 @@ def load(name_or_path: str, started: Mapping[str, Any] | None = None) -> StudyCo
         config = _with_metric(config)  # studies of earlier versions have none
     problem = _without_effect(config)
     if started is None:  # older studies resume
-        problem = problem or _of_new_studies(config)
+        problem = problem or _backbone_elsewhere(config.examples, path.parent) or _of_new_studies(config)
     if problem:
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
@@ -238,6 +238,18 @@ def _of_new_studies(config: StudyConfig) -> str | None:
         return f"search.space.{overlapping}"
     problem = early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
     return problem or _lacking_weight(config.examples)
+
+
+def _backbone_elsewhere(trials: Sequence[TrialConfig], base: Path) -> str | None:
+    """Return which backbone is a folder from here alone: workers run in other folders, and would ask the hub for it."""
+    for name in (trial.backbone for trial in trials):
+        folder = backbone_folder(name)
+        if folder and not Path(name).is_absolute():
+            return (
+                f"backbone '{name}': there is no such folder in {base.resolve()}, where the paths of a search space "
+                f"start, but there is {folder}: write that whole path"
+            )
+    return None
 
 
 def _lacking_weight(trials: Sequence[TrialConfig]) -> str | None:
