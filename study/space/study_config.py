@@ -83,6 +83,12 @@ class StudyConfig(Frozen):
         """
         return TrialConfig.model_validate(fields.merge(self.trial, drawn))
 
+    @property
+    def draws(self) -> bool:
+        """Whether there are other trials than zero-shot ones and those of first and grid points."""
+        search = self.search
+        return search.trials > len(search.zero_shot) + len(search.points) * search.seeds
+
     @cached_property
     def examples(self) -> tuple[TrialConfig, ...]:
         """Trials of all first and grid points, others that take all fields' bounds and choices in turn, and zero-shot.
@@ -96,7 +102,7 @@ class StudyConfig(Frozen):
         turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
         fixed = self.fixed
         starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
-        if self.search.trials - len(self.search.zero_shot) > len(starts) * self.search.seeds:
+        if self.draws:
             starts += [({}, turn) for turn in range(turns)]
         trained = [draw(space, fixed, partial(_probe, point, turn)) for point, turn in starts]
         return tuple(self._example(drawn) for drawn in (*trained, *self.search.zero_shot))
