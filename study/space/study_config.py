@@ -23,7 +23,7 @@ from study.space.fields import Values
 from study.space.file_keys import FileKeys, Sampler
 from study.space.leaks import leak
 from study.space.selection import Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, overlap, read_points, read_space, untrained
+from study.space.spaces import Branch, Space, combinations, draw, grid, overlap, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -243,7 +243,20 @@ def _of_new_studies(config: StudyConfig) -> str | None:
     if overlapping := overlap(config.search.space, config.fixed):
         return f"search.space.{overlapping}"
     problem = early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
-    return problem or _lacking_weight(config.examples)
+    return problem or _lacking_weight(config.examples) or _too_many_points(config)
+
+
+def _too_many_points(config: StudyConfig) -> str | None:
+    """Return that a search would train points again, as its space has fewer than it draws."""
+    search = config.search
+    points = (search.trials - len(search.zero_shot)) // search.seeds
+    try:
+        different = len(combinations(search.space, config.fixed, points)) if config.draws else points
+    except ValueError:  # more, or infinitely many
+        return None
+    if different < points:
+        return f"search.trials: {points} points, and the space has {different}: write 'sampler: grid', or fewer trials"
+    return None
 
 
 def _backbone_elsewhere(trials: Sequence[TrialConfig], base: Path) -> str | None:
