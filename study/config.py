@@ -202,7 +202,7 @@ class TrialConfig(Settings):
     @pydantic.model_validator(mode="after")
     def _combination(self) -> Self:
         workers = self.resources.workers
-        if self.batch_size % workers:
+        if self.steps and self.batch_size % workers:
             near = max(1, round(self.batch_size / workers)) * workers
             raise ValueError(f"batch_size {self.batch_size} cannot be shared equally by {workers} workers; {near} can")
         low, high = LEARNED_TEMPERATURES

@@ -17,6 +17,7 @@ from study.config import SEPARATOR, TrialConfig
 from study.config_sections import VALIDATION, BenchmarkConfig, CorpusConfig
 from study.corpora import HELD_OUT, check_negatives, load_for_training
 from study.results.trial_result import TrialResult
+from study.runtime.planned_batches import trials_of_batches
 from study.seen_questions import seen_questions, shared_questions
 from study.space.selection import LOSS
 from study.space.study_config import StudyConfig
@@ -60,6 +61,9 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
     checks = _Checks(config, download=download, finished=finished)
     for trial in config.examples:
         checks.check(trial)
+    if not finished:  # a study that has begun may end with the trials that it can train
+        for trial in trials_of_batches(config):
+            checks.check_batches(trial)
     notes = dict.fromkeys(sentence for trial in config.examples for sentence in checks.notes(trial))
     notes |= dict.fromkeys(
         f"corpus '{name}' has no row in two languages: trials with alpha 0 draw only cross-lingual batches and do not "
@@ -94,8 +98,8 @@ class _Checks:
         self.never_drawn: dict[str, None] = {}
         """Names of corpora that some trials would draw no batch from."""
 
-    def check(self, trial: TrialConfig) -> None:
-        """Check the data of one trial."""
+    def check_batches(self, trial: TrialConfig) -> None:
+        """Check that corpora can serve the batches of one trial."""
         batches = (
             trial.corpora,
             trial.validation.benchmark,
@@ -105,8 +109,17 @@ class _Checks:
             trial.hard_negatives,
             trial.alignment_weight > 0,
         )
-        if trial.steps and self._is_new(batches):
-            self._check_batches(trial)
+        if not trial.steps or not self._is_new(batches):
+            return
+        here = [c for c in trial.corpora if self._download or is_local(c.name, c.options)]
+        corpora = [self._corpus(corpus, trial) for corpus in here]
+        check_negatives(corpora, trial.hard_negatives)
+        if len(here) == len(trial.corpora):
+            self.never_drawn |= dict.fromkeys(HybridSampler(corpora, trial).unused)
+
+    def check(self, trial: TrialConfig) -> None:
+        """Check the data of one trial."""
+        self.check_batches(trial)
         validation = trial.validation
         if self._is_here(validation.benchmark) and self._is_new(validation):
             chosen = [validation.metric, *(name.partition(SEPARATOR)[2] for name in self._objectives)]
@@ -115,13 +128,6 @@ class _Checks:
             self._available(benchmark)
             if self._is_here(validation.benchmark) and self._is_new(("apart", validation.benchmark, benchmark)):
                 self._check_apart(validation.benchmark, benchmark)
-
-    def _check_batches(self, trial: TrialConfig) -> None:
-        here = [c for c in trial.corpora if self._download or is_local(c.name, c.options)]
-        corpora = [self._corpus(corpus, trial) for corpus in here]
-        check_negatives(corpora, trial.hard_negatives)
-        if len(here) == len(trial.corpora):
-            self.never_drawn |= dict.fromkeys(HybridSampler(corpora, trial).unused)
 
     def _corpus(self, corpus: CorpusConfig, trial: TrialConfig) -> Corpus:
         validation, key = trial.validation.benchmark, _key(corpus, trial)

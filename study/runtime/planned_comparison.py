@@ -32,11 +32,12 @@ def without_comparison(config: StudyConfig) -> str:
 def _planned(config: StudyConfig) -> bool:
     """Return whether the first points hold hybrid batches and a baseline at settings that are otherwise equal."""
     samplings: dict[str, set[str]] = {}
-    for number, point in enumerate(config.search.points):
+    # The examples begin with the whole trial of each point.
+    for number, (point, trial) in enumerate(zip(config.search.points, config.examples, strict=False)):
         if "alpha" in point:
             values = draw(config.search.space, config.fixed, partial(_value, point, number))
             others = {key: value for key, value in values.items() if key not in _COMPARED}
-            samplings.setdefault(repr(others), set()).add(sampling_of(config.trial_config(point)))
+            samplings.setdefault(repr(others), set()).add(sampling_of(trial))
     return any(HYBRID in alike and len(alike) > 1 for alike in samplings.values())
 
 

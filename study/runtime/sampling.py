@@ -18,6 +18,11 @@ from study.space.fields import Values
 from study.space.spaces import Branch, draw
 from study.space.study_config import Search, StudyConfig
 
+_DRAWS = 50
+"""Times that a new point is drawn if each was tried before; a small space may have no other."""
+_TPE_DRAWS = 10
+"""So many of them are TPE's, which may insist on the points that it believes in; the others are random."""
+
 
 class Drawn(NamedTuple):
     """The values of a trial's fields, and the same values as Optuna stores them."""
@@ -32,10 +37,11 @@ class Drawn(NamedTuple):
 def draw_trial(
     config: StudyConfig, number: int, earlier: Sequence[FrozenTrial], params: Mapping[str, Any] | None = None
 ) -> Drawn:
-    """Return trial `number`, a pure function of the arguments; grids and random search do not use `earlier`.
+    """Return trial `number`, a pure function of the arguments; grids and random search do not use results of `earlier`.
 
     The trial is drawn from a copy of the study in memory, so that the storage never contains half a trial.
     The trials of a point follow each other: the first draws its values, the others repeat them with the next seeds.
+    A new point that equals an earlier one is drawn again, as its trial would tell nothing new.
     Zero-shot trials come first. They have no parameters, and others are drawn as if they were not there.
 
     Args:
@@ -49,16 +55,28 @@ def draw_trial(
         return Drawn(dict(search.zero_shot[number]), {}, {})
     number, earlier = number - len(search.zero_shot), earlier[len(search.zero_shot) :]
     point, repetition = divmod(number, search.seeds)
-    copy = optuna.create_study(
-        directions=[objective.direction for objective in config.objectives], sampler=_sampler(search, number)
-    )
+    if params is None and repetition:
+        params = earlier[number - repetition].params
+    elif params is None and point < len(search.points):
+        params = _params(search, search.points[point])
+    tried = [trial.params for trial in earlier]
+    for attempt in range(_DRAWS):
+        drawn = _draw(config, _sampler(search, number, attempt), earlier, params)
+        if params is not None or drawn.params not in tried:
+            break
+    if search.seeds > 1:
+        drawn.values["seed"] = int(config.fixed.get("seed", TrialConfig.model_fields["seed"].default)) + repetition
+    return drawn
+
+
+def _draw(
+    config: StudyConfig, sampler: BaseSampler, earlier: Sequence[FrozenTrial], params: Mapping[str, Any] | None
+) -> Drawn:
+    """Return a draw from a copy of the study in memory; `params` are values that are given."""
+    copy = optuna.create_study(directions=[objective.direction for objective in config.objectives], sampler=sampler)
     copy.add_trials([trial for trial in earlier if trial.state != TrialState.WAITING])
     if params is not None:
         copy.enqueue_trial(dict(params))
-    elif repetition:
-        copy.enqueue_trial(earlier[number - repetition].params)
-    elif point < len(search.points):
-        copy.enqueue_trial(_params(search, search.points[point]))
     trial = copy.ask()
     stored: dict[str, Any] = {}
 
@@ -66,15 +84,13 @@ def draw_trial(
         value, stored[branch.name] = _suggest(trial, branch)
         return value
 
-    values = draw(search.space, config.fixed, choose)
-    if search.seeds > 1:
-        values["seed"] = int(config.fixed.get("seed", TrialConfig.model_fields["seed"].default)) + repetition
-    return Drawn(values, stored, trial.distributions)
+    return Drawn(draw(config.search.space, config.fixed, choose), stored, trial.distributions)
 
 
-def _sampler(search: Search, number: int) -> BaseSampler:
-    seed = int(np.random.SeedSequence([search.seed, number]).generate_state(1)[0])
-    if not search.sampler.startswith("tpe"):
+def _sampler(search: Search, number: int, attempt: int) -> BaseSampler:
+    entropy = [search.seed, number, *([attempt] if attempt else [])]
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    if not search.sampler.startswith("tpe") or attempt >= _TPE_DRAWS:
         return RandomSampler(seed)
     grouped = search.sampler == "tpe-multivariate"
     with warnings.catch_warnings():

@@ -223,8 +223,16 @@ def draw(space: Space, fixed: Values, choose: Callable[[Branch], Any]) -> dict[s
     return drawn
 
 
-def combinations(space: Space, fixed: Values, most: int) -> tuple[Values, ...]:
-    """Return every combination of all values, the first field changing slowest.
+def combinations(
+    space: Space, fixed: Values, most: int, of: Callable[[Branch], Sequence[Any]] | None = None
+) -> tuple[Values, ...]:
+    """Return every combination of values, the first field changing slowest.
+
+    Args:
+        space: the searched fields.
+        fixed: values all trials share, by dotted key.
+        most: combinations that are accepted.
+        of: returns the values of a branch that are combined; all by default.
 
     Raises:
         ValueError: a field has infinitely many values, or there are more than `most` combinations.
@@ -234,7 +242,7 @@ def combinations(space: Space, fixed: Values, most: int) -> tuple[Values, ...]:
         longer: list[dict[str, Any]] = []
         for point in points:
             active = list(_active(branches, {**fixed, **point}))
-            values = active[0].distribution.values() if active else ()
+            values = (of(active[0]) if of else active[0].distribution.values()) if active else ()
             if len(longer) + len(values) > most:
                 raise ValueError(f"a grid of more than {most:,} combinations")
             longer += [{**point, active[0].key: value} for value in values] if active else [point]

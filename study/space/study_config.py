@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from study.config import TrialConfig
+from study.config import TrialConfig, backbone_folder
 from study.config_sections import VALIDATION, ValidationConfig
 from study.config_values import Frozen
 from study.space import fields, selection
@@ -23,7 +23,7 @@ from study.space.fields import Values
 from study.space.file_keys import FileKeys, Sampler
 from study.space.leaks import leak
 from study.space.selection import Objective, Stopping, check_references
-from study.space.spaces import Branch, Space, draw, grid, overlap, read_points, read_space, untrained
+from study.space.spaces import Branch, Space, combinations, draw, grid, overlap, read_points, read_space, untrained
 from study.space.strict_yaml import SpaceError, absolute_paths, checked, explain, read
 from tasks.errors import UserError
 from tasks.paths import user_path
@@ -83,6 +83,12 @@ class StudyConfig(Frozen):
         """
         return TrialConfig.model_validate(fields.merge(self.trial, drawn))
 
+    @property
+    def draws(self) -> bool:
+        """Whether there are other trials than zero-shot ones and those of first and grid points."""
+        search = self.search
+        return search.trials > len(search.zero_shot) + len(search.points) * search.seeds
+
     @cached_property
     def examples(self) -> tuple[TrialConfig, ...]:
         """Trials of all first and grid points, others that take all fields' bounds and choices in turn, and zero-shot.
@@ -96,7 +102,7 @@ class StudyConfig(Frozen):
         turns = max((len(b.distribution.probes()) for branches in space for b in branches), default=1)
         fixed = self.fixed
         starts: list[tuple[Values, int]] = [(point, 0) for point in self.search.points]
-        if self.search.trials - len(self.search.zero_shot) > len(starts) * self.search.seeds:
+        if self.draws:
             starts += [({}, turn) for turn in range(turns)]
         trained = [draw(space, fixed, partial(_probe, point, turn)) for point, turn in starts]
         return tuple(self._example(drawn) for drawn in (*trained, *self.search.zero_shot))
@@ -144,7 +150,7 @@ def load(name_or_path: str, started: Mapping[str, Any] | None = None) -> StudyCo
         config = _with_metric(config)  # studies of earlier versions have none
     problem = _without_effect(config)
     if started is None:  # older studies resume
-        problem = problem or _of_new_studies(config)
+        problem = problem or _backbone_elsewhere(config.examples, path.parent) or _of_new_studies(config)
     if problem:
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
@@ -237,7 +243,32 @@ def _of_new_studies(config: StudyConfig) -> str | None:
     if overlapping := overlap(config.search.space, config.fixed):
         return f"search.space.{overlapping}"
     problem = early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
-    return problem or _lacking_weight(config.examples)
+    return problem or _lacking_weight(config.examples) or _too_many_points(config)
+
+
+def _too_many_points(config: StudyConfig) -> str | None:
+    """Return that a search would train points again, as its space has fewer than it draws."""
+    search = config.search
+    points = (search.trials - len(search.zero_shot)) // search.seeds
+    try:
+        different = len(combinations(search.space, config.fixed, points)) if config.draws else points
+    except ValueError:  # more, or infinitely many
+        return None
+    if different < points:
+        return f"search.trials: {points} points, and the space has {different}: write 'sampler: grid', or fewer trials"
+    return None
+
+
+def _backbone_elsewhere(trials: Sequence[TrialConfig], base: Path) -> str | None:
+    """Return which backbone is a folder from here alone: workers run in other folders, and would ask the hub for it."""
+    for name in (trial.backbone for trial in trials):
+        folder = backbone_folder(name)
+        if folder and not Path(name).is_absolute():
+            return (
+                f"backbone '{name}': there is no such folder in {base.resolve()}, where the paths of a search space "
+                f"start, but there is {folder}: write that whole path"
+            )
+    return None
 
 
 def _lacking_weight(trials: Sequence[TrialConfig]) -> str | None:

@@ -190,6 +190,24 @@ def test_every_weight_of_the_alignment_loss_is_checked(tmp_path: Path) -> None:
         read(study_config.parse({"trial": trial, "search": search}, "space"))
 
 
+def test_every_combination_of_what_batches_depend_on_is_checked_unless_trials_have_finished(tmp_path: Path) -> None:
+    """The choices of alpha and mixing in turn are (0.5, batch) and (1, pair), which both can be served."""
+    corpora = [jsonl(pairs(tmp_path, 60, parallel=False)), jsonl(pairs(tmp_path, 30))]
+    choices = {"alpha": [0.5, 1.0], "mixing": ["batch", "pair"], "query_prefix": ["", "ถาม: ", "问："]}
+    space = {key: {"type": "categorical", "choices": values} for key, values in choices.items()}
+
+    def searching(**search: Any) -> StudyConfig:
+        trial = {"corpora": corpora, "batch_size": 12}
+        return study_config.parse({"trial": trial, "search": {"space": space, **search}}, "space")
+
+    drawn = searching(sampler="random", trials=9)
+    with pytest.raises(TaskError, match=r"mixing 'pair' with alpha 0\.5 draws both kinds of pairs"):
+        read(drawn)
+    assert len(check_data(drawn, download=False, finished=[trial_result(0)]).corpora) == 2
+    points = [{"alpha": 0.5, "mixing": "batch"}, {"alpha": 1.0, "mixing": "pair"}]
+    assert len(read(searching(sampler="random", trials=2, first=points))) == 2
+
+
 def test_a_second_corpus_may_serve_the_batches_that_the_first_cannot(tmp_path: Path) -> None:
     untranslated, parallel = jsonl(pairs(tmp_path, 60, parallel=False)), jsonl(pairs(tmp_path, 30))
     with pytest.raises(UserError, match="has no row in two languages"):

@@ -20,8 +20,8 @@ IN_STEPS = {**ALPHA, "step": 0.25}
 ENDS = [0, 0.5, 1]
 
 
-def search(space: dict[str, Any], first: Sequence[dict[str, float]] = ()) -> StudyConfig:
-    trial = {"corpora": [FACTBOOK], "benchmarks": [FACTBOOK], "batch_size": 8}
+def search(space: dict[str, Any], first: Sequence[dict[str, float]] = (), **trial: Any) -> StudyConfig:
+    trial |= {"corpora": [FACTBOOK], "benchmarks": [FACTBOOK]} | ({} if "batch_size" in space else {"batch_size": 8})
     return study_config.parse({"trial": trial, "search": {"trials": 20, "space": space, "first": list(first)}}, "space")
 
 
@@ -59,4 +59,13 @@ def test_a_search_without_baselines_at_equal_settings_is_told_to_end_without_a_v
     ],
 )
 def test_a_search_that_has_or_may_have_baselines_at_equal_settings_is_told_nothing(config: StudyConfig) -> None:
+    assert without_comparison(config) == ""
+
+
+def test_what_first_points_leave_open_takes_the_values_of_their_trials_and_no_defaults() -> None:
+    config = search(
+        {"alpha": ALPHA, "temperature": TEMPERATURE, "batch_size": {"type": "categorical", "choices": [16]}},
+        [{"alpha": alpha, "temperature": 0.05} for alpha in ENDS],
+        resources={"workers": 8},  # which cannot share the default batch_size, 100
+    )
     assert without_comparison(config) == ""

@@ -93,6 +93,24 @@ def test_zero_shot_trials_come_first_and_the_others_are_drawn_as_without_them(sa
     )
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_point_is_drawn_once_while_a_small_space_has_others(sampler: str, seeds: int) -> None:
+    space = {
+        "query_prefix": {"type": "categorical", "choices": ["คำถาม: ", "问题：", "سؤال: "]},
+        "alpha": {"type": "float", "low": 0, "high": 1, "step": 1},
+    }
+    for seed in range(5):
+        study = config(sampler, space, trials=6, seeds=seeds, seed=seed, first=[{"query_prefix": "问题："}])
+        drawn = [str(sorted(trial.params.items())) for trial in history(study, 6 * seeds)]
+        assert len(set(drawn)) == 6
+        assert drawn[::seeds] == drawn[seeds - 1 :: seeds]
+
+
+def test_points_are_drawn_again_where_a_study_has_more_trials_than_points() -> None:
+    assert len(history(config("tpe", {"alpha": SPACE["alpha"]}, trials=15), 15)) == 15
+
+
 def test_a_trial_cut_short_counts_as_running_not_as_new() -> None:
     study = config("tpe")
     trials = history(study, 10)

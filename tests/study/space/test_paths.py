@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study.space.strict_yaml import absolute_paths
+from study.space.strict_yaml import SpaceError, absolute_paths
 from study.space.study_config import load
 
 
@@ -48,3 +48,26 @@ def test_paths_in_a_search_space_are_relative_to_its_file(tmp_path: Path, monkey
     trial = next(iter(load("../พื้นที่/space.yaml").examples))
     assert trial.corpora[0].options["path"] == str(tmp_path / "data" / "train.jsonl")
     assert trial.backbone == str(spaces / "model")
+
+
+def test_a_backbone_that_is_a_folder_in_the_working_directory_alone_is_refused_unless_the_study_was_started_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spaces, folder = tmp_path / "พื้นที่", tmp_path / "模型" / "mine"
+    spaces.mkdir()
+    folder.mkdir(parents=True)
+    file = spaces / "space.yaml"
+    choices = "[builtin/xlmr-tiny, 模型/mine]"
+    file.write_text(
+        f"search: {{sampler: grid, space: {{backbone: {{type: categorical, choices: {choices}}}}}}}\n", "utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpaceError) as refusal:
+        load(str(file))
+    assert str(refusal.value) == (
+        f"space.yaml: backbone '模型/mine': there is no such folder in {spaces}, where the paths of a search space "
+        f"start, but there is {folder}: write that whole path"
+    )
+    assert load(str(file), started={}).examples[1].backbone == "模型/mine"
+    monkeypatch.chdir(spaces)
+    assert load(str(file)).examples[1].backbone == "模型/mine"

@@ -349,3 +349,26 @@ def test_a_loss_does_not_rank_trials_of_several_temperatures(tmp_path: Path) -> 
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space), "utf-8")
     with pytest.raises(SpaceError, match="validation/loss cannot rank trials whose temperature is searched"):
         load(str(tmp_path / "space.yaml"))
+
+
+@pytest.mark.parametrize(("seeds", "zero_shot"), [(1, "false"), (2, "true")])
+def test_a_search_of_more_points_than_its_space_has_is_refused_unless_the_study_was_started_so(
+    seeds: int, zero_shot: str, tmp_path: Path
+) -> None:
+    space = """
+        query_prefix: {type: categorical, choices: ["คำถาม: ", "问题：", "سؤال: "]}
+        alpha: {type: float, low: 0, high: 1, step: 1}
+    """
+    sampler = f"random\n  seeds: {seeds}\n  zero_shot: {zero_shot}\n  trials: "
+    assert read(searching(space, f"{sampler}6"), tmp_path).draws
+    with pytest.raises(SpaceError) as refusal:
+        read(searching(space, f"{sampler}60"), tmp_path)
+    assert str(refusal.value) == (
+        "space.yaml: search.trials: 60 points, and the space has 6: write 'sampler: grid', or fewer trials"
+    )
+    assert load(str(tmp_path / "space.yaml"), started={}).draws
+
+
+def test_first_points_may_repeat_each_other(tmp_path: Path) -> None:
+    sampler = "random\n  trials: 3\n  first: [{alpha: 0}, {alpha: 1}, {alpha: 0}]"
+    assert not read(searching("alpha: {type: float, low: 0, high: 1, step: 1}", sampler), tmp_path).draws

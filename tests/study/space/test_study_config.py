@@ -175,6 +175,17 @@ def test_examples_meet_every_choice_and_both_ends_of_every_range(tmp_path: Path)
     assert (trials[0].backbone, trials[0].alpha) == (BACKBONES[0], 0.0)
 
 
+def test_a_trial_without_training_has_no_batches_that_workers_share(tmp_path: Path) -> None:
+    text = """
+        trial: {resources: {workers: 8}, query_prefix: "คำถาม: "}
+        search:
+          sampler: grid
+          zero_shot: true
+          space: {batch_size: {type: categorical, choices: [16, 32]}}
+    """
+    assert [trial.steps for trial in read(text, tmp_path).examples] == [1000, 1000, 0]
+
+
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_zero_shot_adds_each_backbone_as_it_is_before_all_other_trials(seeds: int, tmp_path: Path) -> None:
     config = read(GOOD.replace("  trials: 9", f"  trials: 9\n  zero_shot: true\n  seeds: {seeds}"), tmp_path)
