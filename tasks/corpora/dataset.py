@@ -43,7 +43,7 @@ from tasks.data.columns import (
     refuse_other_language,
     suffix_of,
 )
-from tasks.data.languages import ByLanguage, Language
+from tasks.data.languages import ByLanguage, Language, may_be_same_language, named_language
 from tasks.formats.layouts import SPLIT_WORDS, visible_files
 from tasks.formats.pair_columns import Columns, published_columns, published_names, rows_of
 from tasks.formats.parallel_arrow import ParallelArrow, converted
@@ -125,7 +125,7 @@ def load(  # noqa: PLR0913 - one per option in a search space
 
     Raises:
         TaskError: options that do not go together, no such dataset or split, a file that lacks a column, malformed
-            data, rows that say that they are in another language, or no row.
+            data, rows or paths of files that say that they are in another language, or no row.
     """
     check(path=path, id=id, revision=revision, language=language, columns=columns)
     if path is None:
@@ -166,6 +166,8 @@ def _names(columns: Mapping[str, Columns]) -> list[str]:
 
 def _rows(source: _Source, columns: Mapping[str, Columns]) -> Iterator[dict[str, Pair]]:
     table, language = _table(columns), next(iter(columns))
+    if len(columns) == 1:
+        _refuse_files_of_others(source, language)
     missing = set(_names(columns))
     for part in source.parts:
         found, has_rows = set[str](), False
@@ -193,6 +195,27 @@ def _refuse_unclear(source: _Source, columns: Collection[Columns]) -> None:
                 f"corpus 'dataset': the name of {file} tells no split, and it would not be read beside "
                 f"{source.files[0]}: name it train-{file.name} to train on it, or take it out of {source.where}"
             )
+
+
+def _refuse_files_of_others(source: _Source, language: str) -> None:
+    """Refuse a folder with files for several languages, by their paths, that would all be read as in one."""
+    folder = Path(source.where)
+    files = [part.files[0] for part in source.parts if part.table is None]
+    named = {file: _named_languages(file.relative_to(folder)) for file in files}
+    if not all(named.values()) or len(set(named.values())) < 2:  # as in `my-a.jsonl`, beside `my-b.jsonl`
+        return
+    for file, names in named.items():
+        if not any(may_be_same_language(language, name) for name in names):
+            raise TaskError(
+                f"corpus 'dataset': the path of {file} names another language than '{language}', in which all of "
+                f"{folder} would be read: name the folder or file of '{language}' alone as path"
+            )
+
+
+def _named_languages(path: Path) -> frozenset[str]:
+    """Return the languages that words of a path name; those of three letters, which may all be codes, are left out."""
+    words = [word for word in re.split(r"[\W\d_]+", str(path)) if len(word) != len("sql")]
+    return frozenset(code for word in words if (code := named_language(word)))
 
 
 def _refuse_lacking(part: _Part, found: AbstractSet[str], columns: Iterable[Columns], *, is_only: bool) -> None:
