@@ -55,6 +55,8 @@ _BATCH_ROWS = 2048
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 _OWN_LANGUAGE = ""
 """Stands for the column `LANGUAGE` beside those that are chosen by name."""
+_MAPPED = {"keep_in_memory": False}
+"""For `datasets`, whatever HF_DATASETS_IN_MEMORY_MAX_SIZE says: a table in memory has no files to be told by."""
 _DEPTH = 8
 """Levels of folders in which files are looked for: links may lead in circles."""
 
@@ -251,9 +253,12 @@ def _on_this_machine(path: Path, split: str) -> _Source:
         raise TaskError(f"corpus 'dataset', option 'path': there is no file or folder {path}")
     saved_splits, saved = (path / "dataset_dict.json").is_file(), (path / "state.json").is_file()
     if saved_splits or saved:
-        return _opened(
-            str(path), lambda d: d.load_from_disk(str(path))[split] if saved_splits else d.load_from_disk(path)
-        )
+
+        def read(datasets: Any) -> Any:
+            saved = datasets.load_from_disk(str(path), **_MAPPED)
+            return saved[split] if saved_splits else saved
+
+        return _opened(str(path), read)
     files = [file for file in visible_files(path, _DEPTH) if _is_data(file)]
     named = {file: _split_of(file.relative_to(path)) for file in files}
     chosen = [file for file, found in named.items() if found == split]
@@ -286,7 +291,7 @@ def _hub_dataset(name: str, revision: str, config: str | None, split: str, text_
         builder = datasets.load_dataset_builder(name, config, **options)
         if hasattr(builder.config, "na_filter"):  # CSV: pandas reads `NA` as missing and `007` as 7 unless told not to
             options |= {"na_filter": False, "converters": dict.fromkeys(text_columns, str)}
-        return datasets.load_dataset(name, config, split=split, **options)
+        return datasets.load_dataset(name, config, split=split, **options, **_MAPPED)
 
     return _opened(f"{name} at {revision}", read)
 
