@@ -1,8 +1,8 @@
 """Passages of a batch that are no negatives of a query, because they answer it (arXiv 2408.10536, section 3).
 
 Two passages are the same if they have the same text, are versions of one row's passage, or are both the same as a
-third. A passage answers a query if it is the same as one that a row pairs with a version of the query. Hard negatives
-that are passages of rows, as mined ones are, count among these.
+third; so are two queries. A passage answers a query if it is the same as one that a row pairs with the same query. Hard
+negatives that are passages of rows, as mined ones are, count among these.
 
 Shapes: B queries of a rank, N passages of all ranks, P pairs of a query and a passage, I passages that differ,
 Q queries that differ.
@@ -39,15 +39,18 @@ def false_negatives(
     Returns:
         Pairs (P, 2) of the number of a query in its rank's share, and of a passage among those of all ranks in turn.
     """
-    rows = list(zip(keys.queries.tolist(), keys.passages.tolist(), strict=True))
+    query_keys = keys.queries.tolist()
+    rows = list(zip(query_keys, keys.passages.tolist(), strict=True))
+    # Where rows lack languages, their keys may be of different languages, and differ for one text.
+    asked = [(pair.query, [key]) for pair, key in zip(pairs, query_keys, strict=True)]
+    queries = dict(zip(query_keys, _identities(asked), strict=True))
     passages: list[tuple[str, Collection[RowKeys]]] = []
     for share in shares:
         passages += [(pairs[place].passage, [rows[place]]) for place in share]
         passages += [(text, known.get(text, ())) for place in share for text in pairs[place].negatives]
-    identity_N = _identities(passages)
-    answers = [(query, identity_N[n]) for n, (_, of_rows) in enumerate(passages) for query, _ in of_rows]
-    queries = {query: number for number, query in enumerate(dict.fromkeys(query for query, _ in answers))}
-    answers_QI = _incidence(((queries[query], identity) for query, identity in answers), len(queries), len(passages))
+    identity_N = _identities([(text, [key for _, key in of_rows]) for text, of_rows in passages])
+    answers = ((queries[query], identity_N[n]) for n, (_, of_rows) in enumerate(passages) for query, _ in of_rows)
+    answers_QI = _incidence(answers, len(pairs), len(passages))
     same_IN = _incidence(((identity, n) for n, identity in enumerate(identity_N)), len(passages), len(passages))
     own_B = [queries[rows[place][0]] for place in shares[rank]]
     found = (answers_QI[own_B] @ same_IN).sorted_indices().tocoo()
@@ -57,18 +60,18 @@ def false_negatives(
     return pairs_P2
 
 
-def _identities(passages: Sequence[tuple[str, Collection[RowKeys]]]) -> list[int]:
-    """Return a number below N for each of N passages, equal for those that are the same."""
+def _identities(texts: Sequence[tuple[str, Collection[int]]]) -> list[int]:
+    """Return a number below N for each of N texts with the keys of their rows, equal for those that are the same."""
     places: dict[str | int, int] = {}
     edges = [
         (places.setdefault(text, len(places)), places.setdefault(key, len(places)))
-        for text, of_rows in passages
-        for _, key in of_rows
+        for text, of_rows in texts
+        for key in of_rows
     ]
-    for text, _ in passages:
+    for text, _ in texts:
         places.setdefault(text, len(places))
     joined = connected_components(_incidence(edges, len(places), len(places)), directed=False)[1]
-    return list(np.unique(joined[[places[text] for text, _ in passages]], return_inverse=True)[1])
+    return list(np.unique(joined[[places[text] for text, _ in texts]], return_inverse=True)[1])
 
 
 def _incidence(entries: Iterable[tuple[int, int]], height: int, width: int) -> csr_array[Any, tuple[int, int]]:

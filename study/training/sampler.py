@@ -201,13 +201,15 @@ class HybridSampler:
     def _check_rows(self, corpus: Corpus) -> None:
         """Check that batches of distinct passages can be drawn from all rows that batches are drawn from."""
         everywhere, aligned = "in all languages", "in two or more languages"
-        drawn = {f"in '{language}'": corpus.rows(language) for language in corpus.languages}
+        drawn: dict[str, Sequence[int] | Rows] = {}
         if self._mixing == "pair":
-            drawn = {everywhere: range(len(corpus))}
+            drawn[everywhere] = range(len(corpus))
+        elif self._may_be_monolingual:
+            drawn = {f"in '{language}'": corpus.rows(language) for language in corpus.languages}
         if self._may_be_crosslingual and len(corpus.rows()):
             drawn[aligned] = corpus.rows()
         passages = {where: _passages(corpus, rows, self._batch_size) for where, rows in drawn.items()}
-        where, fewest = min(passages.items(), key=lambda item: (item[1], item[0]))
+        fewest, where = min(((count, where) for where, count in passages.items()), default=(self._batch_size, ""))
         if fewest < self._batch_size:
             otherwise = {everywhere: "", aligned: ", or set alpha to 1"}.get(where, ", or leave the language out")
             raise TaskError(

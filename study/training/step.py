@@ -87,6 +87,7 @@ class Stepper:
 
         Raises:
             DivergedError: the gradient is not finite; raised on every rank, before a parameter has changed.
+            ExecutionError: several ranks train a model that leaves parameters unused.
         """
         self._encoder.train()
         for group in self._optimizer.param_groups:
@@ -108,6 +109,8 @@ class Stepper:
         loss = backward(batch.micro_batches, seeds, loss_of)
         self._temperature.average_gradient()
         self._embedding_rows.densify()
+        if world_size() > 1:
+            self._refuse_unused_parameters()
         norm = nn.utils.clip_grad_norm_(self._encoder.parameters(), self._config.max_grad_norm)
         if not torch.isfinite(norm):
             raise DivergedError(
@@ -117,6 +120,16 @@ class Stepper:
         self._temperature.keep_within_bounds()
         self._optimizer.zero_grad()
         return StepResult(loss, norm)
+
+    def _refuse_unused_parameters(self) -> None:
+        """Refuse parameters without a gradient: DDP waits for it, and does not exchange those of their bucket."""
+        for name, parameter in self._encoder.named_parameters():
+            if parameter.requires_grad and parameter.grad is None:
+                raise ExecutionError(
+                    f"resources.workers: {type(self._encoder.transformer).__name__} does not use its parameter "
+                    f"{name} here, and {world_size()} workers cannot train such a model: set workers to 1, or choose "
+                    "another backbone"
+                )
 
     def _plain_backward(self, micro_batches: list[Tokens], seeds: list[int], loss_of: Loss) -> Tensor:
         loss = loss_of(self._model(micro_batches, seeds))

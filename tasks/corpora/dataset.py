@@ -43,7 +43,7 @@ from tasks.data.columns import (
     refuse_other_language,
     suffix_of,
 )
-from tasks.data.languages import ByLanguage, Language
+from tasks.data.languages import ByLanguage, Language, may_be_same_language, named_language
 from tasks.formats.layouts import SPLIT_WORDS, visible_files
 from tasks.formats.pair_columns import Columns, published_columns, published_names, rows_of
 from tasks.formats.parallel_arrow import ParallelArrow, converted
@@ -53,8 +53,11 @@ from tasks.schema import Pair
 
 _BATCH_ROWS = 2048
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+_SAME_SPLIT = {"training": "train"}
 _OWN_LANGUAGE = ""
 """Stands for the column `LANGUAGE` beside those that are chosen by name."""
+_MAPPED = {"keep_in_memory": False}
+"""For `datasets`, whatever HF_DATASETS_IN_MEMORY_MAX_SIZE says: a table in memory has no files to be told by."""
 _DEPTH = 8
 """Levels of folders in which files are looked for: links may lead in circles."""
 
@@ -125,7 +128,7 @@ def load(  # noqa: PLR0913 - one per option in a search space
 
     Raises:
         TaskError: options that do not go together, no such dataset or split, a file that lacks a column, malformed
-            data, rows that say that they are in another language, or no row.
+            data, rows or paths of files that say that they are in another language, or no row.
     """
     check(path=path, id=id, revision=revision, language=language, columns=columns)
     if path is None:
@@ -166,6 +169,8 @@ def _names(columns: Mapping[str, Columns]) -> list[str]:
 
 def _rows(source: _Source, columns: Mapping[str, Columns]) -> Iterator[dict[str, Pair]]:
     table, language = _table(columns), next(iter(columns))
+    if len(columns) == 1:
+        _refuse_files_of_others(source, language)
     missing = set(_names(columns))
     for part in source.parts:
         found, has_rows = set[str](), False
@@ -193,6 +198,27 @@ def _refuse_unclear(source: _Source, columns: Collection[Columns]) -> None:
                 f"corpus 'dataset': the name of {file} tells no split, and it would not be read beside "
                 f"{source.files[0]}: name it train-{file.name} to train on it, or take it out of {source.where}"
             )
+
+
+def _refuse_files_of_others(source: _Source, language: str) -> None:
+    """Refuse a folder with files for several languages, by their paths, that would all be read as in one."""
+    folder = Path(source.where)
+    files = [part.files[0] for part in source.parts if part.table is None]
+    named = {file: _named_languages(file.relative_to(folder)) for file in files}
+    if not all(named.values()) or len(set(named.values())) < 2:  # as in `my-a.jsonl`, beside `my-b.jsonl`
+        return
+    for file, names in named.items():
+        if not any(may_be_same_language(language, name) for name in names):
+            raise TaskError(
+                f"corpus 'dataset': the path of {file} names another language than '{language}', in which all of "
+                f"{folder} would be read: name the folder or file of '{language}' alone as path"
+            )
+
+
+def _named_languages(path: Path) -> frozenset[str]:
+    """Return the languages that words of a path name; those of three letters, which may all be codes, are left out."""
+    words = [word for word in re.split(r"[\W\d_]+", str(path)) if len(word) != len("sql")]
+    return frozenset(code for word in words if (code := named_language(word)))
 
 
 def _refuse_lacking(part: _Part, found: AbstractSet[str], columns: Iterable[Columns], *, is_only: bool) -> None:
@@ -228,12 +254,15 @@ def _on_this_machine(path: Path, split: str) -> _Source:
         raise TaskError(f"corpus 'dataset', option 'path': there is no file or folder {path}")
     saved_splits, saved = (path / "dataset_dict.json").is_file(), (path / "state.json").is_file()
     if saved_splits or saved:
-        return _opened(
-            str(path), lambda d: d.load_from_disk(str(path))[split] if saved_splits else d.load_from_disk(path)
-        )
+
+        def read(datasets: Any) -> Any:
+            saved = datasets.load_from_disk(str(path), **_MAPPED)
+            return saved[split] if saved_splits else saved
+
+        return _opened(str(path), read)
     files = [file for file in visible_files(path, _DEPTH) if _is_data(file)]
     named = {file: _split_of(file.relative_to(path)) for file in files}
-    chosen = [file for file, found in named.items() if found == split]
+    chosen = [file for file, found in named.items() if found == _SAME_SPLIT.get(split, split)]
     if not any(named.values()) and split == "train":
         chosen = files
     chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
@@ -248,9 +277,9 @@ def _is_data(file: Path) -> bool:
 
 
 def _split_of(file: Path) -> str | None:
-    """Return the split that a path names, such as `train` in `data/train-00000-of-00002.parquet`."""
-    words = re.split(r"[^a-z]+", str(file).lower())
-    return next((word for word in words if word in SPLIT_WORDS), None)
+    """Return the split that a path names, as in `data/train-00000-of-00002.parquet`: the file, or the closest folder."""
+    words = (word for part in reversed(file.parts) for word in re.split(r"[^a-z]+", part.lower()))
+    return next((_SAME_SPLIT.get(word, word) for word in words if word in SPLIT_WORDS), None)
 
 
 def _files(files: list[Path], where: str) -> _Source:
@@ -263,7 +292,7 @@ def _hub_dataset(name: str, revision: str, config: str | None, split: str, text_
         builder = datasets.load_dataset_builder(name, config, **options)
         if hasattr(builder.config, "na_filter"):  # CSV: pandas reads `NA` as missing and `007` as 7 unless told not to
             options |= {"na_filter": False, "converters": dict.fromkeys(text_columns, str)}
-        return datasets.load_dataset(name, config, split=split, **options)
+        return datasets.load_dataset(name, config, split=split, **options, **_MAPPED)
 
     return _opened(f"{name} at {revision}", read)
 

@@ -49,6 +49,14 @@ def test_an_answer_to_the_same_query_is_no_negative_in_the_rows_and_languages_of
     ]
 
 
+def test_an_answer_to_a_query_of_the_same_text_is_no_negative_though_the_keys_of_the_rows_differ() -> None:
+    # As where one row has the question in Thai and Chinese and the other in Thai alone.
+    pairs = [Pair("ถาม", "ตอบ"), Pair("ถาม", "คำ"), Pair("سؤال", "جواب")]
+    assert found(pairs, [0, 1, 2], [0, 1, 2]) == [[0, 1], [1, 0]]
+    # Row 2 has the question of row 1 in another language.
+    assert found(pairs, [0, 1, 1], [0, 1, 2]) == [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]]
+
+
 def test_keys_are_whole_numbers_of_64_bits() -> None:
     pairs = [pair._replace(negatives=("ก",)) for pair in THREE[:2]]
     assert found(pairs, [2**62 + 1, 2**62], [2**61 + 1, 2**61]) == []
@@ -77,23 +85,30 @@ def test_passages_are_numbered_rank_by_rank_each_with_its_positives_first() -> N
     assert false_negatives(pairs, keys, {}, shares, 1).tolist() == [[0, 3], [0, 5], [0, 9], [0, 11]]
 
 
+def same(texts: set[str], keys: set[int], known: Sequence[tuple[str, set[int]]]) -> tuple[set[str], set[int]]:
+    """Follow what is the same from these texts and keys until nothing is added."""
+    while True:
+        more_keys = keys.union(*(of_text for text, of_text in known if text in texts))
+        more_texts = texts | {text for text, of_text in known if of_text & more_keys}
+        if (more_texts, more_keys) == (texts, keys):
+            return texts, keys
+        texts, keys = more_texts, more_keys
+
+
 def by_definition(
     pairs: Sequence[Pair], queries: Sequence[int], passages: Sequence[int], known: Mapping[str, Collection[RowKeys]]
 ) -> list[list[int]]:
-    """Follow what is the same from each query until nothing is added."""
+    """Find the passages that answer each query one by one."""
     rows = list(zip(queries, passages, strict=True))
     columns: list[tuple[str, set[RowKeys]]] = [(pair.passage, {row}) for pair, row in zip(pairs, rows, strict=True)]
     columns += [(text, set(known.get(text, ()))) for pair in pairs for text in pair.negatives]
     answering = []
     for number, query in enumerate(queries):
-        texts: set[str] = {text for text, of_rows in columns if any(query == asked for asked, _ in of_rows)}
-        keys: set[int] = set()
-        while True:
-            before = len(texts), len(keys)
-            keys |= {key for text, of_rows in columns if text in texts for _, key in of_rows}
-            texts |= {text for text, of_rows in columns if any(key in keys for _, key in of_rows)}
-            if (len(texts), len(keys)) == before:
-                break
+        asked = same(
+            {pairs[number].query}, {query}, [(pair.query, {key}) for pair, key in zip(pairs, queries, strict=True)]
+        )[1]
+        answers = {text for text, of_rows in columns if any(key in asked for key, _ in of_rows)}
+        texts, _ = same(answers, set(), [(text, {key for _, key in of_rows}) for text, of_rows in columns])
         answering += [[number, n] for n, (text, _) in enumerate(columns) if text in texts and n != number]
     return answering
 
@@ -101,9 +116,11 @@ def by_definition(
 @given(st.data())
 def test_what_is_found_is_what_the_definition_says(data: st.DataObject) -> None:
     count, negatives = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 2))
-    text, key = st.sampled_from("กขคงจฉ"), st.integers(0, 5)
+    query, text, key = st.sampled_from("问谁哪何几"), st.sampled_from("กขคงจฉ"), st.integers(0, 5)
     pairs = [
-        Pair("ถาม", data.draw(text), tuple(data.draw(st.lists(text, min_size=negatives, max_size=negatives))))
+        Pair(
+            data.draw(query), data.draw(text), tuple(data.draw(st.lists(text, min_size=negatives, max_size=negatives)))
+        )
         for _ in range(count)
     ]
     queries, passages = (data.draw(st.lists(key, min_size=count, max_size=count)) for _ in range(2))

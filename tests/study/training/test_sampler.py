@@ -229,6 +229,17 @@ def test_the_batch_size_that_is_asked_for_suits_all_languages_and_pairs_of_them(
     sampler(0.5, corpus, batch_size=3)
 
 
+def test_crosslingual_batches_alone_need_no_full_batch_of_any_one_language() -> None:
+    rows = [("th", "zh")] * 20 + [("ar", "th")] * 3 + [("ar",)] * 2
+    corpora = ToyCorpus("toy", rows, range(25)), ToyCorpus.parallel(3, ("de",), name="german")
+    made = sampler(0.0, *corpora)
+    assert {language for plan in batches(made, 100) for language in plan.query_languages} == {"ar", "th", "zh"}
+    assert made.unused == ("german",)
+    for alpha in (Schedule(start=0, end=0.1), 1.0):
+        with pytest.raises(TaskError, match="corpus 'toy' has 5 distinct passages in 5 rows in 'ar', fewer"):
+            sampler(alpha, *corpora)
+
+
 def same_language(plan: BatchPlan) -> list[bool]:
     return [q == p for q, p in zip(plan.query_languages, plan.passage_languages, strict=True)]
 

@@ -15,7 +15,7 @@ from study.model.lora import add_adapters
 from study.training.batch import BatchMaker
 from study.training.sampler import HybridSampler
 from study.training.schedules import Temperature
-from study.training.step import DivergedError, Stepper, make_optimizer, prepare
+from study.training.step import DivergedError, ExecutionError, Stepper, make_optimizer, prepare
 from tasks.schema import Pair, Rows
 from tests.process_group import RunInGroup
 from tests.toy_corpus import ToyCorpus
@@ -210,3 +210,25 @@ def test_the_temperature_moves_at_a_learning_rate_of_its_own() -> None:
         for module, held in zip((encoder, temperature), before, strict=True)
     ]
     assert moved == pytest.approx([1e-4, 1e-2], rel=1e-2)
+
+
+def step_with_an_unused_parameter(changes: dict[str, Any]) -> None:
+    config = TrialConfig.model_validate({"batch_size": 4, "steps": 10, "micro_batch_tokens": 512} | changes)
+    corpus, encoder = ToyCorpus.parallel(40, LANGUAGES), toy_encoder()
+    encoder.transformer.encoder.register_parameter("mask_emb", nn.Parameter(torch.zeros(1, 32)))
+    batch = BatchMaker([corpus], HybridSampler([corpus], config), encoder, config).make(0)
+    temperature = Temperature(config, encoder.device)
+    Stepper(encoder, temperature, make_optimizer(encoder, temperature, config), config).step(batch, 0)
+
+
+@pytest.mark.parametrize("changes", [{}, {"gradient_caching": True}], ids=["plain", "gradient caching"])
+def test_several_workers_refuse_a_model_with_a_parameter_that_it_does_not_use(
+    run_in_group: RunInGroup, changes: dict[str, Any]
+) -> None:
+    run_in_group(1, step_with_an_unused_parameter, changes)
+    sentence = (
+        "resources.workers: BertModel does not use its parameter transformer.encoder.mask_emb here, and 2 workers "
+        "cannot train such a model: set workers to 1, or choose another backbone"
+    )
+    with pytest.raises(ExecutionError, match=sentence):
+        run_in_group(2, step_with_an_unused_parameter, changes)

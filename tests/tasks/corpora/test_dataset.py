@@ -125,6 +125,28 @@ def test_a_dataset_with_a_loading_script_is_refused_and_its_code_never_runs(tmp_
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("form", ["saved", "saved splits", "of the hub"])
+def test_datasets_that_fit_into_memory_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(datasets.config, "IN_MEMORY_MAX_SIZE", 10**9)
+    monkeypatch.chdir(tmp_path)
+    corpora = []
+    for name, query in (("owner/one", "ใคร"), ("owner/two", "谁")):
+        table = datasets.Dataset.from_dict({"query": [query], "passage": ["เขา"]})
+        options = {"path": name}
+        if form == "of the hub":  # `datasets` takes a folder of this name for the dataset
+            table.to_csv(tmp_path / name / "train.csv")
+            options = {"id": name, "revision": "0" * 40}
+        elif form == "saved":
+            table.save_to_disk(name)
+        else:
+            datasets.DatasetDict({"train": table}).save_to_disk(name)
+        corpora.append(load_corpus("dataset", {"language": "th", **options}))
+    assert [everything(corpus) for corpus in corpora] == [[{"th": Pair("ใคร", "เขา")}], [{"th": Pair("谁", "เขา")}]]
+    assert corpora[0].revision != corpora[1].revision
+
+
 CSV = """query,passage
 NA,null
 007,None

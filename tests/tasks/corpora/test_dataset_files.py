@@ -63,6 +63,24 @@ def test_files_of_evaluation_are_not_trained_on(tmp_path: Path) -> None:
     assert pairs_of(tmp_path, language="th", split="eval") == [Pair("ใคร", "เขา")]
 
 
+@pytest.mark.parametrize("split", ["train", "training"])
+def test_train_and_training_name_one_split(tmp_path: Path, split: str) -> None:
+    write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"})
+    write(tmp_path / "training_extra.jsonl", {"query": "谁", "passage": "他"})
+    assert pairs_of(tmp_path, language="th", split=split) == [Pair("ใคร", "เขา"), Pair("谁", "他")]
+
+
+@pytest.mark.parametrize("folder", ["training_data", "test/training_data", "evaluation"])
+def test_the_name_of_a_file_tells_its_split_before_those_of_its_folders_the_closest_first(
+    tmp_path: Path, folder: str
+) -> None:
+    write(tmp_path / folder / "train.jsonl", {"query": "ใคร", "passage": "เขา"})
+    write(tmp_path / folder / "dev.jsonl", {"query": "谁", "passage": "他"})
+    write(tmp_path / folder / "test" / "part.jsonl", {"query": "من", "passage": "هو"})
+    for split, pair in (("train", Pair("ใคร", "เขา")), ("dev", Pair("谁", "他")), ("test", Pair("من", "هو"))):
+        assert pairs_of(tmp_path, language="th", split=split) == [pair]
+
+
 @pytest.mark.parametrize("name", ["more.jsonl", "ไทย/more.jsonl.gz"])
 def test_a_file_whose_name_tells_no_split_is_refused_beside_one_that_is_read(tmp_path: Path, name: str) -> None:
     first, more = write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"}), tmp_path / name
@@ -171,3 +189,54 @@ def test_a_text_in_a_column_named_language_is_a_text(tmp_path: Path) -> None:
     assert everything(load_corpus("dataset", {"path": str(file), "columns": columns})) == [
         {"zh": Pair("Thai", "ภาษาไทย")}
     ]
+
+
+# What paths say of their language.
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("th/train.jsonl", "zh/train.jsonl"),
+        ("train-th.jsonl", "train-zh.jsonl"),
+        ("th-triplet/train-00000-of-00001.jsonl", "zh-triplet/train-00000-of-00001.jsonl"),
+        ("Thai/train.jsonl", "中文/train.jsonl"),
+    ],
+)
+def test_a_folder_with_files_for_several_languages_is_not_read_as_in_one(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    thai = write(tmp_path / names[0], {"query": "ใคร", "passage": "เขา"})
+    chinese = write(tmp_path / names[1], {"query": "谁", "passage": "他"})
+    columns = {"query": "query", "passage": "passage"}
+    named: list[dict[str, Any]] = [{"language": "th"}, {"columns": {"th": columns}}]
+    for options in named:
+        with pytest.raises(TaskError) as refusal:
+            load_corpus("dataset", {"path": str(tmp_path), **options})
+        assert str(refusal.value) == (
+            f"corpus 'dataset': the path of {chinese} names another language than 'th', in which all of {tmp_path} "
+            "would be read: name the folder or file of 'th' alone as path"
+        )
+    assert pairs_of(thai, language="th") == [Pair("ใคร", "เขา")]
+    both = dict.fromkeys(("th", "zh"), columns)
+    assert len(load_corpus("dataset", {"path": str(tmp_path), "columns": both})) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl"),
+        ("my-a.jsonl", "my-b.jsonl"),
+        ("train-sql.jsonl", "train-web.jsonl"),
+        ("th/train.jsonl", "th/train-more.jsonl"),
+        ("train.jsonl", "train-no-2.jsonl"),
+        ("th/train.jsonl", "th-TH/train.jsonl"),
+        ("th-zh/train.jsonl", "th-ar/train.jsonl"),
+    ],
+)
+def test_files_whose_paths_do_not_tell_languages_apart_are_read_together(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        write(tmp_path / name, {"query": f"ใคร {name}", "passage": "เขา"})
+    assert len(load_corpus("dataset", {"path": str(tmp_path), "language": "th"})) == 2
