@@ -53,6 +53,7 @@ from tasks.schema import Pair
 
 _BATCH_ROWS = 2048
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+_SAME_SPLIT = {"training": "train"}
 _OWN_LANGUAGE = ""
 """Stands for the column `LANGUAGE` beside those that are chosen by name."""
 _MAPPED = {"keep_in_memory": False}
@@ -261,7 +262,7 @@ def _on_this_machine(path: Path, split: str) -> _Source:
         return _opened(str(path), read)
     files = [file for file in visible_files(path, _DEPTH) if _is_data(file)]
     named = {file: _split_of(file.relative_to(path)) for file in files}
-    chosen = [file for file, found in named.items() if found == split]
+    chosen = [file for file, found in named.items() if found == _SAME_SPLIT.get(split, split)]
     if not any(named.values()) and split == "train":
         chosen = files
     chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
@@ -276,9 +277,9 @@ def _is_data(file: Path) -> bool:
 
 
 def _split_of(file: Path) -> str | None:
-    """Return the split that a path names, such as `train` in `data/train-00000-of-00002.parquet`."""
-    words = re.split(r"[^a-z]+", str(file).lower())
-    return next((word for word in words if word in SPLIT_WORDS), None)
+    """Return the split a file names, as in `train-00000-of-00002.parquet`, or else the closest folder that does."""
+    words = (word for part in reversed(file.parts) for word in re.split(r"[^a-z]+", part.lower()))
+    return next((_SAME_SPLIT.get(word, word) for word in words if word in SPLIT_WORDS), None)
 
 
 def _files(files: list[Path], where: str) -> _Source:

@@ -63,6 +63,24 @@ def test_files_of_evaluation_are_not_trained_on(tmp_path: Path) -> None:
     assert pairs_of(tmp_path, language="th", split="eval") == [Pair("ใคร", "เขา")]
 
 
+@pytest.mark.parametrize("split", ["train", "training"])
+def test_train_and_training_name_one_split(tmp_path: Path, split: str) -> None:
+    write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"})
+    write(tmp_path / "training_extra.jsonl", {"query": "谁", "passage": "他"})
+    assert pairs_of(tmp_path, language="th", split=split) == [Pair("ใคร", "เขา"), Pair("谁", "他")]
+
+
+@pytest.mark.parametrize("folder", ["training_data", "test/training_data", "evaluation"])
+def test_the_name_of_a_file_tells_its_split_before_those_of_its_folders_the_closest_first(
+    tmp_path: Path, folder: str
+) -> None:
+    write(tmp_path / folder / "train.jsonl", {"query": "ใคร", "passage": "เขา"})
+    write(tmp_path / folder / "dev.jsonl", {"query": "谁", "passage": "他"})
+    write(tmp_path / folder / "test" / "part.jsonl", {"query": "من", "passage": "هو"})
+    for split, pair in (("train", Pair("ใคร", "เขา")), ("dev", Pair("谁", "他")), ("test", Pair("من", "هو"))):
+        assert pairs_of(tmp_path, language="th", split=split) == [pair]
+
+
 @pytest.mark.parametrize("name", ["more.jsonl", "ไทย/more.jsonl.gz"])
 def test_a_file_whose_name_tells_no_split_is_refused_beside_one_that_is_read(tmp_path: Path, name: str) -> None:
     first, more = write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"}), tmp_path / name
