@@ -277,7 +277,7 @@ def _is_data(file: Path) -> bool:
 
 
 def _split_of(file: Path) -> str | None:
-    """Return the split that a path names, as in `data/train-00000-of-00002.parquet`: the file, or the closest folder."""
+    """Return the split a file names, as in `train-00000-of-00002.parquet`, or else the closest folder that does."""
     words = (word for part in reversed(file.parts) for word in re.split(r"[^a-z]+", part.lower()))
     return next((_SAME_SPLIT.get(word, word) for word in words if word in SPLIT_WORDS), None)
 
