@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 from huggingface_hub import get_token
@@ -35,10 +36,9 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "true",  # on as many threads as the worker has CPUs, see `study.runtime.worker`
     "TRANSFORMERS_VERBOSITY": "error",
 }
+FOLDERS = ("STUDY_CACHE", "HF_HOME", "HF_HUB_CACHE", "WANDB_DIR")
 PASSED = (
-    "STUDY_CACHE",
-    "HF_HOME",
-    "HF_HUB_CACHE",
+    *FOLDERS,
     "HF_ENDPOINT",
     "HF_HUB_OFFLINE",
     "AWS_REGION",
@@ -48,7 +48,6 @@ PASSED = (
     "WANDB_MODE",
     "WANDB_BASE_URL",
     "WANDB_ENTITY",
-    "WANDB_DIR",
     "NCCL_DEBUG",
     "NCCL_IB_DISABLE",
     "NCCL_SOCKET_IFNAME",
@@ -180,4 +179,7 @@ def _free_port() -> int:
 
 def _runtime_environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
+    # Workers run in folders of their own, where a relative path would be another folder in every trial.
+    for name in filter(passed.get, FOLDERS):
+        passed[name] = str(Path(os.path.expandvars(passed[name])).expanduser().absolute())
     return {"env_vars": ENVIRONMENT | passed | where}
