@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from study.config import TrialConfig
 from study.space.distributions import Categorical, Float, Int
 from study.space.fields import Values
-from study.space.spaces import Branch, draw
+from study.space.spaces import Branch, column_name, draw
 from study.space.study_config import Search, StudyConfig
 
 _DRAWS = 50
@@ -76,7 +76,8 @@ def _draw(
     copy = optuna.create_study(directions=[objective.direction for objective in config.objectives], sampler=sampler)
     copy.add_trials([trial for trial in earlier if trial.state != TrialState.WAITING])
     if params is not None:
-        copy.enqueue_trial(dict(params))
+        # Studies of earlier versions have stored names of any length.
+        copy.enqueue_trial({column_name(name): value for name, value in params.items()})
     trial = copy.ask()
     stored: dict[str, Any] = {}
 

@@ -5,6 +5,7 @@ A field may depend on those before it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from study.space.strict_yaml import SpaceError, checked
 from tasks.plugins import nearest
 
 _TYPES: dict[str, type[Distribution]] = {"float": Float, "int": Int, "categorical": Categorical}
+_LONGEST_NAME = 512
+"""Characters of a parameter's name in Optuna's tables, which PostgreSQL and MySQL enforce and SQLite does not."""
 
 
 def read_space(raw: Mapping[str, Any], fixed: Values, where: str) -> Space:
@@ -203,11 +206,19 @@ class Branch(Frozen):
     def name(self) -> str:
         """The parameter's name in Optuna: branches of one field are parameters of their own, never mixed in a model."""
         conditions = ", ".join(f"{key}={'|'.join(map(str, values))}" for key, values in self.when.items())
-        return f"{self.key}[{conditions}]" if conditions else self.key
+        return column_name(f"{self.key}[{conditions}]" if conditions else self.key)
 
     def holds(self, values: Values) -> bool:
         """Return whether the field is drawn this way, given the values of the fields before it."""
         return all(key in values and values[key] in allowed for key, allowed in self.when.items())
+
+
+def column_name(name: str) -> str:
+    """Return a parameter's name as databases take it: the end of a long one gives way to a digest of the whole."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: _LONGEST_NAME - len(digest) - 1]}#{digest}"
 
 
 Space = tuple[tuple[Branch, ...], ...]

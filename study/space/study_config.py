@@ -6,17 +6,18 @@ Imports neither torch, Ray nor Optuna.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
 
-from study.config import TrialConfig, backbone_folder
+from study.config import TrialConfig
 from study.config_sections import VALIDATION, ValidationConfig
 from study.config_values import Frozen
 from study.space import fields, selection
+from study.space.all_trials import backbone_elsewhere, incomparable, lacking_weight
 from study.space.distributions import MOST_TRIALS
 from study.space.early_stopping import early_stopping_problem
 from study.space.fields import Values
@@ -150,7 +151,7 @@ def load(name_or_path: str, started: Mapping[str, Any] | None = None) -> StudyCo
         config = _with_metric(config)  # studies of earlier versions have none
     problem = _without_effect(config)
     if started is None:  # older studies resume
-        problem = problem or _backbone_elsewhere(config.examples, path.parent) or _of_new_studies(config)
+        problem = problem or backbone_elsewhere(config.examples, path.parent) or _of_new_studies(config)
     if problem:
         raise SpaceError(f"{config.name}.yaml: {problem}")
     return config
@@ -226,7 +227,7 @@ def _without_effect(config: StudyConfig) -> str | None:
     every = max(trial.validation.every for trial in config.examples)
     if "validation.every" in config.fixed and 0 < steps < every:
         return f"trial.validation.every: {every} is above the {steps} steps of a trial: lower it"
-    if problem := _incomparable(config.examples):
+    if problem := incomparable(config.examples):
         return problem
     loss = f"{VALIDATION}/{selection.LOSS}"
     searched = {branch.key for branches in config.search.space for branch in branches}
@@ -243,7 +244,7 @@ def _of_new_studies(config: StudyConfig) -> str | None:
     if overlapping := overlap(config.search.space, config.fixed):
         return f"search.space.{overlapping}"
     problem = early_stopping_problem(config.scheduler, config.examples) or leak(config.examples)
-    return problem or _lacking_weight(config.examples) or _too_many_points(config)
+    return problem or lacking_weight(config.examples) or _too_many_points(config)
 
 
 def _too_many_points(config: StudyConfig) -> str | None:
@@ -256,48 +257,6 @@ def _too_many_points(config: StudyConfig) -> str | None:
         return None
     if different < points:
         return f"search.trials: {points} points, and the space has {different}: write 'sampler: grid', or fewer trials"
-    return None
-
-
-def _backbone_elsewhere(trials: Sequence[TrialConfig], base: Path) -> str | None:
-    """Return which backbone is a folder from here alone: workers run in other folders, and would ask the hub for it."""
-    for name in (trial.backbone for trial in trials):
-        folder = backbone_folder(name)
-        if folder and not Path(name).is_absolute():
-            return (
-                f"backbone '{name}': there is no such folder in {base.resolve()}, where the paths of a search space "
-                f"start, but there is {folder}: write that whole path"
-            )
-    return None
-
-
-def _lacking_weight(trials: Sequence[TrialConfig]) -> str | None:
-    """Return which corpus has no weight beside one that has: its number of rows would be compared with that weight."""
-    for corpora in (trial.corpora for trial in trials):
-        given = [corpus for corpus in corpora if corpus.weight is not None]
-        lacking = [corpus for corpus in corpora if corpus.weight is None]
-        if given and lacking:
-            return (
-                f"trial.corpora: '{given[0].name}' has weight {given[0].weight:g}, and '{lacking[0].name}' without one "
-                "would count as its number of rows: write a weight for every corpus, or for none"
-            )
-    return None
-
-
-def _incomparable(trials: Sequence[TrialConfig]) -> str | None:
-    """Return in what trials would be ranked or shown together though they are measured on different data."""
-    if len({repr(trial.validation.benchmark) for trial in trials}) > 1:
-        return (
-            "trial.validation.benchmark: it differs between trials, and scores on one benchmark cannot be compared "
-            "with scores on another: validate all trials on the same"
-        )
-    data: dict[str, str] = {}
-    for benchmark in (benchmark for trial in trials for benchmark in trial.benchmarks):
-        if data.setdefault(benchmark.key, repr(benchmark)) != repr(benchmark):
-            return (
-                f"trial.benchmarks: '{benchmark.key}' is not the same data in all trials: give each its own label, "
-                f"such as {{name: {benchmark.name}, label: {benchmark.name}-2}}"
-            )
     return None
 
 

@@ -136,6 +136,29 @@ def test_branches_are_parameters_of_their_own() -> None:
         assert high / 10 <= values["learning_rate"] <= high
 
 
+def test_long_names_of_branches_fit_the_columns_of_databases_and_points_stored_under_whole_names_are_repeated() -> None:
+    prefixes = [[f"{start}{'ยาว' * 90}{end}: " for end in range(2)] for start in ("ถาม", "问")]
+    space = {
+        "query_prefix": {"type": "categorical", "choices": [*prefixes[0], *prefixes[1]]},
+        "alpha": [
+            {"when": {"query_prefix": choices}, "type": "float", "low": low, "high": low + 0.5}
+            for choices, low in zip(prefixes, (0, 0.5), strict=True)
+        ],
+    }
+    study = config("random", space, seeds=2)
+    names = {branch.name for branch in study.search.space[1]}
+    assert len(names) == 2
+    assert {len(name) for name in names} == {512}
+    drawn = draw_trial(study, 0, ())
+    whole = {f"alpha[query_prefix={'|'.join(choices)}]"[:495]: choices for choices in prefixes}
+    stored = {
+        f"alpha[query_prefix={'|'.join(whole[name[:495]])}]" if name in names else name: value
+        for name, value in drawn.params.items()
+    }
+    assert max(map(len, stored)) > 512
+    assert draw_trial(study, 0, (), stored) == drawn
+
+
 def test_a_stepped_float_is_drawn_as_written() -> None:
     drawn = [draw_trial(config("random"), number, ()) for number in range(40)]
     assert {trial.values["alpha"] for trial in drawn} <= {index / 10 for index in range(11)}
