@@ -35,9 +35,11 @@ tests-without-ray: .venv/test.stamp
 # A node of a cluster: the environment of `make run`, found by every shell, with the studies' storage (STORAGE) and, where
 # that is a bucket, the database of their trials (RECORD); every call to Ray carries the token. The
 # database's URL may hold a password and signs of the shell.
+node: export NODE_STORAGE = $(STORAGE)
+node: export NODE_RECORD = $(RECORD)
 node: .venv/run.stamp
-	umask 077; printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' "STUDY_STORAGE='$(STORAGE)'" \
-		"STUDY_RECORD='$(RECORD)'" RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
+	umask 077; printf 'export %s\n' 'PATH=$(CURDIR)/.venv/bin:$$PATH' "STUDY_STORAGE='$$NODE_STORAGE'" \
+		"STUDY_RECORD='$$NODE_RECORD'" RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0 > ~/.study_environment
 	chmod 600 ~/.study_environment
 	grep -qs study_environment ~/.bashrc || echo '. ~/.study_environment' >> ~/.bashrc
 

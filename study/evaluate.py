@@ -136,6 +136,8 @@ def on_gpus(config: TrialConfig, supply: resources.Supply) -> tuple[TrialConfig,
     workers, nodes = config.resources.workers, [node for node in supply.nodes if node.gpus]
     if workers == 1:
         return config, ""
+    if not nodes and resources.cluster_address():  # of which others may use the processors
+        return config, ""
     if not nodes:
         smallest = min((node.cpus for node in supply.nodes if node.cpus >= 1), default=1)
         shared = config.resources.model_copy(update={"cpus_per_worker": float(max(1, smallest // workers))})

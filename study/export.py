@@ -132,7 +132,7 @@ def _export(study: Study, result: TrialResult, folder: Path, *, language_means: 
 def _check_corpora(result: TrialResult) -> None:
     """Check that the means would be those of the rows that the trial was trained on."""
     now = [(corpus.name, corpus.revision, len(corpus)) for corpus in training_corpora(result.config)]
-    if now != [(corpus.name, corpus.revision, corpus.rows) for corpus in result.corpora]:
+    if result.corpora and now != [(corpus.name, corpus.revision, corpus.rows) for corpus in result.corpora]:
         raise StudyError(
             f"--language-means: the corpora are not those that trial {result.number} was trained on: put their files "
             "back, or leave the option out"

@@ -1,4 +1,4 @@
-"""Texts to embeddings: each distinct text once, in batches of similar length and bounded size.
+"""Texts to embeddings: each distinct text of a block once, in batches of similar length and bounded size.
 
 Shapes: N texts, V windows of a passage, M windows of all passages, B texts of a batch, D width.
 """

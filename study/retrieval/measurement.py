@@ -128,9 +128,9 @@ def measure_backbone(
     encoder = load_encoder(config, device)
     benchmarks = [load(benchmark) for benchmark in config.benchmarks]
     for benchmark in benchmarks:  # all of them now: the first may take hours
-        relevance(benchmark)
+        found = relevance(benchmark)
         if runs:
-            check_ids(benchmark)
+            check_ids(benchmark, found)
     evaluations = measure(encoder, config, benchmarks, runs=runs, progress=progress)
     remove_kept_counts(config)
     return measurement(config, content, device, evaluations)

@@ -160,13 +160,13 @@ def falling(score_QK: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return lowered
 
 
-def check_ids(benchmark: Benchmark) -> None:
-    """Refuse ids with white space in them: that is what parts the columns of a run.
+def check_ids(benchmark: Benchmark, relevance: Relevance) -> None:
+    """Refuse ids with white space in them, which parts the columns of a run, of what a run may hold.
 
     Raises:
         TaskError: a query or passage has such an id.
     """
-    broken = next((i for ids in _ids(benchmark) for i in ids if len(i.split()) != 1), None)
+    broken = next((i for ids in _ids(benchmark, relevance) for i in ids if len(i.split()) != 1), None)
     if broken is not None:
         raise TaskError(
             f"benchmark '{benchmark.name}': id '{broken}' has white space in it, which a TREC run file cannot hold: "
@@ -174,9 +174,12 @@ def check_ids(benchmark: Benchmark) -> None:
         )
 
 
-def _ids(benchmark: Benchmark) -> Iterator[Iterable[str]]:
-    """Yield the ids of all queries and passages, a block at a time: there may be millions."""
-    for texts in [*benchmark.queries.values(), *(pool.passages for pool in benchmark.pools)]:
+def _ids(benchmark: Benchmark, relevance: Relevance) -> Iterator[Iterable[str]]:
+    """Yield the ids of queries that take part and passages they search, a block at a time: there may be millions."""
+    yield [query.id for query in benchmark.asked()]
+    in_union = Setting.MULTILINGUAL in benchmark.settings
+    searched = range(len(benchmark.pools)) if in_union else np.unique(relevance.pool_T).tolist()
+    for texts in (benchmark.pools[pool].passages for pool in searched):
         for start in range(0, len(texts), _BLOCK):
             yield texts.ids(np.arange(start, min(start + _BLOCK, len(texts))))
     yield benchmark.missing

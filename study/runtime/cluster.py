@@ -181,5 +181,6 @@ def _runtime_environment(where: dict[str, str]) -> dict[str, dict[str, str]]:
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
     # Workers run in folders of their own, where a relative path would be another folder in every trial.
     for name in filter(passed.get, FOLDERS):
-        passed[name] = str(Path(os.path.expandvars(passed[name])).expanduser().absolute())
+        if not passed[name].startswith(("~", "$")):  # these are of each node
+            passed[name] = str(Path(passed[name]).absolute())
     return {"env_vars": ENVIRONMENT | passed | where}

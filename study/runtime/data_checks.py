@@ -44,7 +44,9 @@ class Data(NamedTuple):
     """What a user should know: test questions that trials are trained on, and too few to choose trials by."""
 
 
-def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = ()) -> Data:
+def check_data(
+    config: StudyConfig, *, download: bool, finished: Sequence[TrialResult] = (), began: bool = False
+) -> Data:
     """Read all data that the trials of a study would read, and refuse what would fail in one of them.
 
     Files are converted here if they are new to this machine, as the workers would.
@@ -53,6 +55,7 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
         config: the study.
         download: whether to download data that is not on this machine; the workers do it otherwise.
         finished: results of the study's trials so far, which further trials will be compared with.
+        began: whether the study has started: it may end with the trials that it can train.
 
     Raises:
         TaskError: data is missing or malformed, a corpus cannot serve the batches, a metric does not exist, or data is
@@ -61,7 +64,7 @@ def check_data(config: StudyConfig, *, download: bool, finished: Sequence[TrialR
     checks = _Checks(config, download=download, finished=finished)
     for trial in config.examples:
         checks.check(trial)
-    if not finished:  # a study that has begun may end with the trials that it can train
+    if not began:
         for trial in trials_of_batches(config):
             checks.check_batches(trial)
     notes = dict.fromkeys(sentence for trial in config.examples for sentence in checks.notes(trial))

@@ -14,7 +14,7 @@ from study.analysis.same_data import revisions
 from study.config import BUILTIN, TrialConfig, backbone_folder
 from study.model.model_files import BackboneError
 from study.model.pooling_and_prompts import content_of, resolve
-from study.results import layout
+from study.results import files, layout
 from study.results.layout import RecordError
 from study.results.trial_result import TrialResult
 from study.runtime import resources
@@ -124,7 +124,7 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
             raise
         shortage = str(error)
     download = is_local and not dry_run  # on a cluster the workers do it
-    finished = layout.finished(folder)
+    finished, began = layout.finished(folder), files.exists(files.join(folder, layout.STUDY))
     return Plan(
         config=config,
         folder=folder,
@@ -135,7 +135,7 @@ def check(config: StudyConfig, folder: str, *, dry_run: bool) -> Plan:
         shortage=shortage,
         trials_now=min(available.trials_now(trial.resources) for trial in config.examples),
         backbones=check_backbones(config, download=download, finished=finished),
-        data=check_data(config, download=download, finished=finished),
+        data=check_data(config, download=download, finished=finished, began=began),
     )
 
 

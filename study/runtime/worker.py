@@ -89,8 +89,8 @@ def train_worker(assignment: Assignment, folder: str) -> None:
         _LOG.exception("trial %d failed for good", assignment.number)
     else:
         _write(folder, result, evaluations)
-        remove_kept_counts(config)
         _keep_best(folder, result)
+        remove_kept_counts(config)
 
 
 _SAME_AGAIN = (ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)

@@ -43,7 +43,7 @@ class Search(Frozen):
     seeds: int
     """Trials of every point, which differ in their seed alone: 1 leaves the trial's seed as it is."""
     seed: int
-    """Trial n depends on this seed, on n and, with TPE, on the results known when it is drawn."""
+    """Trial n depends on this seed, on n, on the points tried before it and, with TPE, on the results known then."""
     startup: int
     """Finished points before TPE stops drawing at random; first points count."""
     points: tuple[Values, ...]

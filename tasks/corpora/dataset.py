@@ -217,7 +217,8 @@ def _refuse_files_of_others(source: _Source, language: str) -> None:
 
 def _named_languages(path: Path) -> frozenset[str]:
     """Return the languages that words of a path name; those of three letters, which may all be codes, are left out."""
-    words = [word for word in re.split(r"[\W\d_]+", str(path)) if len(word) != len("sql")]
+    words = [word for word in re.split(r"[\W_]+", str(path)) if word.isalpha()]  # no hash, as in names of shards
+    words = [word for word in words if len(word) != len("sql") or not word.isascii()]
     return frozenset(code for word in words if (code := named_language(word)))
 
 
@@ -260,16 +261,17 @@ def _on_this_machine(path: Path, split: str) -> _Source:
             return saved[split] if saved_splits else saved
 
         return _opened(str(path), read)
+    asked = _SAME_SPLIT.get(split, split)
     files = [file for file in visible_files(path, _DEPTH) if _is_data(file)]
     named = {file: _split_of(file.relative_to(path)) for file in files}
-    chosen = [file for file, found in named.items() if found == _SAME_SPLIT.get(split, split)]
-    if not any(named.values()) and split == "train":
+    chosen = [file for file, found in named.items() if found == asked]
+    if not any(named.values()) and asked == "train":
         chosen = files
     chosen = list({file.resolve(): file for file in chosen}.values())  # once, where there is a link to it too
     if not chosen:
         raise TaskError(f"corpus 'dataset': {path} cannot be opened: no data file in it belongs to split '{split}'")
     unclear = [file for file, found in named.items() if not found and file not in chosen]
-    return _files(chosen, str(path))._replace(unclear=unclear if split == "train" else ())
+    return _files(chosen, str(path))._replace(unclear=unclear if asked == "train" else ())
 
 
 def _is_data(file: Path) -> bool:

@@ -16,6 +16,7 @@ from study.retrieval.encode import Encoding
 from study.retrieval.evaluation import Evaluation, Outputs, evaluate
 from study.retrieval.runs import check_ids, falling
 from tasks.plugins import TaskError
+from tasks.relevance import relevance
 from tasks.schema import Benchmark, Passage, Pool, Query, Setting, Texts
 from tests.hashing_encoder import HashingEncoder
 from tests.parallel_benchmark import named_for_passages, parallel_benchmark, relevant_passages
@@ -114,14 +115,18 @@ def test_falling_changes_no_score_that_falls_already() -> None:
 def test_an_id_with_white_space_is_refused_wherever_it_is(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(runs, "_BLOCK", 2)
     benchmark, broken = parallel_benchmark(), "คำถาม 1"
-    check_ids(benchmark)
+    check_ids(benchmark, relevance(benchmark))
     match where:
         case "a query":
-            benchmark = replace(benchmark, queries={"th": Texts.of([Query(broken, "แม่น้ำ")])})
+            thai = list(zip(benchmark.queries["th"].ids(), benchmark.queries["th"].texts(), strict=True))
+            asked = Texts.of([*(Query(*query) for query in thai), Query(broken, "แม่น้ำ")])
+            benchmark = replace(benchmark, queries={**benchmark.queries, "th": asked})
+            check_ids(benchmark, relevance(benchmark))  # it has no judgement
+            benchmark = replace(benchmark, qrels={**benchmark.qrels, broken: next(iter(benchmark.qrels.values()))})
         case "a passage of a later block":
             passages = Texts.of(Passage(name, "河") for name in ("p0", "p1", "p2", "p3", broken))
             benchmark = replace(benchmark, pools=[*benchmark.pools, Pool("more", "zh", passages)])
         case _:
             benchmark = replace(benchmark, missing={broken: "th"})
     with pytest.raises(TaskError, match="benchmark 'parallel': id 'คำถาม 1' has white space"):
-        check_ids(benchmark)
+        check_ids(benchmark, relevance(benchmark))

@@ -68,6 +68,9 @@ def test_train_and_training_name_one_split(tmp_path: Path, split: str) -> None:
     write(tmp_path / "train.jsonl", {"query": "ใคร", "passage": "เขา"})
     write(tmp_path / "training_extra.jsonl", {"query": "谁", "passage": "他"})
     assert pairs_of(tmp_path, language="th", split=split) == [Pair("ใคร", "เขา"), Pair("谁", "他")]
+    write(tmp_path / "more.jsonl", {"query": "من", "passage": "هو"})
+    with pytest.raises(TaskError, match="tells no split"):
+        pairs_of(tmp_path, language="th", split=split)
 
 
 @pytest.mark.parametrize("folder", ["training_data", "test/training_data", "evaluation"])
@@ -201,6 +204,7 @@ def test_a_text_in_a_column_named_language_is_a_text(tmp_path: Path) -> None:
         ("train-th.jsonl", "train-zh.jsonl"),
         ("th-triplet/train-00000-of-00001.jsonl", "zh-triplet/train-00000-of-00001.jsonl"),
         ("Thai/train.jsonl", "中文/train.jsonl"),
+        ("ไทย/train.jsonl", "日本語/train.jsonl"),
     ],
 )
 def test_a_folder_with_files_for_several_languages_is_not_read_as_in_one(
@@ -226,6 +230,7 @@ def test_a_folder_with_files_for_several_languages_is_not_read_as_in_one(
     "names",
     [
         ("train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl"),
+        ("train-00001-of-00002-a1de77c0f3b2c9e1.jsonl", "train-00000-of-00002-490260c6e4a970ba.jsonl"),
         ("my-a.jsonl", "my-b.jsonl"),
         ("train-sql.jsonl", "train-web.jsonl"),
         ("th/train.jsonl", "th/train-more.jsonl"),
